@@ -1,0 +1,1 @@
+"""kontrakt: contracts for event-driven services, checked and turned into typed stubs."""

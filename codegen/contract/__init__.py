@@ -1,0 +1,1 @@
+"""The contract: which service produces and consumes which event on which topic."""

@@ -1,0 +1,172 @@
+"""The neutral model of a contract repository, which rules, checks and targets all read.
+
+Nothing here belongs to a language, a registry or a file format. All sequences are in the order in
+which the manifest names things, so the same input gives the same output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from codegen.avro.schema import Named, Schema, SchemaGraph
+from codegen.source import Document, Json, Place
+
+
+class Level(Enum):
+    """A compatibility level, as Confluent's registry names it."""
+
+    NONE = "NONE"
+    BACKWARD = "BACKWARD"
+    BACKWARD_TRANSITIVE = "BACKWARD_TRANSITIVE"
+    FORWARD = "FORWARD"
+    FORWARD_TRANSITIVE = "FORWARD_TRANSITIVE"
+    FULL = "FULL"
+    FULL_TRANSITIVE = "FULL_TRANSITIVE"
+
+
+class SubjectStrategy(Enum):
+    """How the subject of an event is named (Confluent's subject name strategies).
+
+    TOPIC: `<topic>-value`. RECORD: `<full name>`. TOPIC_RECORD: `<topic>-<full name>`.
+    """
+
+    TOPIC = "topic"
+    RECORD = "record"
+    TOPIC_RECORD = "topic-record"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldKey:
+    """A message key taken from a field that every event of the topic has.
+
+    The key's bytes are the value's text in UTF-8: a string as it is, a UUID in its 36-character
+    form, an int or a long in decimal digits. `path` is the field names from the event inwards.
+    """
+
+    path: tuple[str, ...]
+    origin: Place
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaKey:
+    """A message key with an Avro schema of its own, under the subject `<topic>-key`."""
+
+    schema: SchemaGraph
+    subject: str
+    origin: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A registry reference: the full name of a type and the subject that holds it."""
+
+    name: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One entry of the registry: a schema, its references, and the level that guards it.
+
+    Events and keys have one, and so has each named type in a file of its own that another schema
+    uses (its subject is its full name). `schema` is whole: its names hold all it uses. `references`
+    are the types of other files that it uses directly, sorted by name. `events` are the full names
+    of the events that change when it does, itself included.
+    """
+
+    name: str
+    schema: SchemaGraph
+    references: tuple[Reference, ...]
+    level: Level
+    document: Document
+    events: tuple[str, ...]
+    is_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A named type that travels on a topic; `name` is its full name, `subject` its registry name."""
+
+    name: str
+    topic: str
+    subject: str
+    schema: SchemaGraph
+    origin: Place
+    """Where the manifest names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A Kafka topic of the manifest. `retention_ms` is None where it is not stated, -1 for ever."""
+
+    name: str
+    doc: str
+    owner: str
+    key: FieldKey | SchemaKey | None
+    partitions: int
+    replication: int
+    retention_ms: int | None
+    cleanup_policy: str
+    level: Level
+    strategy: SubjectStrategy
+    events: tuple[Event, ...]
+    origin: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service and the events it produces and consumes; `targets` holds each target's options."""
+
+    name: str
+    doc: str
+    owner: str
+    produces: tuple[Event, ...]
+    consumes: tuple[Event, ...]
+    targets: Mapping[str, Mapping[str, Json]]
+    origin: Place
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrySettings:
+    """Where the registry is; `url` is None for the embedded one."""
+
+    url: str | None
+    username: str = ""
+    password: str = ""
+    bearer_token: str = ""
+    certificate_authority: str = ""
+    timeout: float = 10.0
+
+    def __repr__(self) -> str:
+        """The address only: secrets are never printed."""
+        return f"RegistrySettings({self.url!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """Everything a repository states. `types` is every named type by full name, sorted."""
+
+    topics: tuple[Topic, ...]
+    services: tuple[Service, ...]
+    types: Mapping[str, Named]
+    schemas: Mapping[str, Schema]
+    """What each schema file holds, by the file's name."""
+    documents: Mapping[str, Document]
+    subjects: tuple[Subject, ...]
+    """In dependency order: a subject stands after those that it references."""
+    registry: RegistrySettings
+    manifest: Document
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """All events of all topics."""
+        return tuple(event for topic in self.topics for event in topic.events)
+
+    def topic(self, name: str) -> Topic:
+        """The topic of this name. Raises KeyError when there is none."""
+        for topic in self.topics:
+            if topic.name == name:
+                return topic
+        raise KeyError(name)

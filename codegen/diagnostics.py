@@ -1,0 +1,230 @@
+"""What the tool tells people: rules, findings and their places.
+
+A problem in what a user wrote is a value, a Finding, and work goes on after it. A failure of the
+surroundings (no network, no repository) is a KontraktError, and its exit code says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from codegen.source import Path, Place, SourceError, Span
+
+
+class Severity(Enum):
+    """How much a finding matters; `ERROR` fails a command, the others only speak."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+    @property
+    def rank(self) -> int:
+        """0 for the gravest."""
+        return _RANKS[self]
+
+
+_RANKS = {severity: rank for rank, severity in enumerate(Severity)}
+
+
+class KontraktError(Exception):
+    """The tool cannot go on. `exit_code` is 2 for wrong usage, 3 for "could not check"."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class CouldNotCheck(KontraktError):
+    """Something outside (a registry, a git repository, a file) kept the answer from us."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing that can be wrong. The id, `category/kebab-name`, is for ever."""
+
+    id: str
+    severity: Severity
+    summary: str
+    rationale: str = ""
+
+
+RULES: dict[str, Rule] = {}
+"""Every rule of the tool by id, filled when the modules that own them are imported."""
+
+
+def rule(
+    id: str, summary: str, rationale: str = "", *, severity: Severity = Severity.ERROR
+) -> Rule:
+    """Declare a rule. Raises ValueError when the id is taken."""
+    if id in RULES:
+        raise ValueError(f"rule {id} is declared twice")
+    RULES[id] = declared = Rule(id, severity, summary, rationale)
+    return declared
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A stretch of a file for people: lines and columns counted from 1, `end` exclusive.
+
+    `path` leads from the root of the document to the value. `excerpt` is the text of the first
+    line. A location without a line (0) means the file as a whole, or something that is no file.
+    """
+
+    file: str
+    path: Path = ()
+    line: int = 0
+    column: int = 0
+    end_line: int = 0
+    end_column: int = 0
+    excerpt: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+def locate(place: Place) -> Location:
+    """Look up where a place stands."""
+    return _locate_span(place, place.span())
+
+
+def _locate_span(place: Place, span: Span) -> Location:
+    document = place.document
+    line, column = document.line_and_column(span.start)
+    end_line, end_column = document.line_and_column(max(span.end, span.start))
+    return Location(
+        document.name, place.path, line, column, end_line, end_column, document.line(line)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Another place that a finding is about, with a word on what stands there.
+
+    `label` names the version it belongs to, for example `registry v7 (id 42)`.
+    """
+
+    message: str
+    label: str = ""
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing the tool tells a person.
+
+    `message` says what is wrong, `hint` what to do, `note` what stands under the caret, and
+    `related` shows the other side. `subject` is the contract it concerns, where there is one.
+    """
+
+    rule: Rule
+    severity: Severity
+    location: Location
+    message: str
+    note: str = ""
+    hint: str = ""
+    related: tuple[Related, ...] = ()
+    subject: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits that stay the same when lines move."""
+        path = "/".join(map(str, self.location.path))
+        key = "\0".join((self.rule.id, self.subject, self.location.file, path, self.message))
+        return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+    @property
+    def sort_key(self) -> tuple[str, int, int, int, str, str, str]:
+        """By file and place, the gravest first where several stand at one place."""
+        where = self.location
+        return (
+            where.file,
+            where.line,
+            where.column,
+            self.severity.rank,
+            self.rule.id,
+            self.subject,
+            self.message,
+        )
+
+
+@dataclass(slots=True)
+class Findings:
+    """A collector that checks write into while they go on."""
+
+    items: list[Finding] = field(default_factory=list)
+
+    def add(
+        self,
+        rule: Rule,
+        place: Place | Location,
+        message: str,
+        *,
+        note: str = "",
+        hint: str = "",
+        related: tuple[Related, ...] = (),
+        subject: str = "",
+        severity: Severity | None = None,
+    ) -> None:
+        """Record a finding; positions are looked up now."""
+        where = locate(place) if isinstance(place, Place) else place
+        self.items.append(
+            Finding(rule, severity or rule.severity, where, message, note, hint, related, subject)
+        )
+
+    def add_source_error(self, rule: Rule, error: SourceError) -> None:
+        """Record all problems of a text that is no document."""
+        place = Place(error.document)
+        for problem in error.problems:
+            span = Span(problem.offset, problem.end)
+            self.add(rule, _locate_span(place, span), problem.message, hint=problem.hint)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.items)
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether any finding is an error."""
+        return any(item.severity is Severity.ERROR for item in self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome of a command: its findings, sorted and each once, and what was looked at.
+
+    `checked` names everything that was examined, also where nothing was found; `summary` is the
+    closing line, `sections` are further paragraphs for people (impact, rollout), each a title
+    and its lines.
+    """
+
+    findings: tuple[Finding, ...]
+    checked: tuple[str, ...] = ()
+    summary: str = ""
+    sections: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def count(self, severity: Severity) -> int:
+        """How many findings have this severity."""
+        return sum(finding.severity is severity for finding in self.findings)
+
+
+def make_report(
+    findings: Iterable[Finding],
+    checked: Iterable[str] = (),
+    summary: str = "",
+    sections: Iterable[tuple[str, tuple[str, ...]]] = (),
+) -> Report:
+    """Sort findings, drop exact repetitions, and bind them with what was checked."""
+    unique = {(item.fingerprint, str(item.location)): item for item in findings}
+    ordered = sorted(unique.values(), key=lambda item: item.sort_key)
+    return Report(tuple(ordered), tuple(sorted(set(checked))), summary, tuple(sections))

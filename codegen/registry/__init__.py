@@ -1,0 +1,1 @@
+"""The embedded schema registry: Confluent's semantics on one SQLite file."""

@@ -1,0 +1,358 @@
+"""Text with positions: what stands where in a JSON or YAML file.
+
+A document is parsed by the fastest parser at hand. Where its values stand is found out only when
+somebody asks, which is when a finding points into it; so a clean repository pays nothing for
+positions. JSON is RFC 8259, YAML is 1.2 (its core schema).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from ruamel.yaml.nodes import Node
+
+Json: TypeAlias = Any
+"""A JSON value: None, bool, int, float, str, list of Json, or dict from str to Json."""
+
+Path: TypeAlias = tuple[str | int, ...]
+"""The way from a document's root to a value: object keys and array indices."""
+
+MAX_CHARACTERS = 4_000_000
+"""A longer text is refused: nobody reviews such a contract, and no work should be unbounded."""
+
+MAX_NESTING = 700
+"""More brackets within brackets than this are refused."""
+
+MAX_YAML_NODES = 200_000
+"""The most nodes a YAML document may have, aliases expanded."""
+
+# Since Python 3.11 a call from Python to Python takes no C stack, so this only lifts the guard
+# that would stop the walk over 2,000 types that refer to each other.
+sys.setrecursionlimit(max(sys.getrecursionlimit(), 50_000))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a document's text, in characters: `start` inclusive, `end` exclusive."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that keeps a text from being a document, and where it stands."""
+
+    message: str
+    offset: int
+    end: int
+    hint: str = ""
+
+
+class SourceError(Exception):
+    """A text that is no document; `document` holds the text, `problems` all that is wrong."""
+
+    def __init__(self, document: Document, problems: tuple[Problem, ...]) -> None:
+        super().__init__(f"{document.name}: {problems[0].message}")
+        self.document = document
+        self.problems = problems
+
+
+@dataclass(slots=True, eq=False)
+class Document:
+    """A named text and its parsed value; `name` is what people see, usually a relative path.
+
+    Only this module makes documents; to everybody else they are constant.
+    """
+
+    name: str
+    text: str
+    value: Json = None
+    _spans: _Spans | None = field(default=None, repr=False)
+    _line_starts: list[int] | None = field(default=None, repr=False)
+
+    def span(self, path: Path) -> Span:
+        """Where the value at `path` stands; of its nearest ancestor that exists, if it does not."""
+        return self._nearest(self._found().values, path)
+
+    def key_span(self, path: Path) -> Span:
+        """Where the key that ends `path` stands; the value's own span where there is no key."""
+        keys = self._found().keys
+        return keys[path] if path in keys else self.span(path)
+
+    def line_and_column(self, offset: int) -> tuple[int, int]:
+        """The line and the column of a character offset, both counted from 1."""
+        starts = self._line_starts
+        if starts is None:
+            starts = [0, *(match.end() for match in re.finditer("\n", self.text))]
+            self._line_starts = starts
+        line = bisect_right(starts, offset)
+        return line, offset - starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """The text of the line with this number, without its line end; empty past the last."""
+        lines = self.text.split("\n", number)
+        return lines[number - 1].rstrip("\r") if number <= len(lines) else ""
+
+    def _found(self) -> _Spans:
+        if self._spans is None:
+            self._spans = _scan_json(self.text)[0]
+        return self._spans
+
+    @staticmethod
+    def _nearest(spans: Mapping[Path, Span], path: Path) -> Span:
+        while path not in spans:
+            if not path:
+                return Span(0, 0)
+            path = path[:-1]
+        return spans[path]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A value inside a document, not yet looked up; `on_key` means its key instead."""
+
+    document: Document
+    path: Path = ()
+    on_key: bool = False
+
+    def at(self, *steps: str | int, on_key: bool = False) -> Place:
+        """The place some steps further in."""
+        return Place(self.document, self.path + steps, on_key)
+
+    def span(self) -> Span:
+        """Where it stands; this is the call that makes the document find its spans."""
+        if self.on_key:
+            return self.document.key_span(self.path)
+        return self.document.span(self.path)
+
+
+@dataclass(slots=True)
+class _Spans:
+    values: dict[Path, Span] = field(default_factory=dict)
+    keys: dict[Path, Span] = field(default_factory=dict)
+
+
+def read_json(name: str, text: str) -> Document:
+    """Parse a JSON text. Numbers, keys and their order stay as they are.
+
+    Raises SourceError for text that is not JSON, that repeats a key within an object, or that is
+    longer or deeper than this module's limits.
+    """
+    document = Document(name, text)
+    if problem := _out_of_bounds(text):
+        raise SourceError(document, (problem,))
+    duplicates = False
+
+    def make_object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+        nonlocal duplicates
+        value = dict(pairs)
+        if len(value) != len(pairs):
+            duplicates = True
+        return value
+
+    body = text.removeprefix("\ufeff")
+    try:
+        document.value = json.loads(
+            body, object_pairs_hook=make_object, parse_constant=_refuse_constant
+        )
+    except json.JSONDecodeError as error:
+        offset = min(error.pos + len(text) - len(body), len(text))
+        raise SourceError(document, (_explain_json(error, text, offset),)) from None
+    except ValueError as error:  # NaN and the infinities, and integers of over 4,300 digits
+        offset = max(text.find(str(error)), 0)
+        problem = Problem(f"{str(error)[:40]} is not a JSON value", offset, offset + 1)
+        raise SourceError(document, (problem,)) from None
+    if duplicates:
+        raise SourceError(document, _scan_json(text)[1])
+    return document
+
+
+def read_yaml(name: str, text: str) -> Document:
+    """Parse a YAML 1.2 text, positions included.
+
+    Raises SourceError for text that is not YAML, repeats a key, has keys that are no strings,
+    or is longer, deeper or larger (with its aliases expanded) than this module's limits.
+    """
+    from ruamel.yaml import YAML  # noqa: PLC0415 - 80 ms that only commands with a manifest pay
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError  # noqa: PLC0415
+
+    document = Document(name, text)
+    if problem := _out_of_bounds(text):
+        raise SourceError(document, (problem,))
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        node = yaml.compose(text.removeprefix("\ufeff"))
+        if node is None:
+            document._spans = _Spans({(): Span(0, 0)})
+            return document
+        shift = 1 if text.startswith("\ufeff") else 0
+        document._spans, problems = _walk_yaml(node, shift)
+        if problems:
+            raise SourceError(document, problems)
+        yaml.constructor.check_duplicate_keys = False
+        document.value = yaml.constructor.construct_document(node)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        offset = min(mark.index if mark is not None else 0, len(text))
+        message = " ".join(part for part in (error.context, error.problem) if part)
+        raise SourceError(
+            document, (Problem(f"not YAML: {message}", offset, offset + 1),)
+        ) from None
+    except (YAMLError, ValueError, RecursionError) as error:
+        message = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SourceError(document, (Problem(f"not YAML: {message}", 0, 1),)) from None
+    return document
+
+
+def _out_of_bounds(text: str) -> Problem | None:
+    if len(text) > MAX_CHARACTERS:
+        return Problem(
+            f"{len(text):,} characters; the most is {MAX_CHARACTERS:,}",
+            0,
+            1,
+            hint="split it into named types in files of their own",
+        )
+    if text.count("[") + text.count("{") <= MAX_NESTING:
+        return None
+    depth = 0
+    for match in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', text, re.DOTALL):
+        token = match[0]
+        if token in "[{":
+            depth += 1
+            if depth > MAX_NESTING:
+                return Problem(
+                    f"nested more than {MAX_NESTING} levels deep",
+                    match.start(),
+                    match.end(),
+                    hint="give the inner types names and files of their own",
+                )
+        elif token in "]}":
+            depth -= 1
+    return None
+
+
+def _refuse_constant(name: str) -> Json:
+    raise ValueError(name)
+
+
+def _explain_json(error: json.JSONDecodeError, text: str, offset: int) -> Problem:
+    if not text.strip().strip("\ufeff"):
+        return Problem("the file is empty", 0, 0, hint="a schema is a JSON value")
+    message, hint = error.msg, ""
+    before = text[:offset].rstrip()
+    if message.startswith("Expecting property name") and before.endswith(","):
+        message, hint = "a comma with nothing after it", "remove the comma"
+        offset = len(before) - 1
+    elif message.startswith("Expecting property name"):
+        message, hint = "a key in double quotes is expected here", "JSON has no comments"
+    elif (
+        message.startswith("Expecting value") and before.endswith(",") and text[offset:][:1] == "]"
+    ):
+        message, hint = "a comma with nothing after it", "remove the comma"
+        offset = len(before) - 1
+    elif message.startswith("Expecting ',' delimiter"):
+        message, hint = "a comma or a closing bracket is missing", "add it before this place"
+    elif message.startswith("Expecting ':' delimiter"):
+        message, hint = "a colon is missing after this key", "add it before this place"
+    elif message.startswith("Expecting value"):
+        message = "a JSON value is expected here"
+    elif message.startswith("Extra data"):
+        message, hint = "text after the end of the JSON value", "a file holds one schema"
+    else:
+        message = message[0].lower() + message[1:]
+    return Problem(f"not JSON: {message}", offset, offset + 1, hint)
+
+
+_SKIP = re.compile(r"[ \t\r\n]*").match
+_SCALAR = re.compile(r"[^\s,\]}]*").match
+
+
+def _scan_json(text: str) -> tuple[_Spans, tuple[Problem, ...]]:
+    """Find the span of each value and key of a text that the C parser accepted."""
+    spans = _Spans()
+    duplicates: list[Problem] = []
+
+    def skip(position: int) -> int:
+        match = _SKIP(text, position)
+        return match.end() if match else position
+
+    def scan(position: int, path: Path) -> int:
+        start = position
+        opening = text[position : position + 1]
+        if opening == "{":
+            position = skip(position + 1)
+            while text[position] != "}":
+                key, end = scanstring(text, position + 1, True)
+                inner = (*path, key)
+                if inner in spans.keys:
+                    message = f'the key "{key}" stands twice in this object'
+                    duplicates.append(
+                        Problem(
+                            message, position, end, hint="keep one; readers differ in which wins"
+                        )
+                    )
+                spans.keys[inner] = Span(position, end)
+                position = skip(scan(skip(skip(end) + 1), inner))
+                if text[position] == ",":
+                    position = skip(position + 1)
+            position += 1
+        elif opening == "[":
+            position = skip(position + 1)
+            index = 0
+            while text[position] != "]":
+                position = skip(scan(position, (*path, index)))
+                index += 1
+                if text[position] == ",":
+                    position = skip(position + 1)
+            position += 1
+        elif opening == '"':
+            position = scanstring(text, position + 1, True)[1]
+        else:
+            match = _SCALAR(text, position)
+            position = match.end() if match else len(text)
+        spans.values[path] = Span(start, position)
+        return position
+
+    scan(skip(1 if text.startswith("\ufeff") else 0), ())
+    return spans, tuple(duplicates)
+
+
+def _walk_yaml(root: Node, shift: int) -> tuple[_Spans, tuple[Problem, ...]]:
+    from ruamel.yaml.nodes import MappingNode, SequenceNode  # noqa: PLC0415
+
+    spans = _Spans()
+    problems: list[Problem] = []
+    waiting: list[tuple[Node, Path]] = [(root, ())]
+    while waiting:
+        node, path = waiting.pop()
+        span = Span(node.start_mark.index + shift, node.end_mark.index + shift)
+        if len(spans.values) >= MAX_YAML_NODES or len(path) > MAX_NESTING:
+            problems.append(Problem("aliases make this document too large", span.start, span.end))
+            break
+        spans.values[path] = span
+        if isinstance(node, MappingNode):
+            for key_node, value_node in node.value:
+                key = key_node.value
+                at = Span(key_node.start_mark.index + shift, key_node.end_mark.index + shift)
+                if not isinstance(key, str):
+                    problems.append(Problem("a key must be a plain word", at.start, at.end))
+                    continue
+                inner = (*path, key)
+                if inner in spans.keys:
+                    problems.append(
+                        Problem(f'the key "{key}" stands twice', at.start, at.end, hint="keep one")
+                    )
+                spans.keys[inner] = at
+                waiting.append((value_node, inner))
+        elif isinstance(node, SequenceNode):
+            waiting.extend((item, (*path, index)) for index, item in enumerate(node.value))
+    return spans, tuple(sorted(problems, key=lambda problem: problem.offset))
