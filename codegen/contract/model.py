@@ -86,8 +86,35 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class PastVersion:
+    """One version of a subject as a baseline holds it.
+
+    `label` says which, for example `registry v7 (id 42)` or `git main@1a2b3c4`. `schema` is None
+    where the text could not be read as Avro; `problem` then says why. `version` and `id` are 0
+    where the baseline has no such numbers.
+    """
+
+    subject: str
+    label: str
+    document: Document
+    schema: SchemaGraph | None
+    version: int = 0
+    id: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The live versions of one subject, oldest first, and the level that the baseline has set."""
+
+    subject: str
+    versions: tuple[PastVersion, ...]
+    level: Level | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
-    """A named type that travels on a topic; `name` is its full name, `subject` its registry name."""
+    """A named type that travels on a topic: its full name, and its subject in the registry."""
 
     name: str
     topic: str
