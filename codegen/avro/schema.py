@@ -34,7 +34,8 @@ class LogicalType:
     """A logical type that is valid on the type that carries it.
 
     `precision` and `scale` are set for `decimal` only. An unknown logical type, or one on a type
-    that cannot carry it, is no LogicalType: it stays among the properties, as Avro has it.
+    that cannot carry it, is no LogicalType: Avro ignores it. The `properties` of a schema are all
+    attributes that the specification does not reserve for its type, `logicalType` among them.
     """
 
     name: str
