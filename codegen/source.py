@@ -176,6 +176,10 @@ def read_json(name: str, text: str) -> Document:
     return document
 
 
+_YAML_TEXT = "tag:yaml.org,2002:str"
+_YAML_DATE = "tag:yaml.org,2002:timestamp"
+
+
 def read_yaml(name: str, text: str) -> Document:
     """Parse a YAML 1.2 text, positions included.
 
@@ -189,6 +193,9 @@ def read_yaml(name: str, text: str) -> Document:
     if problem := _out_of_bounds(text):
         raise SourceError(document, (problem,))
     yaml = YAML(typ="safe", pure=True)
+    # YAML 1.2 has no dates: 2027-01-31 is text, as it is in JSON.
+    constructors = yaml.constructor.yaml_constructors
+    yaml.constructor.yaml_constructors = constructors | {_YAML_DATE: constructors[_YAML_TEXT]}
     try:
         node = yaml.compose(text.removeprefix("\ufeff"))
         if node is None:
@@ -343,8 +350,10 @@ def _walk_yaml(root: Node, shift: int) -> tuple[_Spans, tuple[Problem, ...]]:
             for key_node, value_node in node.value:
                 key = key_node.value
                 at = Span(key_node.start_mark.index + shift, key_node.end_mark.index + shift)
-                if not isinstance(key, str):
-                    problems.append(Problem("a key must be a plain word", at.start, at.end))
+                if not isinstance(key, str) or key_node.tag != _YAML_TEXT:
+                    problems.append(
+                        Problem("a key must be text", at.start, at.end, hint="put it in quotes")
+                    )
                     continue
                 inner = (*path, key)
                 if inner in spans.keys:

@@ -1,0 +1,378 @@
+"""From a repository's files to its Contract: everything named is found, or there is a finding.
+
+`load_contract` reads a folder, `load_documents` takes what was read elsewhere (a git revision).
+Both report all problems in one run. A Contract is returned only when there were no errors, so what
+is built on one never has to ask whether a name exists.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path as FilePath
+
+from codegen.avro.parse import SchemaSet, parse_schemas
+from codegen.avro.schema import (
+    Broken,
+    Enum,
+    Fixed,
+    Named,
+    Primitive,
+    Record,
+    Schema,
+    SchemaGraph,
+)
+from codegen.contract.manifest import check_shape, read_registry_settings
+from codegen.contract.model import (
+    Contract,
+    Event,
+    FieldKey,
+    Level,
+    SchemaKey,
+    Service,
+    SubjectStrategy,
+    Topic,
+)
+from codegen.contract.subjects import derive_subjects
+from codegen.diagnostics import CouldNotCheck, Findings, Location, rule
+from codegen.source import Document, Json, Place, SourceError, read_json, read_yaml
+
+MANIFEST = "schemas/contracts.yaml"
+"""Where the manifest lies under the root of a contract repository."""
+
+SYNTAX = rule(
+    "syntax/unreadable",
+    "A file is not the JSON or YAML that it should be.",
+    "Nothing can be said about a contract that cannot be read; the other files are checked still.",
+)
+BYTE_ORDER_MARK = rule(
+    "syntax/byte-order-mark",
+    "A file begins with a byte order mark.",
+    "RFC 8259 section 8.1 forbids to add one, and several registries refuse such a text.",
+)
+NO_TYPE = rule(
+    "contract/file-without-type",
+    "A schema file does not define a named type.",
+    "Files refer to each other's types by name, so each file defines one record, enum or fixed.",
+)
+UNKNOWN_NAME = rule(
+    "contract/unknown-name",
+    "The manifest names an event, a topic or a type that nothing defines.",
+    "A contract that is misspelt is a contract that nobody checks.",
+)
+DUPLICATE_SUBJECT = rule(
+    "contract/duplicate-subject",
+    "Two different schemas would share one subject.",
+    "A subject is the history of one schema. With two events in it each would be checked against "
+    "the other.",
+)
+KEY_FIELD = rule(
+    "contract/key-field",
+    "The field that makes the message key is missing, nullable, or of a type that makes no key.",
+    "Kafka keeps the order of messages with the same key only. An event without its key would "
+    "land in any partition.",
+)
+
+
+def find_root(start: FilePath) -> FilePath:
+    """The nearest folder from `start` upwards that holds schemas/contracts.yaml.
+
+    Raises CouldNotCheck when there is none.
+    """
+    for folder in (start, *start.parents):
+        if (folder / MANIFEST).is_file():
+            return folder
+    raise CouldNotCheck(
+        f"no {MANIFEST} in {start} or above it",
+        hint="go to a contract repository, name one with --root, or make one: kontrakt init",
+    )
+
+
+def load_contract(root: FilePath, findings: Findings) -> Contract | None:
+    """Load the contract repository in a folder; None when there were errors."""
+    manifest = _read(root, root / MANIFEST, findings)
+    schemas = [_read(root, path, findings) for path in _schema_files(root, findings)]
+    read = [document for document in schemas if document is not None]
+    if manifest is None:
+        parse_schemas(read, findings)
+        return None
+    return load_documents(manifest, read, findings)
+
+
+def load_documents(
+    manifest: Document,
+    schemas: Iterable[Document],
+    findings: Findings,
+    environment: Mapping[str, str] | None = None,
+) -> Contract | None:
+    """Make a contract of documents that were read; None when `findings` holds errors."""
+    documents = list(schemas)
+    parsed = parse_schemas(documents, findings)
+    if not check_shape(manifest, findings):
+        return None
+    contract = _Loader(manifest, documents, parsed, findings).load(environment)
+    return None if findings.has_errors else contract
+
+
+def read_document(name: str, data: bytes, findings: Findings) -> Document | None:
+    """Read a file's bytes as JSON or YAML, by its name; None and a finding when it is neither."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - data.rfind(b"\n", 0, error.start)
+        where = Location(name, (), line, column, line, column + 1)
+        message = f"not UTF-8: the byte 0x{data[error.start]:02x} stands here"
+        findings.add(SYNTAX, where, message, hint="save the file as UTF-8")
+        return None
+    try:
+        is_yaml = name.endswith((".yaml", ".yml"))
+        document = read_yaml(name, text) if is_yaml else read_json(name, text)
+    except SourceError as error:
+        findings.add_source_error(SYNTAX, error)
+        return None
+    if text.startswith("\ufeff"):
+        message = "the file begins with a byte order mark"
+        findings.add(BYTE_ORDER_MARK, Place(document), message, hint="save it without one")
+    return document
+
+
+def _schema_files(root: FilePath, findings: Findings) -> Iterator[FilePath]:
+    folder = root / "schemas"
+
+    def refuse(error: OSError) -> None:
+        _report_unreadable(root, FilePath(error.filename), error, findings)
+
+    for parent, folders, files in os.walk(folder, onerror=refuse):
+        folders.sort()
+        for name in sorted(files):
+            if name.endswith(".avsc"):
+                yield FilePath(parent, name)
+
+
+def _read(root: FilePath, path: FilePath, findings: Findings) -> Document | None:
+    name = path.relative_to(root).as_posix()
+    try:
+        if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+            message = "a symbolic link that leads out of the repository"
+            findings.add(SYNTAX, Location(name), message, hint="put the file itself here")
+            return None
+        data = path.read_bytes()
+    except OSError as error:
+        _report_unreadable(root, path, error, findings)
+        return None
+    return read_document(name, data, findings)
+
+
+def _report_unreadable(root: FilePath, path: FilePath, error: OSError, findings: Findings) -> None:
+    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    message = f"cannot be read: {(error.strerror or 'unknown error').lower()}"
+    findings.add(SYNTAX, Location(name), message, hint="check that it exists and who may read it")
+
+
+_UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+
+
+def read_duration(text: str) -> int:
+    """Milliseconds of a duration such as `30d`; -1 for `forever` (Kafka's retention.ms)."""
+    if text == "forever":
+        return -1
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
+    unit = text[len(number) :]
+    return int(number) * (365 * _UNITS["d"] if unit == "y" else _UNITS[unit])
+
+
+class _Loader:
+    def __init__(
+        self,
+        manifest: Document,
+        documents: list[Document],
+        parsed: SchemaSet,
+        findings: Findings,
+    ) -> None:
+        self._manifest = manifest
+        self._value: Mapping[str, Json] = manifest.value
+        self._defaults: Mapping[str, Json] = self._value.get("defaults") or {}
+        self._documents = {document.name: document for document in documents}
+        self._parsed = parsed
+        self._findings = findings
+        self._place = Place(manifest)
+
+    def load(self, environment: Mapping[str, str] | None) -> Contract:
+        for name, root in self._parsed.roots.items():
+            if not isinstance(root, Record | Enum | Fixed | Broken):
+                message = "this file defines no record, enum or fixed"
+                hint = "give the schema a name, or move it into the type that uses it"
+                self._findings.add(NO_TYPE, Place(self._documents[name]), message, hint=hint)
+        topics = tuple(
+            self._topic(name, value or {})
+            for name, value in (self._value.get("topics") or {}).items()
+        )
+        by_name = {topic.name: topic for topic in topics}
+        services = tuple(
+            self._service(name, value or {}, by_name)
+            for name, value in (self._value.get("services") or {}).items()
+        )
+        return Contract(
+            topics=topics,
+            services=services,
+            types=dict(sorted(self._parsed.types.items())),
+            schemas=self._parsed.roots,
+            documents=self._documents,
+            subjects=()
+            if self._findings.has_errors
+            else derive_subjects(self._parsed, self._documents, topics),
+            registry=read_registry_settings(self._manifest, self._findings, environment),
+            manifest=self._manifest,
+        )
+
+    def _topic(self, name: str, value: Mapping[str, Json]) -> Topic:
+        place = self._place.at("topics", name)
+        names: list[str] = value["events"]
+        strategy_name = value.get("subject_strategy") or self._defaults.get("subject_strategy")
+        strategy = (
+            SubjectStrategy(strategy_name)
+            if strategy_name
+            else SubjectStrategy.TOPIC
+            if len(names) == 1
+            else SubjectStrategy.TOPIC_RECORD
+        )
+        if strategy is SubjectStrategy.TOPIC and len(names) > 1:
+            self._findings.add(
+                DUPLICATE_SUBJECT,
+                place.at("events"),
+                f"{len(names)} events would share the subject {name}-value",
+                hint="use subject_strategy: topic-record",
+            )
+        events = tuple(
+            Event(
+                event,
+                name,
+                _subject_name(name, event, strategy),
+                SchemaGraph(root, self._parsed.types),
+                place.at("events", index),
+            )
+            for index, event in enumerate(names)
+            if (root := self._type(event, place.at("events", index))) is not None
+        )
+
+        def setting(key: str, otherwise: Json) -> Json:
+            return value.get(key, self._defaults.get(key, otherwise))
+
+        retention = setting("retention", None)
+        return Topic(
+            name=name,
+            doc=value.get("doc", ""),
+            owner=value.get("owner", ""),
+            key=self._key(value.get("key"), name, events, place.at("key")),
+            partitions=setting("partitions", 1),
+            replication=setting("replication", 1),
+            retention_ms=None if retention is None else read_duration(retention),
+            cleanup_policy=setting("cleanup_policy", "delete"),
+            level=Level(setting("compatibility", "BACKWARD")),
+            strategy=strategy,
+            events=events,
+            origin=place,
+        )
+
+    def _type(self, name: str, place: Place) -> Named | None:
+        found = self._parsed.types.get(name)
+        if found is None:
+            near = get_close_matches(name, self._parsed.types, 1)
+            hint = f'did you mean "{near[0]}"?' if near else "add its .avsc under schemas/"
+            self._findings.add(UNKNOWN_NAME, place, f"no schema defines {name}", hint=hint)
+        return found
+
+    def _key(
+        self, value: Json, topic: str, events: tuple[Event, ...], place: Place
+    ) -> FieldKey | SchemaKey | None:
+        if value is None:
+            return None
+        if isinstance(value, dict):
+            named = self._type(value["schema"], place.at("schema"))
+            if named is None:
+                return None
+            return SchemaKey(SchemaGraph(named, self._parsed.types), f"{topic}-key", place)
+        path = tuple(value.split("."))
+        for event in events:
+            if problem := _key_problem(event.schema, path):
+                self._findings.add(
+                    KEY_FIELD,
+                    place,
+                    f"{value} cannot be the key of {event.name}: {problem}",
+                    hint="name a string, uuid, int or long field that every event has",
+                )
+        return FieldKey(path, place)
+
+    def _service(
+        self, name: str, value: Mapping[str, Json], topics: Mapping[str, Topic]
+    ) -> Service:
+        place = self._place.at("services", name)
+        return Service(
+            name=name,
+            doc=value.get("doc", ""),
+            owner=value.get("owner", ""),
+            produces=self._traffic(value.get("produces") or [], topics, place.at("produces")),
+            consumes=self._traffic(value.get("consumes") or [], topics, place.at("consumes")),
+            targets={
+                target: options or {} for target, options in (value.get("targets") or {}).items()
+            },
+            origin=place,
+        )
+
+    def _traffic(
+        self, items: list[Json], topics: Mapping[str, Topic], place: Place
+    ) -> tuple[Event, ...]:
+        events: list[Event] = []
+        for index, item in enumerate(items):
+            at = place.at(index)
+            name = item["topic"] if isinstance(item, dict) else item
+            topic = topics.get(name)
+            if topic is None:
+                near = get_close_matches(name, topics, 1)
+                hint = f'did you mean "{near[0]}"?' if near else "add it under topics"
+                where = at.at("topic") if isinstance(item, dict) else at
+                self._findings.add(UNKNOWN_NAME, where, f"no topic is named {name}", hint=hint)
+                continue
+            if not isinstance(item, dict):
+                events.extend(topic.events)
+                continue
+            by_name = {event.name: event for event in topic.events}
+            for position, event in enumerate(item["events"]):
+                if event in by_name:
+                    events.append(by_name[event])
+                    continue
+                near = get_close_matches(event, by_name, 1)
+                hint = f'did you mean "{near[0]}"?' if near else f"add it to the events of {name}"
+                message = f"{event} does not travel on {name}"
+                self._findings.add(UNKNOWN_NAME, at.at("events", position), message, hint=hint)
+        return tuple(dict.fromkeys(events))
+
+
+def _subject_name(topic: str, event: str, strategy: SubjectStrategy) -> str:
+    match strategy:
+        case SubjectStrategy.TOPIC:
+            return f"{topic}-value"
+        case SubjectStrategy.RECORD:
+            return event
+        case SubjectStrategy.TOPIC_RECORD:
+            return f"{topic}-{event}"
+
+
+def _key_problem(graph: SchemaGraph, path: tuple[str, ...]) -> str:
+    schema: Schema = graph.root
+    for name in path:
+        record = graph.resolve(schema)
+        if not isinstance(record, Record):
+            return f"{name} is looked for in something that is no record"
+        found = next((field for field in record.fields if field.name == name), None)
+        if found is None:
+            return f"{record.name} has no field {name}"
+        schema = found.schema
+    target = graph.resolve(schema)
+    if isinstance(target, Primitive) and target.type in ("string", "int", "long"):
+        if target.logical is None or target.logical.name == "uuid":
+            return ""
+        return f"it is a {target.logical.name}"
+    return "it is neither a string nor a whole number"
