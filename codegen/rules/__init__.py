@@ -1,0 +1,20 @@
+"""Every rule of the tool: those of this package and those that its lower layers declare."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping
+from importlib import import_module
+
+from codegen.diagnostics import RULES, Rule
+
+
+def all_rules() -> Mapping[str, Rule]:
+    """All rules by id, sorted; imports every module that declares some."""
+    import codegen  # noqa: PLC0415
+
+    for module in pkgutil.walk_packages(codegen.rules.__path__, "codegen.rules."):
+        import_module(module.name)
+    for name in ("avro.parse", "contract.load", "contract.manifest"):
+        import_module(f"codegen.{name}")
+    return dict(sorted(RULES.items()))
