@@ -1,0 +1,366 @@
+"""Can data written with one schema be read with another, and if not, where and why?
+
+`is_readable` is the verdict: the greatest fixpoint over all pairs of types that meet, so recursion
+cannot hide an error. `compare` tells people each true place once, with its place on both sides.
+`compare_as_reference` repeats Avro Java's SchemaCompatibility, oddities included, for that is what
+a registry will answer. Time and memory grow with the number of pairs that meet, never with the
+number of ways to reach them, and nothing recurses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from codegen.avro.incompatibility import (
+    MAX_PAIRS,
+    MAX_REPORTED,
+    AmbiguousFieldError,
+    Incompatibility,
+    Kind,
+    Problem,
+    Steps,
+    Target,
+    TooManyPairs,
+    ambiguous_field,
+    compare_heads,
+    escape,
+    is_promotable,
+    match_fields,
+    missing_branch,
+    missing_default,
+    place_of,
+)
+from codegen.avro.reference import compare_as_reference
+from codegen.avro.schema import (
+    Array,
+    Map,
+    Primitive,
+    Record,
+    Schema,
+    SchemaGraph,
+    Union,
+    split_name,
+)
+
+__all__ = [
+    "AmbiguousFieldError",
+    "Incompatibility",
+    "Kind",
+    "TooManyPairs",
+    "compare",
+    "compare_as_reference",
+    "is_readable",
+    "judge_both",
+]
+
+MAX_REPEATS = 200
+"""How often `compare` follows a pair again that it has already reported at another path."""
+
+
+def is_readable(reader: SchemaGraph, writer: SchemaGraph) -> bool:
+    """Whether all data of the writer can be read: the sound verdict. Raises TooManyPairs."""
+    return not _Meetings(reader, writer).root.failed
+
+
+def compare(reader: SchemaGraph, writer: SchemaGraph) -> tuple[Incompatibility, ...]:
+    """Every reason why data of the writer cannot be read, each true place once.
+
+    Empty exactly when `is_readable`. Where one pair of types meets at several paths, each path is
+    listed, up to a limit. Raises TooManyPairs.
+    """
+    meetings = _Meetings(reader, writer)
+    return _Explanation(meetings).run() if meetings.root.failed else ()
+
+
+def judge_both(
+    reader: SchemaGraph, writer: SchemaGraph
+) -> tuple[tuple[Incompatibility, ...], bool]:
+    """`compare_as_reference` and `is_readable` at once, for little more than the price of one."""
+    readable = is_readable(reader, writer)
+    if readable and not _has_field_aliases(reader):
+        # A verdict of "incompatible" by the reference is a finite proof, so the fixpoint finds it.
+        return (), True
+    return compare_as_reference(reader, writer), readable
+
+
+def _has_field_aliases(graph: SchemaGraph) -> bool:
+    records = (named for named in graph.names.values() if isinstance(named, Record))
+    return any(item.aliases for record in records for item in record.fields)
+
+
+@dataclass(slots=True, eq=False)
+class _Pair:
+    """A reader's and a writer's type that meet.
+
+    It fails for its own problems, or when one of `needs` fails; a choice (a reader's union and a
+    writer's branch) fails when all of its needs do.
+    """
+
+    reader: Target
+    writer: Target
+    is_choice: bool
+    problems: tuple[Problem, ...] = ()
+    needs: list[_Edge] = field(default_factory=list)
+    dependents: list[_Pair] = field(default_factory=list)
+    open: int = 0
+    failed: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Edge:
+    """The way from a pair to one inside it; the uses are what stands there, references too."""
+
+    pair: _Pair
+    reader_steps: Steps
+    writer_steps: Steps
+    reader_use: Schema
+    writer_use: Schema
+
+
+class _Meetings:
+    """Every pair of types that meets when the roots do, and which of them fail."""
+
+    def __init__(self, reader: SchemaGraph, writer: SchemaGraph) -> None:
+        self.reader = reader
+        self.writer = writer
+        self._known: dict[tuple[int, int], _Pair] = {}
+        self._waiting: list[_Pair] = []
+        self._failed: list[_Pair] = []
+        self.root = self._meet(reader.resolve(reader.root), writer.resolve(writer.root))
+        while self._waiting:
+            self._expand(self._waiting.pop())
+        self._spread_failures()
+
+    def _meet(self, reader: Target, writer: Target) -> _Pair:
+        key = (id(reader), id(writer))
+        pair = self._known.get(key)
+        if pair is not None:
+            return pair
+        if len(self._known) >= MAX_PAIRS:
+            raise TooManyPairs
+        is_choice = isinstance(reader, Union) and not isinstance(writer, Union)
+        self._known[key] = pair = _Pair(reader, writer, is_choice)
+        if not isinstance(reader, Union) and not isinstance(writer, Union):
+            pair.problems = compare_heads(reader, writer)
+            if pair.problems:
+                self._fail(pair)
+        self._waiting.append(pair)
+        return pair
+
+    def _fail(self, pair: _Pair) -> None:
+        if not pair.failed:
+            pair.failed = True
+            self._failed.append(pair)
+
+    def _need(
+        self, owner: _Pair, reader: Schema, writer: Schema, reader_steps: Steps, writer_steps: Steps
+    ) -> None:
+        wanted, given = self.reader.resolve(reader), self.writer.resolve(writer)
+        if is_promotable(wanted, given):
+            return
+        pair = self._meet(wanted, given)
+        pair.dependents.append(owner)
+        owner.needs.append(_Edge(pair, reader_steps, writer_steps, reader, writer))
+
+    def _expand(self, pair: _Pair) -> None:
+        match pair.reader, pair.writer:
+            case reader, Union(branches=branches):
+                for index, branch in enumerate(branches):
+                    self._need(pair, reader, branch, (), (str(index),))
+            case Union(branches=branches), writer:
+                self._expand_choice(pair, branches, writer)
+            case Record() as reader, Record() as writer:
+                self._expand_record(pair, reader, writer)
+            case Array() as reader, Array() as writer:
+                self._need(pair, reader.items, writer.items, ("items",), ("items",))
+            case Map() as reader, Map() as writer:
+                self._need(pair, reader.values, writer.values, ("values",), ("values",))
+            case _:
+                pass
+
+    def _expand_choice(self, pair: _Pair, branches: Sequence[Schema], writer: Target) -> None:
+        options: list[tuple[int, Schema]] = []
+        for index, branch in enumerate(branches):
+            target = self.reader.resolve(branch)
+            if is_promotable(target, writer):
+                return
+            if not compare_heads(target, writer):
+                options.append((index, branch))
+        for index, branch in options:
+            self._need(pair, branch, writer, (str(index),), ())
+        pair.open = len(pair.needs)
+        if not pair.open:
+            self._fail(pair)
+
+    def _expand_record(self, pair: _Pair, reader: Record, writer: Record) -> None:
+        written = {item.name: index for index, item in enumerate(writer.fields)}
+        problems: list[Problem] = []
+        for index, item in enumerate(reader.fields):
+            match = written.get(item.name)
+            if item.aliases:
+                found = sorted(set(match_fields(item, written)))
+                if len(found) > 1:
+                    problems.append(ambiguous_field(item, index, writer, found))
+                    continue
+                match = found[0] if found else None
+            if match is not None:
+                other = writer.fields[match].schema
+                steps = (("fields", str(index), "type"), ("fields", str(match), "type"))
+                self._need(pair, item.schema, other, *steps)
+            elif item.default is None:
+                problems.append(missing_default(item, index, writer))
+        if problems:
+            pair.problems += tuple(problems)
+            self._fail(pair)
+
+    def _spread_failures(self) -> None:
+        while self._failed:
+            for dependent in self._failed.pop().dependents:
+                if dependent.is_choice:
+                    dependent.open -= 1
+                    if dependent.open:
+                        continue
+                self._fail(dependent)
+
+
+_Pointer: TypeAlias = "tuple[_Pointer, str] | None"
+"""A path from its end to the root, so that longer paths share what they have in common."""
+
+
+def _extend(pointer: _Pointer, steps: Steps) -> _Pointer:
+    for step in steps:
+        pointer = (pointer, step)
+    return pointer
+
+
+def _write_pointer(pointer: _Pointer) -> str:
+    parts: list[str] = []
+    while pointer is not None:
+        pointer, step = pointer
+        parts.append(escape(step))
+    return "/" + "/".join(reversed(parts))
+
+
+@dataclass(slots=True, eq=False)
+class _Draft:
+    """An incompatibility whose causes are still being found."""
+
+    problem: Problem
+    visit: _Visit
+    causes: list[_Draft] = field(default_factory=list)
+
+    def finish(self) -> Incompatibility:
+        problem, visit = self.problem, self.visit
+        return Incompatibility(
+            problem.kind,
+            problem.message,
+            _write_pointer(_extend(visit.reader, problem.reader_steps)),
+            _write_pointer(_extend(visit.writer, problem.writer_steps)),
+            problem.reader or place_of(visit.edge.reader_use, problem.reader_steps),
+            problem.writer or place_of(visit.edge.writer_use, problem.writer_steps),
+            tuple(cause.finish() for cause in self.causes),
+        )
+
+
+@dataclass(slots=True, eq=False)
+class _Visit:
+    """A failed pair on one way to it. What is found there goes to `drafts`."""
+
+    edge: _Edge
+    reader: _Pointer
+    writer: _Pointer
+    drafts: list[_Draft]
+    is_cause: bool = False
+    is_done: bool = False
+
+
+class _Explanation:
+    """A walk over the failed pairs, in the order of the reader's text."""
+
+    def __init__(self, meetings: _Meetings) -> None:
+        self._meetings = meetings
+        self._seen: set[tuple[int, bool]] = set()
+        self._on_path: set[int] = set()
+        self._repeats = MAX_REPEATS
+        self._reported = 0
+
+    def run(self) -> tuple[Incompatibility, ...]:
+        meetings = self._meetings
+        root = _Edge(meetings.root, (), (), meetings.reader.root, meetings.writer.root)
+        drafts: list[_Draft] = []
+        waiting = [_Visit(root, None, None, drafts)]
+        while waiting and self._reported < MAX_REPORTED:
+            visit = waiting[-1]
+            if visit.is_done:
+                waiting.pop()
+                self._on_path.discard(id(visit.edge.pair))
+            elif not self._may_enter(visit):
+                waiting.pop()
+            else:
+                visit.is_done = True
+                waiting.extend(reversed(self._enter(visit)))
+        return tuple(draft.finish() for draft in drafts)
+
+    def _may_enter(self, visit: _Visit) -> bool:
+        pair = visit.edge.pair
+        if not pair.failed or id(pair) in self._on_path:
+            return False
+        key = (id(pair), visit.is_cause)
+        if key in self._seen:
+            self._repeats -= 1
+            if self._repeats < 0:
+                return False
+        self._seen.add(key)
+        self._on_path.add(id(pair))
+        return True
+
+    def _enter(self, visit: _Visit) -> list[_Visit]:
+        pair = visit.edge.pair
+        for problem in pair.problems:
+            self._report(problem, visit)
+        if not pair.is_choice:
+            return [self._follow(edge, visit, visit.drafts) for edge in pair.needs]
+        best = min(pair.needs, key=lambda edge: _distance(edge.pair), default=None)
+        if visit.is_cause and best is not None:
+            return [self._follow(best, visit, visit.drafts)]
+        draft = self._report(missing_branch(pair.writer), visit)
+        if best is not None:
+            return [self._follow(best, visit, draft.causes)]
+        self._explain_heads(pair, visit, draft)
+        return []
+
+    def _report(self, problem: Problem, visit: _Visit) -> _Draft:
+        draft = _Draft(problem, visit)
+        visit.drafts.append(draft)
+        self._reported += 1
+        return draft
+
+    def _follow(self, edge: _Edge, visit: _Visit, drafts: list[_Draft]) -> _Visit:
+        return _Visit(
+            edge,
+            _extend(visit.reader, edge.reader_steps),
+            _extend(visit.writer, edge.writer_steps),
+            drafts,
+            drafts is not visit.drafts or visit.is_cause,
+        )
+
+    def _explain_heads(self, pair: _Pair, visit: _Visit, draft: _Draft) -> None:
+        """Say why the branch of the writer's own kind does not fit, where there is one."""
+        assert isinstance(pair.reader, Union)
+        for index, branch in enumerate(pair.reader.branches):
+            target = self._meetings.reader.resolve(branch)
+            if type(target) is type(pair.writer) and not isinstance(target, Primitive):
+                edge = _Edge(pair, (str(index),), (), branch, visit.edge.writer_use)
+                inner = self._follow(edge, visit, draft.causes)
+                for problem in compare_heads(target, pair.writer):
+                    self._report(problem, inner)
+                return
+
+
+def _distance(pair: _Pair) -> tuple[bool, bool, int]:
+    """How far a union's branch is from what was written: other names, then more errors."""
+    names = [split_name(getattr(side, "name", "")) for side in (pair.reader, pair.writer)]
+    errors = len(pair.problems) + sum(edge.pair.failed for edge in pair.needs)
+    return names[0] != names[1], names[0][1] != names[1][1], errors
