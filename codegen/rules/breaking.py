@@ -1,0 +1,399 @@
+"""A verdict in words: each break once, with the new place, the old one, the versions and a mend.
+
+Avro's law says that two schemas do not fit; these rules say what that means for the people who
+change a schema: what was changed, since which version it matters, and what to write instead.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from codegen.avro.resolution import Incompatibility, Kind
+from codegen.compatibility import Direction, Verdict
+from codegen.contract.model import PastVersion, Subject
+from codegen.diagnostics import Findings, Related, Rule, locate, rule
+from codegen.source import Json, Place
+
+FIELD_WITHOUT_DEFAULT = rule(
+    "compat/field-without-default",
+    "A new field has no default, so readers cannot read what was written before it existed.",
+    "A reader fills a field that the writer did not know with the default. Without one it stops "
+    "at the first older message, and with it the whole partition.",
+)
+FIELD_REMOVED = rule(
+    "compat/field-removed",
+    "A field was removed that readers need, because it has no default in their schema.",
+    "A service that still runs with the older schema looks for the field in each new message, and "
+    "has nothing to put in its place.",
+)
+TYPE_CHANGED = rule(
+    "compat/type-changed",
+    "A type was replaced by one that it cannot be read as.",
+    "Avro widens int to long, float and double, long to float and double, float to double, and "
+    "takes string and bytes for each other. Everything else is another type.",
+)
+NAME_CHANGED = rule(
+    "compat/name-changed",
+    "A record, enum or fixed has another name.",
+    "Readers match named types by name. A reader that lists the old full name under aliases reads "
+    "older data; a reader that was built before the change cannot know the new name.",
+)
+SIZE_CHANGED = rule(
+    "compat/size-changed",
+    "A fixed has another size.",
+    "A fixed is written without its length, so reader and writer must agree on it.",
+)
+SYMBOL_REMOVED = rule(
+    "compat/symbol-removed",
+    "An enum lost symbols that older messages hold, and has no default for them.",
+    "A reader that meets a symbol it does not know takes the default of the enum, and stops where "
+    "there is none.",
+)
+SYMBOL_ADDED = rule(
+    "compat/symbol-added",
+    "An enum gained symbols that older readers do not know, and have no default for.",
+    "The default that counts is the one in the reader's schema, so it must be there before the "
+    "first new symbol is sent.",
+)
+BRANCH_REMOVED = rule(
+    "compat/branch-removed",
+    "A union lost a branch that older messages hold.",
+    "Each message says which branch it holds. A reader without that branch stops.",
+)
+BRANCH_ADDED = rule(
+    "compat/branch-added",
+    "A union gained a branch, or a type became a union, and older readers cannot read it.",
+    "Services that run with the older schema stop at the first message that holds the branch.",
+)
+AMBIGUOUS_FIELD = rule(
+    "compat/ambiguous-alias",
+    "A field's name and aliases fit several fields of the other schema.",
+    "Avro Java refuses to read at all then, and a registry reports it as an incompatibility.",
+)
+NOT_JUDGED = rule(
+    "compat/not-judged",
+    "A version of the history could not be compared.",
+    "What could not be checked is never reported as good.",
+)
+
+
+@dataclass(slots=True)
+class Break:
+    """One incompatibility, with everything that it breaks: subjects, and versions of each."""
+
+    direction: Direction
+    reason: Incompatibility
+    subjects: dict[str, list[PastVersion]] = field(default_factory=dict)
+
+    @property
+    def new(self) -> Place:
+        """The place in the schema that people edit."""
+        return self.reason.reader if self.direction is Direction.BACKWARD else self.reason.writer
+
+    @property
+    def old(self) -> Place:
+        """The place in the version of the past."""
+        return self.reason.writer if self.direction is Direction.BACKWARD else self.reason.reader
+
+
+def collect_breaks(judged: Iterable[tuple[Subject, Verdict]]) -> tuple[Break, ...]:
+    """The breaks of all verdicts, those at one place for one reason together."""
+    found: dict[tuple[object, ...], Break] = {}
+    for subject, verdict in judged:
+        for failure in verdict.failures:
+            for reason in failure.incompatibilities:
+                one = Break(failure.direction, reason)
+                place = one.new
+                key = (one.direction, reason.kind, place.document.name, place.path, reason.message)
+                kept = found.setdefault(key, one)
+                if failure.version is not (kept.subjects.get(subject.name) or [None])[-1]:
+                    kept.subjects.setdefault(subject.name, []).append(failure.version)
+                # The newest version makes the best "before".
+                kept.reason = reason
+    return tuple(found.values())
+
+
+def report_breaks(judged: Iterable[tuple[Subject, Verdict]], findings: Findings) -> None:
+    """A finding for each break, and for each version that could not be judged."""
+    pairs = list(judged)
+    for one in collect_breaks(pairs):
+        _report(one, findings)
+    for subject, verdict in pairs:
+        for missed in verdict.unjudged:
+            findings.add(
+                NOT_JUDGED,
+                Place(subject.document),
+                f"{missed.version.label} of {subject.name} could not be compared: {missed.reason}",
+                hint="delete that version from the registry, or mend what keeps it from being read",
+                subject=subject.name,
+            )
+
+
+def _report(one: Break, findings: Findings) -> None:
+    facts = _Facts(one)
+    wording = _WORDINGS[one.reason.kind, one.direction]
+    subject = next(iter(one.subjects))
+    causes = tuple(
+        Related(f"this branch comes closest: {cause.message}", "", locate(cause.reader))
+        for cause in one.reason.causes[:1]
+    )
+    findings.add(
+        wording.rule,
+        one.new,
+        wording.message(facts),
+        note=wording.note(facts),
+        hint=wording.hint(facts),
+        related=(*_befores(one), *causes),
+        subject=subject,
+    )
+
+
+def _befores(one: Break) -> tuple[Related, ...]:
+    befores = []
+    for index, (subject, versions) in enumerate(one.subjects.items()):
+        latest = versions[-1]
+        location = locate(one.old) if index == 0 and one.old.document is latest.document else None
+        befores.append(Related(f"{subject}, {latest.label}", "", location))
+    return tuple(befores)
+
+
+class _Facts:
+    """What the wordings speak of."""
+
+    def __init__(self, one: Break) -> None:
+        self.reason = one.reason
+        self.new = _value_at(one.new)
+        self.old = _value_at(one.old)
+        self.field = _field_name(one.new) or _field_name(one.old)
+        self.versions = _list_versions(
+            version for versions in one.subjects.values() for version in versions
+        )
+        self.symbols = one.reason.message.strip("[]")
+        self.example = _example_default(self.new.get("type") if _is_field(self.new) else self.new)
+
+    @property
+    def old_type(self) -> str:
+        return describe_type(self.old)
+
+    @property
+    def new_type(self) -> str:
+        return describe_type(self.new)
+
+    @property
+    def what(self) -> str:
+        return f'"{self.field}"' if self.field else "the schema"
+
+
+Words = Callable[[_Facts], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wording:
+    rule: Rule
+    message: Words
+    note: Words
+    hint: Words
+
+
+_NEW, _OLD = Direction.BACKWARD, Direction.FORWARD
+
+_WORDINGS: Mapping[tuple[Kind, Direction], _Wording] = {
+    (Kind.READER_FIELD_MISSING_DEFAULT_VALUE, _NEW): _Wording(
+        FIELD_WITHOUT_DEFAULT,
+        lambda facts: f'the new field "{facts.reason.message}" has no default',
+        lambda facts: f"readers need this field; {facts.versions} never wrote it",
+        lambda facts: f'give it a default, for example "default": {facts.example}',
+    ),
+    (Kind.READER_FIELD_MISSING_DEFAULT_VALUE, _OLD): _Wording(
+        FIELD_REMOVED,
+        lambda facts: f'the field "{facts.reason.message}" was removed',
+        lambda facts: f'readers of {facts.versions} need "{facts.reason.message}"',
+        lambda facts: "put the field back; remove it when no reader needs it any more",
+    ),
+    (Kind.TYPE_MISMATCH, _NEW): _Wording(
+        TYPE_CHANGED,
+        lambda facts: f"{facts.what} was {facts.old_type} and is {facts.new_type}",
+        lambda facts: f"{facts.versions} wrote {facts.old_type}",
+        lambda facts: "keep the type, and add a field with the new one beside it",
+    ),
+    (Kind.TYPE_MISMATCH, _OLD): _Wording(
+        TYPE_CHANGED,
+        lambda facts: f"{facts.what} was {facts.old_type} and is {facts.new_type}",
+        lambda facts: f"readers of {facts.versions} expect {facts.old_type}",
+        lambda facts: "keep the type, and add a field with the new one beside it",
+    ),
+    (Kind.NAME_MISMATCH, _NEW): _Wording(
+        NAME_CHANGED,
+        lambda facts: f"the type was named {_name(facts.old)} and is {_name(facts.new)}",
+        lambda facts: f"{facts.versions} wrote {_name(facts.old)}",
+        lambda facts: f'keep the name, or add "aliases": ["{_name(facts.old)}"]',
+    ),
+    (Kind.NAME_MISMATCH, _OLD): _Wording(
+        NAME_CHANGED,
+        lambda facts: f"the type was named {_name(facts.old)} and is {_name(facts.new)}",
+        lambda facts: f"readers of {facts.versions} know only {_name(facts.old)}",
+        lambda facts: "keep the name; an alias here does not help readers built before it",
+    ),
+    (Kind.FIXED_SIZE_MISMATCH, _NEW): _Wording(
+        SIZE_CHANGED,
+        lambda facts: f"the size was {facts.old} bytes and is {facts.new}",
+        lambda facts: f"{facts.versions} wrote {facts.old} bytes",
+        lambda facts: "keep the size, and add a field with a new fixed beside it",
+    ),
+    (Kind.FIXED_SIZE_MISMATCH, _OLD): _Wording(
+        SIZE_CHANGED,
+        lambda facts: f"the size was {facts.old} bytes and is {facts.new}",
+        lambda facts: f"readers of {facts.versions} expect {facts.old} bytes",
+        lambda facts: "keep the size, and add a field with a new fixed beside it",
+    ),
+    (Kind.MISSING_ENUM_SYMBOLS, _NEW): _Wording(
+        SYMBOL_REMOVED,
+        lambda facts: f"the enum lost {facts.symbols}",
+        lambda facts: f"{facts.versions} may have written it",
+        lambda facts: 'put it back, or give the enum a "default" for symbols it does not know',
+    ),
+    (Kind.MISSING_ENUM_SYMBOLS, _OLD): _Wording(
+        SYMBOL_ADDED,
+        lambda facts: f"the enum gained {facts.symbols}",
+        lambda facts: f"readers of {facts.versions} do not know it, and have no enum default",
+        lambda facts: 'first give the enum a "default" and deploy all readers, then add the symbol',
+    ),
+    (Kind.MISSING_UNION_BRANCH, _NEW): _Wording(
+        BRANCH_REMOVED,
+        lambda facts: f"{facts.what} no longer takes {_branch(facts.reason)}",
+        lambda facts: f"{facts.versions} may have written {_branch(facts.reason)}",
+        lambda facts: "put the branch back",
+    ),
+    (Kind.MISSING_UNION_BRANCH, _OLD): _Wording(
+        BRANCH_ADDED,
+        lambda facts: f"{facts.what} may hold {_branch(facts.reason)} now",
+        lambda facts: f"readers of {facts.versions} cannot read it",
+        lambda facts: (
+            "deploy readers with the new branch before anything is sent with it: that is "
+            "BACKWARD, not FORWARD or FULL"
+        ),
+    ),
+    (Kind.AMBIGUOUS_FIELD, _NEW): _Wording(
+        AMBIGUOUS_FIELD,
+        lambda facts: f"the name and the aliases of a field fit several: {facts.reason.message}",
+        lambda facts: f"{facts.versions} have more than one of them",
+        lambda facts: "remove the alias that is not needed",
+    ),
+    (Kind.AMBIGUOUS_FIELD, _OLD): _Wording(
+        AMBIGUOUS_FIELD,
+        lambda facts: f"a field fits several of an older reader: {facts.reason.message}",
+        lambda facts: f"readers of {facts.versions} cannot tell them apart",
+        lambda facts: "give the new field another name",
+    ),
+}
+
+
+def describe_type(value: Json) -> str:
+    """An Avro type in a few words, from its JSON."""
+    match value:
+        case str():
+            return value
+        case list():
+            return f"a union of {', '.join(describe_type(item) for item in value)}"
+        case {"name": _, "type": inner} if not _is_definition(value):
+            return describe_type(inner)
+        case {"logicalType": str(logical), "type": inner}:
+            return f"{logical} ({describe_type(inner)})"
+        case {"type": "array", "items": items}:
+            return f"an array of {describe_type(items)}"
+        case {"type": "map", "values": values}:
+            return f"a map of {describe_type(values)}"
+        case {"name": str(name), "type": str(kind)}:
+            return f"the {kind} {name}"
+        case {"type": inner}:
+            return describe_type(inner)
+        case _:
+            return json.dumps(value)
+
+
+def _is_definition(value: Mapping[str, Json]) -> bool:
+    return value.get("type") in ("record", "error", "enum", "fixed")
+
+
+def _is_field(value: Json) -> bool:
+    return isinstance(value, dict) and "name" in value and not _is_definition(value)
+
+
+def _name(value: Json) -> str:
+    return str(value.get("name", value)) if isinstance(value, dict) else str(value)
+
+
+def _branch(reason: Incompatibility) -> str:
+    return reason.message.rpartition(": ")[2].lower()
+
+
+def _value_at(place: Place) -> Json:
+    value = place.document.value
+    path = place.path
+    if path and path[-1] == "name":
+        path = path[:-1]
+    for step in path:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            break
+    return value if value is not None else "null"
+
+
+def _field_name(place: Place) -> str:
+    """The name of the innermost field around a place; empty where there is none."""
+    value, name = place.document.value, ""
+    for step, following in zip(place.path, (*place.path[1:], None), strict=True):
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            break
+        if step == "fields" and isinstance(following, int) and following < len(value):
+            name = str(value[following].get("name", ""))
+    return name
+
+
+def _list_versions(versions: Iterable[PastVersion]) -> str:
+    numbers = sorted({version.version for version in versions})
+    if numbers == [0] or not numbers:
+        return "the version before"
+    names = [f"v{number}" for number in numbers]
+    if len(names) > 3:
+        return f"{names[0]} to {names[-1]}" if _is_run(numbers) else f"{len(names)} older versions"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _is_run(numbers: list[int]) -> bool:
+    return numbers[-1] - numbers[0] == len(numbers) - 1
+
+
+_EXAMPLES: Mapping[str, str] = {
+    "null": "null",
+    "boolean": "false",
+    "int": "0",
+    "long": "0",
+    "float": "0.0",
+    "double": "0.0",
+    "string": '"unknown"',
+    "bytes": '""',
+    "array": "[]",
+    "map": "{}",
+}
+
+
+def _example_default(schema: Json) -> str:
+    match schema:
+        case [first, *_]:
+            return _example_default(first)
+        case {"type": "enum", "default": str(symbol)} | {"type": "enum", "symbols": [symbol, *_]}:
+            return json.dumps(symbol)
+        case {"type": str(kind), "logicalType": "uuid"} if kind == "string":
+            return '"00000000-0000-0000-0000-000000000000"'
+        case {"type": str(kind)} if kind in _EXAMPLES:
+            return _EXAMPLES[kind]
+        case str() if schema in _EXAMPLES:
+            return _EXAMPLES[schema]
+        case _:
+            return 'null, with the type ["null", ...]'
