@@ -1,0 +1,105 @@
+"""Where the past of a contract is read from: a registry, git, a snapshot, a folder.
+
+A Baseline answers one question, which versions a contract's subjects had, and answers it whole or
+raises: what could not be read is never taken for a subject without a past.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path as FilePath
+from typing import Protocol
+
+from codegen.contract.model import Contract, History, RegistrySettings
+from codegen.diagnostics import KontraktError
+
+SNAPSHOT = "schemas/registry.snapshot.json"
+"""Where the snapshot lies under the root of a contract repository."""
+
+
+class Baseline(Protocol):
+    """A source of histories."""
+
+    @property
+    def name(self) -> str:
+        """What people know it by, for example `git main@1a2b3c4`; no credentials."""
+
+    def histories(self, contract: Contract) -> Mapping[str, History]:
+        """The past of the contract's subjects, by name; a subject without one is absent.
+
+        Raises CouldNotCheck when the answer cannot be had whole.
+        """
+
+
+def open_baseline(spec: str | None, settings: RegistrySettings, root: FilePath) -> Baseline:
+    """The baseline that `--against` names.
+
+    `registry`, `registry:URL`, `git:REVISION`, `snapshot`, `snapshot:FILE`, `folder:DIR`, or the
+    path of a folder or a snapshot. None means the registry; where the settings name none and no
+    embedded one exists yet, the committed snapshot if there is one. Raises KontraktError for any
+    other text, CouldNotCheck for a baseline that is not there.
+    """
+    if spec is None:
+        spec = _default(settings, root)
+    kind, _, rest = spec.partition(":")
+    if kind in ("http", "https"):
+        kind, rest = "registry", spec
+    opener = _OPENERS.get(kind)
+    if opener is not None:
+        return opener(rest, settings, root)
+    if FilePath(spec).is_dir():
+        return _open_folder(spec, settings, root)
+    if FilePath(spec).is_file():
+        return _open_snapshot(spec, settings, root)
+    raise KontraktError(
+        f'"{spec}" is no baseline',
+        hint="registry, registry:URL, git:REVISION, snapshot, snapshot:FILE or folder:DIR",
+    )
+
+
+def _default(settings: RegistrySettings, root: FilePath) -> str:
+    from codegen.baselines.registry import EMBEDDED  # noqa: PLC0415
+
+    if settings.url is None and not (root / EMBEDDED).exists() and (root / SNAPSHOT).exists():
+        return "snapshot"
+    return "registry"
+
+
+def _open_registry(address: str, settings: RegistrySettings, root: FilePath) -> Baseline:
+    from codegen.baselines.registry import RegistryBaseline, open_registry  # noqa: PLC0415
+
+    if address:
+        from codegen.baselines.http import choose_address  # noqa: PLC0415
+
+        settings = choose_address(address, settings)
+    return RegistryBaseline(open_registry(settings, root))
+
+
+def _open_git(revision: str, settings: RegistrySettings, root: FilePath) -> Baseline:
+    from codegen.baselines.git import GitBaseline  # noqa: PLC0415
+
+    if not revision:
+        raise KontraktError("git: names no revision", hint="for example git:main or git:HEAD~1")
+    return GitBaseline(root, revision)
+
+
+def _open_snapshot(file: str, settings: RegistrySettings, root: FilePath) -> Baseline:
+    from codegen.baselines.snapshot import SnapshotBaseline  # noqa: PLC0415
+
+    return SnapshotBaseline(FilePath(file)) if file else SnapshotBaseline(root / SNAPSHOT, SNAPSHOT)
+
+
+def _open_folder(folder: str, settings: RegistrySettings, root: FilePath) -> Baseline:
+    from codegen.baselines.directory import FolderBaseline  # noqa: PLC0415
+
+    if not folder:
+        raise KontraktError("folder: names no folder", hint="for example folder:../released")
+    return FolderBaseline(FilePath(folder))
+
+
+_OPENERS: Mapping[str, Callable[[str, RegistrySettings, FilePath], Baseline]] = {
+    "registry": _open_registry,
+    "git": _open_git,
+    "snapshot": _open_snapshot,
+    "folder": _open_folder,
+}

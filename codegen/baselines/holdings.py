@@ -1,0 +1,181 @@
+"""What a registry holds, as plain data, and the histories of parsed schemas made of it.
+
+A registry and a snapshot of one answer with the same data, so the same code reads both. Texts that
+are no readable Avro stay in the history with the problem named: a version is never left out, since
+a version that nobody saw could not break anything. Nothing here does input or output.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from codegen.avro.parse import JAVA, parse_schema
+from codegen.avro.schema import Named, SchemaGraph
+from codegen.contract.model import History, Level, PastVersion
+from codegen.diagnostics import Findings
+from codegen.source import Document, Json, SourceError, read_json
+
+
+@dataclass(frozen=True, slots=True)
+class VersionReference:
+    """A registry reference: the name a schema uses, and the version that defines it.
+
+    `version` is -1 for the latest one (Confluent's convention).
+    """
+
+    name: str
+    subject: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """One version of a subject, its text as the registry keeps it."""
+
+    subject: str
+    version: int
+    id: int
+    text: str
+    references: tuple[VersionReference, ...] = ()
+    type: str = "AVRO"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSubject:
+    """The live versions of a subject, oldest first, and its own level, None where it has none."""
+
+    name: str
+    versions: tuple[StoredVersion, ...]
+    level: Level | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """Subjects by name, with all that they refer to, and the level of those without their own."""
+
+    subjects: Mapping[str, StoredSubject]
+    level: Level | None = None
+
+    @property
+    def version_count(self) -> int:
+        """How many versions there are in all."""
+        return sum(len(subject.versions) for subject in self.subjects.values())
+
+
+def make_histories(holdings: Holdings, names: Iterable[str], origin: str) -> dict[str, History]:
+    """Parse the versions of the named subjects; a subject without versions is left out.
+
+    `origin` begins the label of each version: `registry`, `snapshot`.
+    """
+    reader = _Reader(holdings, origin)
+    histories: dict[str, History] = {}
+    for name in dict.fromkeys(names):
+        subject = holdings.subjects.get(name)
+        if subject is not None and subject.versions:
+            versions = tuple(reader.make_past(version) for version in subject.versions)
+            histories[name] = History(name, versions, subject.level or holdings.level)
+    return histories
+
+
+def write_json(value: Json) -> str:
+    """JSON for people: two spaces, keys in their order, half surrogate pairs escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    document: Document
+    schema: SchemaGraph | None
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Parses each version once, those that it refers to first."""
+
+    holdings: Holdings
+    origin: str
+    readings: dict[tuple[str, int], _Reading | None] = field(default_factory=dict)
+    """None while a version is being read: who meets it then has found a cycle."""
+
+    def make_past(self, stored: StoredVersion) -> PastVersion:
+        reading = self._read(stored)
+        if reading is None:  # nothing is being read between two calls
+            raise AssertionError(stored)
+        return PastVersion(
+            stored.subject,
+            f"{self.origin} v{stored.version} (id {stored.id})",
+            reading.document,
+            reading.schema,
+            stored.version,
+            stored.id,
+            reading.problem,
+        )
+
+    def _read(self, stored: StoredVersion) -> _Reading | None:
+        key = (stored.subject, stored.version)
+        if key not in self.readings:
+            self.readings[key] = None
+            self.readings[key] = self._parse(stored)
+        return self.readings[key]
+
+    def _parse(self, stored: StoredVersion) -> _Reading:
+        name = f"{stored.subject} v{stored.version}"
+        document, problem = _make_document(name, stored.text)
+        if stored.type != "AVRO":
+            return _Reading(document, None, f"it is a {stored.type} schema; only Avro is compared")
+        names: dict[str, Named] = {}
+        for reference in stored.references:
+            problem = problem or self._add_names(reference, names)
+        if problem:
+            return _Reading(document, None, problem)
+        findings = Findings()
+        graph = parse_schema(document, findings, names=names, dialect=JAVA)
+        if findings.has_errors:
+            first = findings.items[0]
+            return _Reading(document, None, f"{first.location.line}: {first.message}")
+        return _Reading(document, graph)
+
+    def _add_names(self, reference: VersionReference, names: dict[str, Named]) -> str:
+        """Add what a reference defines, its own references included; say why it cannot be.
+
+        The first meaning of a name stays, as in Confluent's AvroSchemaProvider, which reads the
+        references depth first into one parser.
+        """
+        what = f"it refers to {reference.name} in {reference.subject}"
+        stored = self._find(reference)
+        if stored is None:
+            version = "" if reference.version < 0 else f" v{reference.version}"
+            return f"{what}{version}, which the {self.origin} does not hold"
+        reading = self._read(stored)
+        if reading is None:
+            return f"{what} v{stored.version}, which refers back to it"
+        if reading.schema is None:
+            return f"{what} v{stored.version}, which cannot be read: {reading.problem}"
+        for name, named in reading.schema.names.items():
+            names.setdefault(name, named)
+        return ""
+
+    def _find(self, reference: VersionReference) -> StoredVersion | None:
+        subject = self.holdings.subjects.get(reference.subject)
+        if subject is None or not subject.versions:
+            return None
+        if reference.version < 0:
+            return subject.versions[-1]
+        numbered = (item for item in subject.versions if item.version == reference.version)
+        return next(numbered, None)
+
+
+def _make_document(name: str, text: str) -> tuple[Document, str]:
+    """The text, printed so that its places have lines of their own; and why it is no JSON."""
+    try:
+        document = read_json(name, text)
+        return read_json(name, write_json(document.value)), ""
+    except SourceError as error:
+        return error.document, str(error.problems[0].message)
+    except ValueError:  # a number beyond all doubles, which JSON can hold and not print
+        return document, ""

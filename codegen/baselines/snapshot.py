@@ -1,0 +1,282 @@
+"""A registry's holdings as a file in the repository, so that checks need no network.
+
+The file is made for review: subjects sorted, versions in order, schemas as JSON and not as text in
+text, two spaces, so a new version shows as added lines only. Reading it checks every value and
+names the line of each that is wrong. Its format has a version of its own, in `"version"`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+
+from codegen.baselines.holdings import (
+    Holdings,
+    StoredSubject,
+    StoredVersion,
+    VersionReference,
+    make_histories,
+    write_json,
+)
+from codegen.contract.model import Contract, History, Level
+from codegen.diagnostics import CouldNotCheck, Findings, rule
+from codegen.source import Document, Json, Place, SourceError, read_json
+
+FORMAT = 1
+"""The version of the file format that is written, and the only one that is read."""
+
+WRONG_SHAPE = rule(
+    "snapshot/wrong-shape",
+    "The snapshot of the registry does not have the form that kontrakt writes.",
+    "A snapshot that was mended by hand, or merged badly, would let a breaking change pass.",
+)
+UNREADABLE = rule(
+    "snapshot/unreadable",
+    "The snapshot of the registry is not JSON.",
+    "Most often two branches changed it; take one side, then pull again.",
+)
+
+_PULL = "write it anew: kontrakt pull"
+
+
+class SnapshotBaseline:
+    """The past of a contract as a snapshot file holds it."""
+
+    def __init__(self, file: FilePath, name: str | None = None) -> None:
+        self._file = file
+        self._shown = name or file.as_posix()
+
+    @property
+    def name(self) -> str:
+        """`snapshot` and the file."""
+        return f"snapshot {self._shown}"
+
+    def histories(self, contract: Contract) -> Mapping[str, History]:
+        """The histories of the contract's subjects; one without versions is absent.
+
+        Raises CouldNotCheck, with each line that is wrong, for a file that is no snapshot.
+        """
+        names = [subject.name for subject in contract.subjects]
+        return make_histories(self.holdings(), names, "snapshot")
+
+    def holdings(self) -> Holdings:
+        """All that the file holds. Raises CouldNotCheck as `histories` does."""
+        findings = Findings()
+        holdings = read_snapshot(self._shown, self._read(), findings)
+        if holdings is None:
+            lines = (f"{item.location}: {item.message}" for item in findings)
+            raise CouldNotCheck("the snapshot cannot be used\n" + "\n".join(lines), hint=_PULL)
+        return holdings
+
+    def _read(self) -> str:
+        try:
+            return self._file.read_text("utf-8")
+        except FileNotFoundError:
+            raise CouldNotCheck(f"there is no snapshot {self._shown}", hint=_PULL) from None
+        except OSError as error:
+            reason = (error.strerror or "unknown error").lower()
+            message = f"the snapshot {self._shown} cannot be read: {reason}"
+            raise CouldNotCheck(message, hint="check what it is and who may read it") from None
+        except UnicodeDecodeError:
+            raise CouldNotCheck(f"{self._shown} is not UTF-8", hint=_PULL) from None
+
+
+def read_snapshot(name: str, text: str, findings: Findings) -> Holdings | None:
+    """Read the text of a snapshot; None, and a finding for each wrong value, when it is none."""
+    try:
+        document = read_json(name, text)
+    except SourceError as error:
+        findings.add_source_error(UNREADABLE, error)
+        return None
+    reader = _Reader(findings, document)
+    holdings = reader.read()
+    return None if reader.failed else holdings
+
+
+def write_snapshot(holdings: Holdings) -> str:
+    """The text of a snapshot: the same holdings give the same bytes."""
+    subjects = sorted(holdings.subjects.values(), key=lambda subject: subject.name)
+    value: dict[str, Json] = {"version": FORMAT}
+    if holdings.level is not None:
+        value["level"] = holdings.level.value
+    value["subjects"] = {subject.name: _write_subject(subject) for subject in subjects}
+    return write_json(value) + "\n"
+
+
+def save_snapshot(file: FilePath, holdings: Holdings) -> bool:
+    """Write a snapshot file, whole or not at all; False when it held the same already.
+
+    Raises CouldNotCheck when the file cannot be written; what was there before is then unchanged.
+    """
+    data = write_snapshot(holdings).encode()
+    temporary = ""
+    try:
+        if file.is_file() and file.read_bytes() == data:
+            return False
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        FilePath(temporary).chmod(0o644)
+        FilePath(temporary).replace(file)
+    except OSError as error:
+        if temporary:
+            FilePath(temporary).unlink(missing_ok=True)
+        message = f"{file} cannot be written: {(error.strerror or 'unknown error').lower()}"
+        raise CouldNotCheck(message, hint="check the folder and who may write there") from None
+    return True
+
+
+def _write_subject(subject: StoredSubject) -> dict[str, Json]:
+    value: dict[str, Json] = {}
+    if subject.level is not None:
+        value["level"] = subject.level.value
+    value["versions"] = [_write_version(version) for version in subject.versions]
+    return value
+
+
+def _write_version(version: StoredVersion) -> dict[str, Json]:
+    value: dict[str, Json] = {"version": version.version, "id": version.id}
+    if version.type != "AVRO":
+        value["type"] = version.type
+    if version.references:
+        value["references"] = [
+            {"name": item.name, "subject": item.subject, "version": item.version}
+            for item in version.references
+        ]
+    schema = _read_schema(version.text)
+    value["text" if schema is None else "schema"] = version.text if schema is None else schema
+    return value
+
+
+def _read_schema(text: str) -> Json:
+    """A schema as a JSON value; None when it is none, or cannot be written as one again."""
+    try:
+        value = read_json("", text).value
+        _write_compact(value)
+    except (SourceError, ValueError):
+        return None
+    return value
+
+
+def _write_compact(value: Json) -> str:
+    """As registries on Avro Java keep a schema: no blanks, letters beyond ASCII as they are.
+
+    Raises ValueError for a number beyond all doubles, which JSON can hold and Python cannot print.
+    """
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+@dataclass(slots=True)
+class _Reader:
+    findings: Findings
+    document: Document
+    failed: bool = False
+
+    def read(self) -> Holdings | None:
+        place = Place(self.document)
+        value = self._object(self.document.value, place, {"version", "level", "subjects"})
+        found = value.get("version")
+        if found != FORMAT or isinstance(found, bool):
+            newer = isinstance(found, int) and found > FORMAT
+            hint = "a newer kontrakt wrote it: update this one" if newer else _PULL
+            self._fail(place.at("version"), f"the format version is not {FORMAT}", hint)
+            return None
+        inside = place.at("subjects")
+        subjects = {
+            name: self._subject(name, item, inside.at(name))
+            for name, item in self._object(value.get("subjects"), inside, None).items()
+        }
+        return Holdings(subjects, self._level(value, place))
+
+    def _subject(self, name: str, value: Json, place: Place) -> StoredSubject:
+        fields = self._object(value, place, {"level", "versions"})
+        versions: list[StoredVersion] = []
+        listed = place.at("versions")
+        for index, item in enumerate(self._array(fields.get("versions"), listed)):
+            at = listed.at(index)
+            version = self._version(name, item, at)
+            if versions and version.version <= versions[-1].version:
+                message = f"version {version.version} does not come after the one before it"
+                self._fail(at.at("version"), message, _PULL)
+            versions.append(version)
+        return StoredSubject(name, tuple(versions), self._level(fields, place))
+
+    def _version(self, subject: str, value: Json, place: Place) -> StoredVersion:
+        known = {"version", "id", "type", "references", "schema", "text"}
+        fields = self._object(value, place, known)
+        if ("schema" in fields) == ("text" in fields):
+            self._fail(place, 'a version has either a "schema" or a "text"', _PULL)
+        inside = place.at("references")
+        references = self._array(fields.get("references", []), inside)
+        text = (
+            self._text(fields, "text", place)
+            if "text" in fields
+            else _write_compact(fields.get("schema"))
+        )
+        return StoredVersion(
+            subject,
+            self._number(fields, "version", place),
+            self._number(fields, "id", place),
+            text,
+            tuple(self._reference(item, inside.at(at)) for at, item in enumerate(references)),
+            self._text(fields, "type", place) if "type" in fields else "AVRO",
+        )
+
+    def _reference(self, value: Json, place: Place) -> VersionReference:
+        fields = self._object(value, place, {"name", "subject", "version"})
+        name, subject = self._text(fields, "name", place), self._text(fields, "subject", place)
+        is_latest = fields.get("version") == -1
+        return VersionReference(
+            name, subject, -1 if is_latest else self._number(fields, "version", place)
+        )
+
+    def _level(self, fields: Mapping[str, Json], place: Place) -> Level | None:
+        if "level" not in fields:
+            return None
+        try:
+            return Level(fields["level"])
+        except ValueError:
+            levels = ", ".join(level.value for level in Level)
+            self._fail(place.at("level"), "this is no compatibility level", f"one of {levels}")
+            return None
+
+    def _object(self, value: Json, place: Place, known: set[str] | None) -> dict[str, Json]:
+        if not isinstance(value, dict):
+            self._fail(place, "an object is expected here", _PULL)
+            return {}
+        for key in value:
+            if known is not None and key not in known:
+                unknown = Place(place.document, (*place.path, key), on_key=True)
+                self._fail(unknown, f'the key "{key}" means nothing here', _PULL)
+        return value
+
+    def _array(self, value: Json, place: Place) -> list[Json]:
+        if isinstance(value, list):
+            return value
+        self._fail(place, "an array is expected here", _PULL)
+        return []
+
+    def _text(self, fields: Mapping[str, Json], key: str, place: Place) -> str:
+        value = fields.get(key)
+        if isinstance(value, str):
+            return value
+        self._fail(place.at(key), f'"{key}" is a text', _PULL)
+        return ""
+
+    def _number(self, fields: Mapping[str, Json], key: str, place: Place) -> int:
+        value = fields.get(key)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+        self._fail(place.at(key), f'"{key}" is a number', _PULL)
+        return 0
+
+    def _fail(self, place: Place, message: str, hint: str) -> None:
+        self.failed = True
+        self.findings.add(WRONG_SHAPE, place, message, hint=hint)
