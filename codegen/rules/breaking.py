@@ -108,8 +108,9 @@ def collect_breaks(judged: Iterable[tuple[Subject, Verdict]]) -> tuple[Break, ..
                 place = one.new
                 key = (one.direction, reason.kind, place.document.name, place.path, reason.message)
                 kept = found.setdefault(key, one)
-                if failure.version is not (kept.subjects.get(subject.name) or [None])[-1]:
-                    kept.subjects.setdefault(subject.name, []).append(failure.version)
+                versions = kept.subjects.setdefault(subject.name, [])
+                if failure.version not in versions:
+                    versions.append(failure.version)
                 # The newest version makes the best "before".
                 kept.reason = reason
     return tuple(found.values())

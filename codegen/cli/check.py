@@ -1,0 +1,68 @@
+"""Check whether a change breaks anyone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from codegen.cli._repository import format_option, root_option
+
+if TYPE_CHECKING:
+    from codegen.contract.model import Contract
+    from codegen.review import Review
+
+
+@click.command()
+@root_option
+@click.option(
+    "--against",
+    metavar="BASELINE",
+    help="registry, registry:URL, git:REVISION, snapshot, snapshot:FILE or folder:DIR. "
+    "By default the registry.",
+)
+@format_option
+def command(root: Path | None, against: str | None, format_name: str) -> None:
+    """Check whether a change breaks anyone: where, whom, why, and how to mend it.
+
+    \b
+    Example:
+      kontrakt check
+      kontrakt check --against git:main
+    """
+    from time import perf_counter  # noqa: PLC0415
+
+    from codegen.baselines import open_baseline  # noqa: PLC0415
+    from codegen.cli._repository import open_repository, show  # noqa: PLC0415
+    from codegen.diagnostics import make_report  # noqa: PLC0415
+    from codegen.impact import describe  # noqa: PLC0415
+    from codegen.review import review  # noqa: PLC0415
+
+    started = perf_counter()
+    folder, contract, findings = open_repository(root)
+    baseline = open_baseline(against, contract.registry, folder)
+    outcome = review(contract, baseline, findings)
+    report = make_report(
+        findings,
+        (subject.name for subject in contract.subjects),
+        _summary(contract, outcome, len(findings), baseline.name, perf_counter() - started),
+        describe(outcome.impacts),
+    )
+    show(report, format_name)
+    raise click.exceptions.Exit(1 if findings.has_errors else 0)
+
+
+def _summary(contract: Contract, outcome: Review, count: int, baseline: str, seconds: float) -> str:
+    broken = set(outcome.broken)
+    events = contract.events
+    bad = sum(event.subject in broken for event in events)
+    parts = [f"{count} finding{'s' if count != 1 else ''} in {bad} of {len(events)} events"]
+    if not count:
+        parts = [f"{len(events)} events are good"]
+    if outcome.changed:
+        parts.append(f"{len(outcome.changed)} changed")
+    if outcome.new:
+        parts.append(f"{len(outcome.new)} new, with no past to break with")
+    parts.append(f"against {baseline} ({outcome.version_count} versions)")
+    return f"{', '.join(parts)}, {seconds * 1000:.0f} ms"

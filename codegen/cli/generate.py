@@ -1,0 +1,90 @@
+"""Generate the typed stubs of each service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from codegen.cli._repository import root_option
+
+if TYPE_CHECKING:
+    from codegen.generation import Comparison
+
+
+@click.command()
+@root_option
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 when a file is not fresh.")
+@click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
+@click.option("--force", is_flag=True, help="Overwrite files that were edited by hand.")
+def command(root: Path | None, check: bool, diff: bool, force: bool) -> None:
+    """Generate the typed stubs of each service into generated/.
+
+    \b
+    Example:
+      kontrakt generate
+      kontrakt generate --check
+    """
+    from time import perf_counter  # noqa: PLC0415
+
+    from codegen.cli._repository import open_repository, show  # noqa: PLC0415
+    from codegen.diagnostics import make_report  # noqa: PLC0415
+    from codegen.generation import compare, generate, report_states, write  # noqa: PLC0415
+    from codegen.targets import discover_targets  # noqa: PLC0415
+
+    started = perf_counter()
+    folder, contract, findings = open_repository(root)
+    outputs = generate(contract, discover_targets(), findings)
+    if findings.has_errors:
+        show(make_report(findings, summary="Nothing was written."))
+        raise click.exceptions.Exit(1)
+    comparison = compare(contract, outputs, folder / "generated")
+    if diff:
+        _show_diff(comparison)
+    if check or diff:
+        if comparison.is_fresh:
+            raise click.exceptions.Exit(0)
+        report_states(comparison, findings, "generated")
+        if check:
+            summary = f"{len(findings)} of {len(comparison.states)} generated files are not fresh."
+            show(make_report(findings, summary=summary))
+        raise click.exceptions.Exit(1)
+    write(comparison, force=force)
+    _show_outputs(comparison, perf_counter() - started)
+
+
+def _show_outputs(comparison: Comparison, seconds: float) -> None:
+    from collections import Counter  # noqa: PLC0415
+
+    for output in comparison.outputs:
+        counts = Counter(one.state.value for one in comparison.of(output))
+        words = "   ".join(f"{counts[state]} {state}" for state in _STATES if counts[state])
+        click.echo(f"{output.service:<24}{output.target:<10}{words:<32}generated/{output.folder}")
+    services = len({output.service for output in comparison.outputs})
+    files = sum(len(output.files) for output in comparison.outputs)
+    click.echo(f"{_count(services, 'service')}, {_count(files, 'file')}, {seconds * 1000:.0f} ms")
+
+
+_STATES = ("changed", "missing", "stale", "edited", "orphan", "unchanged")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _show_diff(comparison: Comparison) -> None:
+    from difflib import unified_diff  # noqa: PLC0415
+
+    from codegen.generation import State  # noqa: PLC0415
+    from codegen.report import printable  # noqa: PLC0415
+
+    for one in comparison.states:
+        if one.state in (State.UNCHANGED, State.ORPHAN):
+            continue
+        name = f"generated/{one.path}"
+        before = (one.actual or "").splitlines()
+        after = (one.text or "").splitlines()
+        for line in unified_diff(before, after, name, name, lineterm=""):
+            style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
+            click.echo(click.style(printable(line), fg=style))

@@ -1,0 +1,373 @@
+"""From a contract to the files under generated/: which differ, why, and how they are written.
+
+Rendering is pure. The lock file, generated/kontrakt.lock, holds the hash of each file as it was
+written, so a file that a person changed is told from one that the contract has outgrown. Only what
+the lock names is ever deleted, and a person's change is never overwritten without being told to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path, PurePosixPath
+
+from codegen.avro.canonical import render
+from codegen.contract.model import Contract, Service
+from codegen.diagnostics import CouldNotCheck, Findings, KontraktError, Location, rule
+from codegen.source import Json, Place, SourceError, read_json
+from codegen.targets import Target
+
+LOCK_NAME = "kontrakt.lock"
+"""The lock file's name under generated/."""
+
+LOCK_VERSION = 1
+
+NOT_FRESH = rule(
+    "generate/not-fresh",
+    "A generated file is not what the contract generates now.",
+    "Stubs that lag behind their contract read and write what nobody reviewed.",
+)
+UNKNOWN_TARGET = rule(
+    "generate/unknown-target",
+    "The manifest names a target that does not exist.",
+    "Nothing would be generated for it, and nobody would notice.",
+)
+WRONG_OPTION = rule(
+    "generate/wrong-option",
+    "An option of a target is unknown, or has the wrong form.",
+    "A misspelt option would silently do nothing.",
+)
+
+
+class State(Enum):
+    """How a file under generated/ stands to what the contract generates now."""
+
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    """It is as it was written last, and would be written otherwise now."""
+    MISSING = "missing"
+    STALE = "stale"
+    """It is as it was written last, and would not be written any more."""
+    EDITED = "edited"
+    """It is not as it was written last: somebody changed it by hand, or wrote it."""
+    ORPHAN = "orphan"
+    """It lies in a generated folder, and was not generated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One service's files for one target, by their path under generated/."""
+
+    service: str
+    target: str
+    folder: str
+    files: Mapping[str, str]
+    event_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """One file under generated/, whose it is, and how it stands."""
+
+    path: str
+    state: State
+    text: str | None
+    """What it should hold; None for what should not be there."""
+    actual: str | None
+    """What it holds; None where it is missing or is no text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Everything under generated/ beside what should be there."""
+
+    folder: Path
+    outputs: tuple[Output, ...]
+    states: tuple[FileState, ...]
+    lock_text: str
+    is_lock_fresh: bool
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether generating now would change nothing, and nothing foreign lies about."""
+        return self.is_lock_fresh and all(one.state is State.UNCHANGED for one in self.states)
+
+    def of(self, output: Output) -> tuple[FileState, ...]:
+        """The states of the files in one output's folder."""
+        return tuple(one for one in self.states if one.path.startswith(output.folder + "/"))
+
+
+def generate(
+    contract: Contract, targets: Mapping[str, Target], findings: Findings
+) -> tuple[Output, ...]:
+    """Render every service's targets; what cannot be rendered becomes a finding."""
+    outputs = []
+    for service in contract.services:
+        for name, options in sorted(service.targets.items()):
+            place = service.origin.at("targets", name, on_key=True)
+            if name not in targets:
+                hint = f"known targets: {', '.join(sorted(targets))}"
+                findings.add(UNKNOWN_TARGET, place, f'there is no target "{name}"', hint=hint)
+                continue
+            target = targets[name]
+            if _has_wrong_options(target, options, service.origin.at("targets", name), findings):
+                continue
+            folder = f"{service.name}/{name}"
+            files = {
+                _safe_path(folder, file.path): file.text
+                for file in target.files(service, contract, options)
+            }
+            events = {event.name for event in (*service.produces, *service.consumes)}
+            outputs.append(Output(service.name, name, folder, files, len(events)))
+    return tuple(outputs)
+
+
+def compare(contract: Contract, outputs: tuple[Output, ...], folder: Path) -> Comparison:
+    """Compare what is rendered with what lies in the folder. Writes nothing.
+
+    Raises CouldNotCheck when the lock or a file cannot be read.
+    """
+    locked = _read_lock(folder / LOCK_NAME)
+    expected = {path: text for output in outputs for path, text in output.files.items()}
+    present = set(_files_in(folder, {output.folder for output in outputs} | _folders(locked)))
+    states = [
+        _state(folder, path, expected.get(path), locked.get(path))
+        for path in sorted(expected.keys() | present | (locked.keys() & _existing(folder, locked)))
+    ]
+    lock_text = render_lock(contract, outputs)
+    return Comparison(
+        folder,
+        outputs,
+        tuple(states),
+        lock_text,
+        _read_text(folder / LOCK_NAME) == lock_text,
+    )
+
+
+def write(comparison: Comparison, *, force: bool = False) -> None:
+    """Make the folder what the contract generates: each file at once or not at all, the lock last.
+
+    Stale files are deleted, orphans are left alone. Raises KontraktError, before anything is
+    written, when a file was edited by hand and `force` is not given.
+    """
+    edited = [one.path for one in comparison.states if one.state is State.EDITED]
+    if edited and not force:
+        raise KontraktError(
+            f"edited by hand, and not overwritten: {', '.join(edited)}",
+            "move your change into the schema or your own code, or give --force to lose it",
+        )
+    try:
+        _refuse_links(comparison)
+        for one in comparison.states:
+            path = comparison.folder / one.path
+            if one.text is not None and one.state is not State.UNCHANGED:
+                write_atomically(path, one.text)
+            elif one.text is None and one.state in (State.STALE, State.EDITED):
+                path.unlink()
+                _remove_empty_folders(path.parent, comparison.folder)
+        if not comparison.is_lock_fresh:
+            write_atomically(comparison.folder / LOCK_NAME, comparison.lock_text)
+    except OSError as error:
+        name = error.filename or comparison.folder
+        raise KontraktError(
+            f"{name} cannot be written: {error.strerror}", "see who may write there, and try again"
+        ) from None
+
+
+def report_states(comparison: Comparison, findings: Findings, prefix: str) -> None:
+    """A finding for each file that is not what it should be; `prefix` leads their names."""
+    words = {
+        State.CHANGED: ("is out of date", "run kontrakt generate"),
+        State.MISSING: ("is missing", "run kontrakt generate"),
+        State.STALE: ("is not generated any more", "run kontrakt generate, which deletes it"),
+        State.EDITED: (
+            "was edited by hand",
+            "undo it, or run kontrakt generate --force to lose the change",
+        ),
+        State.ORPHAN: ("is not a generated file", "move it out of the generated folder"),
+    }
+    for one in comparison.states:
+        if one.state is not State.UNCHANGED:
+            message, hint = words[one.state]
+            text = f"{one.state.value}: this file {message}"
+            findings.add(NOT_FRESH, Location(f"{prefix}/{one.path}"), text, hint=hint)
+    if not comparison.is_lock_fresh:
+        message = "changed: the lock is out of date"
+        where = Location(f"{prefix}/{LOCK_NAME}")
+        findings.add(NOT_FRESH, where, message, hint="run kontrakt generate")
+
+
+def render_lock(contract: Contract, outputs: Iterable[Output]) -> str:
+    """The lock: what each service was generated from, and the hash of each file.
+
+    `schemas` holds each event's schema, whole, under the first 16 hex digits of the SHA-256 of its
+    text, so that it stays known which schema a service was built with.
+    """
+    schemas: dict[str, Json] = {}
+    services: dict[str, Json] = {}
+    by_name = {service.name: service for service in contract.services}
+    for output in outputs:
+        entry = services.setdefault(output.service, {})
+        entry[output.target] = {
+            "events": _pinned_events(by_name[output.service], schemas),
+            "files": {path: _hash(text) for path, text in sorted(output.files.items())},
+        }
+    value = {
+        "version": LOCK_VERSION,
+        "services": dict(sorted(services.items())),
+        "schemas": dict(sorted(schemas.items())),
+    }
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file in UTF-8 so that readers see all of it or what was there before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+        os.chmod(temporary, mode)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _pinned_events(service: Service, schemas: dict[str, Json]) -> dict[str, str]:
+    pinned: dict[str, str] = {}
+    for event in (*service.produces, *service.consumes):
+        text = render(event.schema, inline=True)
+        key = _hash(text)[:16]
+        schemas[key] = json.loads(text)
+        pinned[event.subject] = key
+    return dict(sorted(pinned.items()))
+
+
+def _has_wrong_options(
+    target: Target, options: Mapping[str, Json], place: Place, findings: Findings
+) -> bool:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415
+
+    errors = list(Draft202012Validator(target.options_schema).iter_errors(dict(options)))
+    for error in errors:
+        where = place.at(*error.absolute_path)
+        known = ", ".join(sorted(target.options_schema.get("properties", {})))
+        hint = f"options of {target.name}: {known}" if known else f"{target.name} has no options"
+        findings.add(WRONG_OPTION, where, error.message, hint=hint)
+    return bool(errors)
+
+
+def _safe_path(folder: str, path: str) -> str:
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts:
+        raise ValueError(f"a target wants to write {path!r}, outside its folder")
+    return f"{folder}/{pure}"
+
+
+def _state(folder: Path, path: str, expected: str | None, locked: str | None) -> FileState:
+    actual = _read_text(folder / path)
+    if actual is None and not (folder / path).exists():
+        return FileState(path, State.MISSING, expected, None)
+    if expected is not None and actual == expected:
+        state = State.UNCHANGED
+    elif locked is None:
+        state = State.ORPHAN if expected is None else State.EDITED
+    elif actual is None or _hash(actual) != locked:
+        state = State.EDITED
+    else:
+        state = State.STALE if expected is None else State.CHANGED
+    return FileState(path, state, expected, actual)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read_text(path: Path) -> str | None:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except (FileNotFoundError, UnicodeDecodeError, IsADirectoryError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise CouldNotCheck(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _read_lock(path: Path) -> dict[str, str]:
+    """The hash of each file that the lock names, by path."""
+    text = _read_text(path)
+    if text is None:
+        return {}
+    try:
+        value = read_json(str(path), text).value
+        if value["version"] != LOCK_VERSION:
+            raise CouldNotCheck(
+                f"{path} has the version {value['version']}, and this kontrakt knows {LOCK_VERSION}",
+                "update kontrakt",
+            )
+        return {
+            file: digest
+            for targets in value["services"].values()
+            for entry in targets.values()
+            for file, digest in entry["files"].items()
+        }
+    except (SourceError, KeyError, TypeError, AttributeError):
+        raise CouldNotCheck(
+            f"{path} is damaged", "restore it from git, or delete it and run kontrakt generate"
+        ) from None
+
+
+def _folders(locked: Mapping[str, str]) -> set[str]:
+    return {"/".join(PurePosixPath(path).parts[:2]) for path in locked if _is_inside(path)}
+
+
+def _existing(folder: Path, locked: Mapping[str, str]) -> set[str]:
+    return {path for path in locked if _is_inside(path) and (folder / path).exists()}
+
+
+def _is_inside(path: str) -> bool:
+    pure = PurePosixPath(path)
+    return not pure.is_absolute() and ".." not in pure.parts and len(pure.parts) > 2
+
+
+def _files_in(root: Path, folders: Iterable[str]) -> Iterable[str]:
+    for folder in sorted(folders):
+        for parent, inner, names in os.walk(root / folder):
+            inner[:] = [name for name in inner if not _is_ignored(name)]
+            for name in names:
+                if not _is_ignored(name):
+                    yield Path(parent, name).relative_to(root).as_posix()
+
+
+def _is_ignored(name: str) -> bool:
+    """What tools leave behind in a package folder, and nobody means as part of it."""
+    return name.startswith(".") or name in ("__pycache__", "build") or name.endswith(".egg-info")
+
+
+def _refuse_links(comparison: Comparison) -> None:
+    inside = comparison.folder.resolve()
+    for one in comparison.states:
+        path = comparison.folder / one.path
+        if path.is_symlink() or not path.parent.resolve().is_relative_to(inside):
+            raise KontraktError(
+                f"{path} is a symbolic link, or lies behind one",
+                "generated files are written in place only; remove the link",
+            )
+
+
+def _remove_empty_folders(folder: Path, stop: Path) -> None:
+    while folder != stop and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent

@@ -1,0 +1,126 @@
+"""Does this contract break anyone? Each subject against its past, and the registry's own answer.
+
+The verdict is always computed here, from both schemas. A registry is asked as well, and where its
+answer is another one that is a finding: it will have the last word when the schema is registered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from codegen.avro.canonical import render
+from codegen.baselines import Baseline
+from codegen.baselines.registry import RegistryBaseline, RegistryClient
+from codegen.compatibility import Judge, Verdict
+from codegen.contract.model import Contract, History, Level, Subject
+from codegen.diagnostics import Findings, Severity, rule
+from codegen.impact import Impact, judge_impact
+from codegen.rules.breaking import report_breaks
+from codegen.source import Place
+
+REGISTRY_DIFFERS = rule(
+    "compat/registry-differs",
+    "The registry judges a schema otherwise than this check.",
+    "The registry has the last word when a schema is registered, and consumers have it when they "
+    "read. Where the two differ somebody will be surprised.",
+)
+LEVEL_DIFFERS = rule(
+    "compat/level-differs",
+    "The registry guards a subject with another level than the manifest states.",
+    "Whoever registers past this tool is held to the registry's level, not to the reviewed one.",
+    severity=Severity.WARNING,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a check found out about each subject of a contract; see `findings` for what is wrong."""
+
+    new: tuple[Subject, ...]
+    changed: tuple[Subject, ...]
+    unchanged: tuple[Subject, ...]
+    impacts: tuple[Impact, ...]
+    version_count: int
+    broken: tuple[str, ...]
+    """The subjects with a verdict that is not good."""
+
+
+def review(contract: Contract, baseline: Baseline, findings: Findings) -> Review:
+    """Judge every subject of the contract at its level. Raises CouldNotCheck."""
+    histories = baseline.histories(contract)
+    judge = Judge()
+    new: list[Subject] = []
+    changed: list[Subject] = []
+    unchanged: list[Subject] = []
+    judged: list[tuple[Subject, Verdict]] = []
+    for subject in contract.subjects:
+        history = histories.get(subject.name)
+        if history is None or not history.versions:
+            new.append(subject)
+            continue
+        (unchanged if _is_latest(subject, history) else changed).append(subject)
+        judged.append((subject, judge.judge(subject.schema, history, subject.level)))
+        _compare_levels(subject, history, findings)
+    report_breaks(judged, findings)
+    if isinstance(baseline, RegistryBaseline):
+        for subject in changed:
+            _ask_registry(subject, histories[subject.name], baseline.client, judge, findings)
+    return Review(
+        tuple(new),
+        tuple(changed),
+        tuple(unchanged),
+        _impacts(contract, {subject.name for subject in changed}, histories, judge),
+        sum(len(history.versions) for history in histories.values()),
+        tuple(subject.name for subject, verdict in judged if not verdict.is_compatible),
+    )
+
+
+def _is_latest(subject: Subject, history: History) -> bool:
+    latest = history.versions[-1].schema
+    if latest is None:
+        return False
+    return render(subject.schema, inline=True) == render(latest, inline=True)
+
+
+def _compare_levels(subject: Subject, history: History, findings: Findings) -> None:
+    if history.level is not None and history.level is not subject.level:
+        findings.add(
+            LEVEL_DIFFERS,
+            Place(subject.document),
+            f"{subject.name} has the level {history.level.value} in the registry, and "
+            f"{subject.level.value} in the manifest",
+            hint="kontrakt register --apply sets the level of the manifest",
+            subject=subject.name,
+        )
+
+
+def _ask_registry(
+    subject: Subject, history: History, client: RegistryClient, judge: Judge, findings: Findings
+) -> None:
+    level = history.level or Level.BACKWARD
+    ours = judge.judge(subject.schema, history, level)
+    # Written out in full, so that a shared type can be asked about before it is registered.
+    theirs = client.test(subject.name, render(subject.schema, inline=True))
+    if ours.is_compatible == theirs.is_compatible:
+        return
+    said = "; ".join(theirs.messages[:3]) or "it gives no reason"
+    message = (
+        f"the registry refuses this schema at the level {level.value}, and data can be read: {said}"
+        if ours.is_compatible
+        else f"the registry accepts this schema at the level {level.value}, and data cannot be read"
+    )
+    findings.add(REGISTRY_DIFFERS, Place(subject.document), message, subject=subject.name)
+
+
+def _impacts(
+    contract: Contract, changed: set[str], histories: Mapping[str, History], judge: Judge
+) -> tuple[Impact, ...]:
+    touched = {
+        name for subject in contract.subjects if subject.name in changed for name in subject.events
+    }
+    return tuple(
+        judge_impact(contract, event, histories[event.subject], judge)
+        for event in contract.events
+        if event.name in touched and event.subject in histories
+    )
