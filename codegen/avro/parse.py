@@ -7,13 +7,15 @@ becomes Broken, and the rest goes on. Follows the Avro specification 1.12, "Sche
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import TypeGuard
+from typing import TypeVar
 
+from codegen.avro.defaults import check_default, is_java_default, read_java_double, show_value
+from codegen.avro.dialect import CONFLUENT, JAVA, SPECIFICATION, STORED, Dialect, is_alike
+from codegen.avro.logical import is_integer, read_logical_type
 from codegen.avro.schema import (
     PRIMITIVES,
     Array,
@@ -22,7 +24,6 @@ from codegen.avro.schema import (
     Enum,
     Field,
     Fixed,
-    LogicalType,
     Map,
     Named,
     Primitive,
@@ -35,6 +36,17 @@ from codegen.avro.schema import (
 )
 from codegen.diagnostics import Findings, Related, locate, rule
 from codegen.source import Document, Json, Place
+
+__all__ = [
+    "CONFLUENT",
+    "JAVA",
+    "SPECIFICATION",
+    "STORED",
+    "Dialect",
+    "SchemaSet",
+    "parse_schema",
+    "parse_schemas",
+]
 
 WRONG_SHAPE = rule(
     "schema/wrong-shape",
@@ -76,20 +88,7 @@ INVALID_ENUM_DEFAULT = rule(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """Where parsers of Avro differ from the specification, as switches."""
-
-    name: str
-    checks_names: bool = True
-    checks_defaults: bool = True
-
-
-SPECIFICATION = Dialect("specification")
-"""What the Avro specification 1.12 allows, no more: for the schemas that people edit."""
-
-JAVA = Dialect("java", checks_names=False, checks_defaults=False)
-"""What Avro Java accepts, and so the registries built on it: for schemas that exist already."""
+Parsed = TypeVar("Parsed")
 
 
 @dataclass(slots=True)
@@ -107,24 +106,66 @@ def parse_schema(
     names: Mapping[str, Named] | None = None,
     dialect: Dialect = SPECIFICATION,
 ) -> SchemaGraph:
-    """Parse one document; `names` are types that it may refer to."""
-    parser = _Parser(findings, dialect, dict(names or {}))
-    root = parser.parse(document)
-    parser.finish()
-    return SchemaGraph(root, parser.types)
+    """Parse one document; `names` are types that it may refer to.
+
+    What is refused becomes a finding, whose note says which registries would accept it.
+    """
+
+    def run(collector: Findings, variant: Dialect) -> SchemaGraph:
+        parser = _Parser(collector, variant, dict(names or {}))
+        root = parser.parse(document)
+        parser.finish()
+        return SchemaGraph(root, parser.types)
+
+    return _note_acceptance(run, findings, dialect)
 
 
 def parse_schemas(
     documents: Iterable[Document], findings: Findings, *, dialect: Dialect = SPECIFICATION
 ) -> SchemaSet:
-    """Parse documents that may refer to each other's types in any order."""
-    parser = _Parser(findings, dialect, {})
-    roots = {document.name: parser.parse(document) for document in documents}
-    parser.finish()
-    return SchemaSet(parser.types, roots)
+    """Parse documents that may refer to each other's types in any order.
+
+    What is refused becomes a finding, whose note says which registries would accept it.
+    """
+    documents = tuple(documents)
+
+    def run(collector: Findings, variant: Dialect) -> SchemaSet:
+        parser = _Parser(collector, variant, {})
+        roots = {document.name: parser.parse(document) for document in documents}
+        parser.finish()
+        return SchemaSet(parser.types, roots)
+
+    return _note_acceptance(run, findings, dialect)
 
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
+def _note_acceptance(
+    run: Callable[[Findings, Dialect], Parsed], findings: Findings, dialect: Dialect
+) -> Parsed:
+    """Parse, and parse again as others do where something was refused."""
+    start = len(findings)
+    parsed = run(findings, dialect)
+    if len(findings) == start or dialect is not SPECIFICATION:
+        return parsed
+    takers: dict[tuple[str, str], list[str]] = {}
+    for other in (JAVA, CONFLUENT):
+        run(refused := Findings(), other)
+        places = {(one.rule.id, str(one.location)) for one in refused}
+        for finding in findings.items[start:]:
+            key = (finding.rule.id, str(finding.location))
+            if key not in places:
+                takers.setdefault(key, []).append(other.name)
+    for index, finding in enumerate(findings.items[start:], start):
+        names = takers.get((finding.rule.id, str(finding.location)))
+        if names and not finding.note:
+            verb = "accepts" if len(names) == 1 else "accept"
+            note = f"{' and '.join(names)} {verb} this"
+            findings.items[index] = replace(finding, note=note)
+    return parsed
+
+
+MAX_FIXED_SIZE = 2**31 - 9
+"""The largest fixed in bytes: Java has no longer arrays, and Avro Java refuses it."""
+
 _ORDERS = ("ascending", "descending", "ignore")
 _NAMED_KEYS = frozenset({"type", "name", "namespace", "doc", "aliases"})
 _RESERVED = {
@@ -139,138 +180,6 @@ _RESERVED = {
 _PRIMITIVE_KEYS = frozenset({"type"})
 _COMPLEX = ("record", "error", "enum", "fixed", "array", "map")
 
-_LOGICAL_BASES = {
-    "decimal": ("bytes",),
-    "uuid": ("string",),
-    "date": ("int",),
-    "time-millis": ("int",),
-    "time-micros": ("long",),
-    "timestamp-millis": ("long",),
-    "timestamp-micros": ("long",),
-    "timestamp-nanos": ("long",),
-    "local-timestamp-millis": ("long",),
-    "local-timestamp-micros": ("long",),
-    "local-timestamp-nanos": ("long",),
-}
-_LOGICAL_FIXED = ("decimal", "uuid", "duration")
-
-
-def read_logical_type(
-    base: str, attributes: Mapping[str, Json], size: int = 0
-) -> LogicalType | None:
-    """The logical type that the attributes give a schema of this type, None where it is ignored.
-
-    Specification 1.12, "Logical Types": one that is unknown, or invalid on its base, is ignored.
-    `size` is that of a fixed, in bytes.
-    """
-    name = attributes.get("logicalType")
-    if not isinstance(name, str):
-        return None
-    if base == "fixed":
-        if name not in _LOGICAL_FIXED:
-            return None
-        if (name == "uuid" and size != 16) or (name == "duration" and size != 12):
-            return None
-    elif base not in _LOGICAL_BASES.get(name, ()):
-        return None
-    if name != "decimal":
-        return LogicalType(name)
-    precision, scale = attributes.get("precision"), attributes.get("scale", 0)
-    if not _is_integer(precision) or not _is_integer(scale) or not 0 <= scale <= precision:
-        return None
-    if precision < 1 or (base == "fixed" and precision > decimal_digits(size)):
-        return None
-    return LogicalType(name, precision, scale)
-
-
-def decimal_digits(size: int) -> int:
-    """The most digits that every two's complement number of `size` bytes can hold."""
-    return int(math.log10(2) * (8 * size - 1)) if size > 0 else 0
-
-
-def check_default(graph: SchemaGraph, schema: Schema, value: Json) -> str | None:
-    """Say why a JSON value is no default for a schema; None when it is one.
-
-    Specification 1.12, "Complex Types", table of field default values: the default of a union may
-    fit any branch; bytes and fixed are strings of the code points 0 to 255.
-    """
-    match graph.resolve(schema):
-        case Primitive(type=name):
-            return _check_primitive(name, value)
-        case Fixed() as fixed:
-            if problem := _check_primitive("bytes", value):
-                return problem
-            if len(value) != fixed.size:
-                return f"{len(value)} bytes, and {fixed.name} has {fixed.size}"
-            return None
-        case Enum() as enum:
-            if value in enum.symbols:
-                return None
-            return f"{_show(value)} is no symbol of {enum.name}"
-        case Array(items=items):
-            if not isinstance(value, list):
-                return f"{_show(value)} is no array"
-            problems = (check_default(graph, items, item) for item in value)
-            return next((problem for problem in problems if problem), None)
-        case Map(values=values):
-            if not isinstance(value, dict):
-                return f"{_show(value)} is no map"
-            problems = (check_default(graph, values, item) for item in value.values())
-            return next((problem for problem in problems if problem), None)
-        case Record() as record:
-            return _check_record_default(graph, record, value)
-        case Union(branches=branches):
-            if any(check_default(graph, branch, value) is None for branch in branches):
-                return None
-            return f"{_show(value)} fits no branch of the union"
-        case Broken():
-            return None
-
-
-def _check_record_default(graph: SchemaGraph, record: Record, value: Json) -> str | None:
-    if not isinstance(value, dict):
-        return f"{_show(value)} is no object, and {record.name} is a record"
-    for item in record.fields:
-        if item.name in value:
-            if problem := check_default(graph, item.schema, value[item.name]):
-                return f"{item.name}: {problem}"
-        elif item.default is None:
-            return f'it has no "{item.name}", which has no default in {record.name}'
-    return None
-
-
-def _check_primitive(name: str, value: Json) -> str | None:
-    match name:
-        case "null":
-            fits = value is None
-        case "boolean":
-            fits = isinstance(value, bool)
-        case "int":
-            fits = _is_integer(value) and -(2**31) <= value < 2**31
-        case "long":
-            fits = _is_integer(value) and -(2**63) <= value < 2**63
-        case "float" | "double":
-            fits = (isinstance(value, float) and math.isfinite(value)) or _is_integer(value)
-        case "bytes":
-            fits = isinstance(value, str) and all(ord(character) < 256 for character in value)
-        case _:
-            fits = isinstance(value, str)
-    return None if fits else f"{_show(value)} is no {name}"
-
-
-def _is_integer(value: Json) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _show(value: Json) -> str:
-    if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else "an array"
-    words = {None: "null", True: "true", False: "false"}
-    text = words[value] if value is None or isinstance(value, bool) else repr(value)
-    if isinstance(value, str):
-        text = f'"{value}"'
-    return text if len(text) <= 40 else text[:37] + "..."
-
 
 class _Parser:
     """One run over a set of documents; findings go to the collector that it was given."""
@@ -280,6 +189,7 @@ class _Parser:
         self._findings = findings
         self._dialect = dialect
         self._references: list[Ref] = []
+        self._unbound: set[int] = set()
         self._defaults: list[tuple[Field, Place]] = []
 
     def parse(self, document: Document) -> Schema:
@@ -290,19 +200,25 @@ class _Parser:
         for reference in self._references:
             if reference.name not in self.types:
                 self._report_unknown(reference)
-        if not self._dialect.checks_defaults:
-            return
         for owner, place in self._defaults:
-            if owner.default is None:
-                continue
-            graph = SchemaGraph(owner.schema, self.types)
-            if problem := check_default(graph, owner.schema, owner.default.value):
-                self._findings.add(
-                    INVALID_DEFAULT,
-                    place,
-                    f'the default of "{owner.name}" does not fit its type: {problem}',
-                    hint="change the default, or the type",
-                )
+            self._check_default(owner, place)
+
+    def _check_default(self, owner: Field, place: Place) -> None:
+        if owner.default is None or not self._dialect.checks_defaults:
+            return
+        graph, value = SchemaGraph(owner.schema, self.types), owner.default.value
+        if self._dialect.is_java:
+            fits = is_java_default(graph, owner.schema, value)
+            problem = None if fits else f"{show_value(value)} is of another type"
+        else:
+            problem = check_default(graph, owner.schema, value)
+        if problem:
+            self._findings.add(
+                INVALID_DEFAULT,
+                place,
+                f'the default of "{owner.name}" does not fit its type: {problem}',
+                hint="change the default, or the type",
+            )
 
     def _report_unknown(self, reference: Ref) -> None:
         simple = split_name(reference.name)[1]
@@ -310,6 +226,8 @@ class _Parser:
         near = same or get_close_matches(reference.name, [*self.types, *PRIMITIVES], 1)
         near = near or get_close_matches(simple, PRIMITIVES, 1)
         hint = f'did you mean "{near[0]}"?' if near else "define it in a file of its own"
+        if reference.name in _COMPLEX:
+            hint = f'write {{"type": "{reference.name}", ...}} with its attributes'
         self._findings.add(
             UNKNOWN_TYPE, reference.origin, f"no type is named {reference.name}", hint=hint
         )
@@ -324,7 +242,7 @@ class _Parser:
         if isinstance(value, list):
             return self._union(value, place, namespace)
         if not isinstance(value, dict):
-            return self._broken(place, f"{_show(value)} is no schema")
+            return self._broken(place, f"{show_value(value)} is no schema")
         kind = value.get("type")
         if kind is None:
             return self._broken(place, 'a schema needs a "type"')
@@ -341,8 +259,14 @@ class _Parser:
                 extra = _properties(value, _PRIMITIVE_KEYS)
                 logical = read_logical_type(kind, value) if extra else None
                 return Primitive(kind, place, logical, extra)
-            case str():
+            case str() if self._dialect.takes_wrapped_names:
                 return self._named_or_primitive(kind, place.at("type"), namespace)
+            case str():
+                return self._broken(
+                    place.at("type"),
+                    f"{show_value(kind)} is no kind of type",
+                    hint=f'to refer to a type by its name write "{kind}" alone, without the object',
+                )
             case _:
                 return self._broken(
                     place.at("type"),
@@ -353,16 +277,18 @@ class _Parser:
     def _named_or_primitive(self, name: str, place: Place, namespace: str) -> Schema:
         if name in PRIMITIVES:
             return Primitive(name, place)
-        if name in _COMPLEX:
-            return self._broken(
-                place,
-                f'"{name}" alone is no schema',
-                hint=f'write {{"type": "{name}", ...}} with its attributes',
-            )
-        full_name = name if "." in name or not namespace else f"{namespace}.{name}"
-        reference = Ref(full_name.removeprefix("."), place)
+        reference = Ref(self._bind(name, namespace), place)
         self._references.append(reference)
+        if reference.name not in self.types:
+            self._unbound.add(id(reference))
         return reference
+
+    def _bind(self, name: str, namespace: str) -> str:
+        """The full name that a name means where it stands (specification 1.12, "Names")."""
+        full_name = name if "." in name or not namespace else f"{namespace}.{name}"
+        if not self._dialect.is_java:
+            return full_name.removeprefix(".")
+        return name if full_name not in self.types and name in self.types else full_name
 
     def _union(self, value: list[Json], place: Place, namespace: str) -> Schema:
         branches: list[Schema] = []
@@ -427,7 +353,7 @@ class _Parser:
 
     def _field(self, value: Json, place: Place, namespace: str) -> Field | None:
         if not isinstance(value, dict):
-            self._broken(place, f"a field is an object, not {_show(value)}")
+            self._broken(place, f"a field is an object, not {show_value(value)}")
             return None
         name = value.get("name")
         if not isinstance(name, str):
@@ -439,22 +365,43 @@ class _Parser:
             schema: Schema = self._broken(place, f'the field "{name}" needs a "type"')
         else:
             schema = self._schema(value["type"], place.at("type"), namespace)
-        order = self._text(value, "order", place)
-        if order is not None and order not in _ORDERS:
-            self._broken(place.at("order"), f'"order" is {", ".join(_ORDERS[:-1])} or ignore')
         parsed = Field(
             name,
             schema,
             place,
-            Default(value["default"]) if "default" in value else None,
+            self._default(value, schema),
             self._text(value, "doc", place),
-            tuple(self._names(value, "aliases", place)),
-            order,
+            tuple(dict.fromkeys(self._names(value, "aliases", place))),
+            self._order(value, place),
             _properties(value, _RESERVED["field"]),
         )
         if parsed.default is not None:
             self._defaults.append((parsed, place.at("default")))
+            if self._dialect.is_java:
+                # Avro Java checks twice: here it knows less, and takes unknown names for records.
+                self._check_default(parsed, place.at("default"))
         return parsed
+
+    def _default(self, value: dict[str, Json], schema: Schema) -> Default | None:
+        if "default" not in value:
+            return None
+        default = value["default"]
+        is_float = isinstance(schema, Primitive) and schema.type in ("float", "double")
+        if self._dialect.is_java and is_float and isinstance(default, str):
+            number = read_java_double(default)
+            return Default(default if number is None else number)
+        return Default(default)
+
+    def _order(self, value: dict[str, Json], place: Place) -> str | None:
+        if "order" not in value:
+            return None
+        order = value["order"]
+        if self._dialect.is_java and isinstance(order, str):
+            order = order.lower()
+        if order in _ORDERS:
+            return str(order)
+        self._broken(place.at("order"), '"order" is ascending, descending or ignore')
+        return None
 
     def _enum(self, value: dict[str, Json], place: Place, namespace: str) -> Schema:
         name = self._declare(value, place, namespace)
@@ -487,7 +434,7 @@ class _Parser:
     def _fixed(self, value: dict[str, Json], place: Place, namespace: str) -> Schema:
         name = self._declare(value, place, namespace)
         size = value.get("size")
-        if not _is_integer(size) or not 0 <= size < 2**31:
+        if not is_integer(size) or not 0 <= size <= MAX_FIXED_SIZE:
             at = place.at("size") if "size" in value else place
             return self._broken(at, 'a fixed needs a "size", a number of bytes')
         if name is None:
@@ -507,26 +454,28 @@ class _Parser:
             return None
         if "." in name:
             full_name = name.removeprefix(".")
+            self._check_namespace(split_name(name)[0], place.at("name"))
         else:
             own = self._text(value, "namespace", place)
             space = namespace if own is None else own
-            if own:
-                self._check_full_name(own, place.at("namespace"), "a namespace")
             full_name = f"{space}.{name}" if space else name
-        self._check_full_name(name, place.at("name"), "a type name")
-        if split_name(full_name)[1] in PRIMITIVES and self._dialect.checks_names:
+            if own:
+                self._check_namespace(own, place.at("namespace"))
+        self._check_name(split_name(name)[1], place.at("name"), "a type name")
+        simple = full_name if self._dialect.is_java else split_name(full_name)[1]
+        if simple in PRIMITIVES:
             message = f"{name} is the name of a primitive type"
             self._findings.add(INVALID_NAME, place.at("name"), message, hint="choose another")
         return full_name
 
     def _define(self, named: Named) -> Schema:
         earlier = self.types.get(named.name)
-        if earlier is not None:
+        if earlier is None:
+            self.types[named.name] = named
+        elif not self._dialect.is_java or not is_alike(named, earlier, self.types, self._unbound):
             message = f"{named.name} is defined twice"
             hint = "define it once and refer to it by name"
             self._add_duplicate(named.origin.at("name"), message, earlier.origin.at("name"), hint)
-        else:
-            self.types[named.name] = named
         return named
 
     def _add_duplicate(self, place: Place, message: str, first: Place, hint: str) -> None:
@@ -537,43 +486,54 @@ class _Parser:
         text = value.get(key)
         if text is None or isinstance(text, str):
             return text
-        self._broken(place.at(key), f'"{key}" is a string, not {_show(text)}')
+        if self._dialect.is_java:
+            return None
+        self._broken(place.at(key), f'"{key}" is a string, not {show_value(text)}')
         return None
 
     def _names(self, value: dict[str, Json], key: str, place: Place) -> Iterator[str]:
         """The names in the array under a key; what is no name is reported and left out."""
-        items = value.get(key)
-        if items is None:
+        if key not in value:
             return
+        items = value[key]
         if not isinstance(items, list):
             self._broken(place.at(key), f'"{key}" is an array of names')
             return
         for index, item in enumerate(items):
             at = place.at(key, index)
             if not isinstance(item, str):
-                self._broken(at, f'"{key}" holds names, not {_show(item)}')
+                self._broken(at, f'"{key}" holds names, not {show_value(item)}')
                 continue
-            self._check_full_name(item, at, "a name") if key == "aliases" else self._check_name(
-                item, at, "a symbol"
-            )
+            if key == "symbols":
+                self._check_name(item, at, "a symbol")
+            elif not self._dialect.is_java:
+                for part in item.split("."):
+                    self._check_name(part, at, "an alias")
             yield item
 
     def _type_aliases(self, value: dict[str, Json], place: Place, name: str) -> tuple[str, ...]:
         namespace = split_name(name)[0]
-        return tuple(
-            alias if "." in alias or not namespace else f"{namespace}.{alias}"
-            for alias in self._names(value, "aliases", place)
-        )
+        aliases: dict[str, None] = {}
+        for index, alias in enumerate(self._names(value, "aliases", place)):
+            if self._dialect.is_java:
+                at = place.at("aliases", index)
+                self._check_name(split_name(alias)[1], at, "the alias of a type")
+            if namespace:
+                aliases[alias if "." in alias else f"{namespace}.{alias}"] = None
+            else:
+                aliases[alias.removeprefix(".")] = None
+        return tuple(aliases)
 
-    def _check_full_name(self, name: str, place: Place, what: str) -> None:
-        parts = name.split(".")
-        if not self._dialect.checks_names or all(map(_NAME, parts)):
+    def _check_namespace(self, namespace: str, place: Place) -> None:
+        if not self._dialect.checks_namespaces or (self._dialect.is_java and not namespace):
             return
-        bad = next(part for part in parts if not _NAME(part))
-        self._report_name(bad, name, place, what)
+        parts = namespace.split(".")
+        bad = next((part for part in parts if not self._dialect.is_name(part)), None)
+        if bad is not None:
+            self._report_name(bad, namespace, place, "a namespace")
 
     def _check_name(self, name: str, place: Place, what: str) -> None:
-        if self._dialect.checks_names and not _NAME(name):
+        if not self._dialect.is_name(name):
             self._report_name(name, name, place, what)
 
     def _report_name(self, bad: str, name: str, place: Place, what: str) -> None:
@@ -582,7 +542,7 @@ class _Parser:
         self._findings.add(
             INVALID_NAME,
             place,
-            f"{_show(name)} cannot be {what}",
+            f"{show_value(name)} cannot be {what}",
             hint=f'use ASCII letters, digits and "_", for example "{better}"' if bad else "",
         )
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from codegen.avro.parse import JAVA, parse_schema
+from codegen.avro.parse import STORED, parse_schema
 from codegen.avro.schema import Named, SchemaGraph
 from codegen.contract.model import History, Level, PastVersion
 from codegen.diagnostics import Findings
@@ -134,7 +134,7 @@ class _Reader:
         if problem:
             return _Reading(document, None, problem)
         findings = Findings()
-        graph = parse_schema(document, findings, names=names, dialect=JAVA)
+        graph = parse_schema(document, findings, names=names, dialect=STORED)
         if findings.has_errors:
             first = findings.items[0]
             return _Reading(document, None, f"{first.location.line}: {first.message}")

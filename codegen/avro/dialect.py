@@ -1,0 +1,155 @@
+"""Where do parsers of Avro differ from the specification?
+
+A dialect is data that the parser asks. Ours is the specification; the others say what a registry
+accepts, so that old schemas can be read, and findings can tell who would have taken a schema.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from typing import Protocol
+
+from codegen.avro.schema import (
+    Array,
+    Enum,
+    Field,
+    Fixed,
+    Map,
+    Named,
+    Primitive,
+    Record,
+    Ref,
+    Schema,
+    Union,
+)
+from codegen.source import Json
+
+
+def _is_letter(character: str) -> bool:
+    # Java looks at UTF-16 units, so no letter beyond the first plane is one.
+    return character == "_" or (character.isalpha() and character < "\U00010000")
+
+
+def is_java_name(name: str) -> bool:
+    """Whether Avro Java takes a name: Unicode letters, digits and underscores, no digit first."""
+    return bool(name) and all(
+        _is_letter(one) or (index > 0 and one.isdecimal() and one < "\U00010000")
+        for index, one in enumerate(name)
+    )
+
+
+_ASCII_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
+
+
+def is_name(name: str) -> bool:
+    """Whether the specification takes a name (1.12, "Names")."""
+    return _ASCII_NAME(name) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Where a parser of Avro differs from the specification.
+
+    `is_java` stands for the habits of Avro Java: it looks for an unqualified name without its
+    namespace too, knows a record's name only after its fields, takes a type that is defined twice
+    alike, a name of a primitive type inside a namespace, any alias of a field, a number as text
+    for the default of a float, and leaves a `doc` or `namespace` that is no text aside.
+    """
+
+    name: str
+    is_name: Callable[[str], bool] = is_name
+    checks_namespaces: bool = True
+    checks_defaults: bool = True
+    is_java: bool = True
+    takes_wrapped_names: bool = False
+
+
+SPECIFICATION = Dialect("the specification", is_java=False)
+"""What the Avro specification 1.12 allows, no more: for the schemas that people edit."""
+
+JAVA = Dialect("Avro Java", is_java_name)
+"""What Avro Java 1.12.2 and later parses, with names in any script."""
+
+CONFLUENT = Dialect(
+    "Confluent's registry", is_java_name, checks_namespaces=False, checks_defaults=False
+)
+"""What Confluent's registry reads back once it is stored."""
+
+STORED = Dialect(
+    "older registries",
+    bool,
+    checks_namespaces=False,
+    checks_defaults=False,
+    takes_wrapped_names=True,
+)
+"""What any version of any registry may hold: for the past, which nobody can edit."""
+
+
+def is_alike(one: Schema, other: Schema, types: Mapping[str, Named], unbound: Set[int]) -> bool:
+    """Whether Avro Java takes two definitions of one name for the same.
+
+    It compares all but docs, aliases and the defaults of enums. `unbound` are the identities of
+    the references that had no meaning yet when they were read; those equal nothing.
+    """
+    seen: set[tuple[int, int]] = set()
+
+    def target(schema: Schema) -> Schema:
+        if isinstance(schema, Ref) and id(schema) not in unbound:
+            return types.get(schema.name, schema)
+        return schema
+
+    def alike(left: Schema, right: Schema) -> bool:
+        left, right = target(left), target(right)
+        if left is right or (id(left), id(right)) in seen:
+            return True
+        match left, right:
+            case Primitive(), Primitive():
+                return left.type == right.type and _has_same_extra(left, right)
+            case Array(), Array():
+                return alike(left.items, right.items) and _has_same_extra(left, right)
+            case Map(), Map():
+                return alike(left.values, right.values) and _has_same_extra(left, right)
+            case Union(branches=mine), Union(branches=yours):
+                return len(mine) == len(yours) and all(map(alike, mine, yours))
+            case Enum(), Enum():
+                same = left.name == right.name and left.symbols == right.symbols
+                return same and _has_same_extra(left, right)
+            case Fixed(), Fixed():
+                same = left.name == right.name and left.size == right.size
+                return same and _has_same_extra(left, right)
+            case Record(), Record():
+                seen.add((id(left), id(right)))
+                if left.name != right.name or len(left.fields) != len(right.fields):
+                    return False
+                same = _has_same_extra(left, right)
+                return same and all(map(is_same_field, left.fields, right.fields))
+            case _:
+                return False
+
+    def is_same_field(left: Field, right: Field) -> bool:
+        defaults = [item.default and _write(item.default.value) for item in (left, right)]
+        return (
+            left.name == right.name
+            and defaults[0] == defaults[1]
+            and (left.order or "ascending") == (right.order or "ascending")
+            and _has_same_extra(left, right)
+            and alike(left.schema, right.schema)
+        )
+
+    return alike(one, other)
+
+
+class _Extensible(Protocol):
+    @property
+    def properties(self) -> Mapping[str, Json] | None: ...
+
+
+def _has_same_extra(left: _Extensible, right: _Extensible) -> bool:
+    return _write(left.properties or {}) == _write(right.properties or {})
+
+
+def _write(value: Json) -> str:
+    return json.dumps(value, sort_keys=True)
