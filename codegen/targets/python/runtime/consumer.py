@@ -11,7 +11,7 @@ import logging
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType, TracebackType
@@ -91,7 +91,7 @@ class EventConsumer:
         service: str,
         routes: Iterable[Route[Any]],
         *,
-        ignored: Mapping[str, frozenset[str]],
+        ignored: Mapping[str, Collection[str]],
         deletions: Mapping[str, Callable[[Message], object]],
         policy: Policy | None = None,
         inbox: Inbox | None = None,

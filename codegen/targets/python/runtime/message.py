@@ -170,6 +170,15 @@ def fixed_headers(name: str, source: str, registry: str, schema_id: int) -> Head
     ]
 
 
+def deletion_headers(source: str) -> Headers:
+    """The headers of a message without a value: there is no schema to name."""
+    return [
+        ("ce_specversion", b"1.0"),
+        ("ce_type", b"deletion"),
+        ("ce_source", source.encode()),
+    ]
+
+
 def event_headers(
     fixed: Headers, name: str, key: bytes | None, value: bytes, cause: Message | None
 ) -> Headers:

@@ -11,11 +11,19 @@ import weakref
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
+from uuid import UUID
 
 from .codec import EventType
 from .delivery import Delivery
 from .errors import DeliveryError, DeliveryFailed, MessageTooLarge, StubError
-from .message import ExtraHeaders, Message, event_headers, extra_headers, fixed_headers
+from .message import (
+    ExtraHeaders,
+    Message,
+    deletion_headers,
+    event_headers,
+    extra_headers,
+    fixed_headers,
+)
 from .settings import Settings
 from .transport import Headers, ProducerClient, Registry, Transport
 
@@ -97,6 +105,25 @@ class EventProducer(Generic[Produced_contra]):
             caused_by.deliveries.append(delivery)
         return delivery
 
+    def _delete(
+        self,
+        topic: str,
+        key: str | int | UUID,
+        caused_by: Message | None,
+        headers: ExtraHeaders | None,
+    ) -> Delivery:
+        """Send a message without a value, which removes its key when the topic is compacted."""
+        text = str(key).encode()
+        every = event_headers(deletion_headers(self._service), topic, text, b"", caused_by)
+        if headers:
+            every += extra_headers(headers)
+        delivery = Delivery(key, topic, self._failures)
+        self._start()
+        self._produce(delivery, None, text, every)
+        if caused_by is not None:
+            caused_by.deliveries.append(delivery)
+        return delivery
+
     def flush(self, timeout: float | None = None) -> None:
         """Wait until every event has arrived. Raises DeliveryFailed with those that did not.
 
@@ -134,6 +161,18 @@ class EventProducer(Generic[Produced_contra]):
             error.add_note(str(failed))
 
     def _prepare(self, route: _Route) -> None:
+        self._start()
+        with self._lock:
+            if route.prefix:
+                return
+            schema_id = self._registry.look_up(route.type)
+            route.fixed = fixed_headers(
+                route.type.name, self._service, self._registry.url, schema_id
+            )
+            route.prefix = b"\0" + schema_id.to_bytes(4, "big")
+
+    def _start(self) -> None:
+        """Have reports of delivery passed on from now on, also while the service sends nothing."""
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -143,16 +182,9 @@ class EventProducer(Generic[Produced_contra]):
                     name=f"{self._service} deliveries",
                 )
                 self._thread.start()
-            if route.prefix:
-                return
-            schema_id = self._registry.look_up(route.type)
-            route.fixed = fixed_headers(
-                route.type.name, self._service, self._registry.url, schema_id
-            )
-            route.prefix = b"\0" + schema_id.to_bytes(4, "big")
 
     def _produce(
-        self, delivery: Delivery, value: bytes, key: bytes | None, headers: Headers
+        self, delivery: Delivery, value: bytes | None, key: bytes | None, headers: Headers
     ) -> None:
         if len(self._failures) >= _FAILURE_LIMIT:
             raise DeliveryFailed(self._take_failures())
@@ -170,7 +202,9 @@ class EventProducer(Generic[Produced_contra]):
             except self._transport.failure as error:
                 failure = error.args[0]
                 if getattr(failure, "name", str)() == "MSG_SIZE_TOO_LARGE":
-                    raise MessageTooLarge(delivery.event, delivery.topic, len(value)) from error
+                    raise MessageTooLarge(
+                        delivery.event, delivery.topic, len(value or b"")
+                    ) from error
                 raise DeliveryError(delivery.event, delivery.topic, str(error)) from error
 
     def _take_failures(self) -> list[DeliveryError]:
@@ -187,7 +221,6 @@ class EventProducer(Generic[Produced_contra]):
 
 
 def _poll(client: ProducerClient, stop: threading.Event) -> None:
-    """Pass reports of delivery on, also while the service sends nothing."""
     while not stop.is_set():
         client.poll(0.1)
 

@@ -7,7 +7,7 @@ of the schema that it was written with. Bytes that are no event of the topic rai
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -65,7 +65,7 @@ class Reader:
         self,
         registry: Registry,
         routes: Iterable[Route[Any]],
-        ignored: Mapping[str, frozenset[str]],
+        ignored: Mapping[str, Collection[str]],
     ) -> None:
         """`ignored` has, for each topic, the events that this service does not consume."""
         self._registry = registry
@@ -117,7 +117,7 @@ class Reader:
         return plan
 
     def _make_plan(self, topic: str, type_name: str | None, schema_id: int) -> _Plan:
-        ignored = self._ignored.get(topic, frozenset())
+        ignored = self._ignored.get(topic, ())
         if type_name in ignored:
             return _Plan(None, None, NotConsumed(type_name))
         route = self._routes.get((topic, type_name or ""))

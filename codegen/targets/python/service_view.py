@@ -1,0 +1,269 @@
+"""What the pages of a service's package say: its producer, consumer, fakes, README and project.
+
+A pure function from a service to pages, each a template and the strings and booleans that it
+prints. How models and codecs are called is decided elsewhere and comes in as `Names`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from codegen.contract.model import Contract, Event, FieldKey, SchemaKey, Service, Topic
+from codegen.diagnostics import KontraktError
+
+CONFLUENT_KAFKA = "confluent-kafka>=2.6"
+"""What a generated package depends on."""
+
+EXPORTED = (
+    ("Action", "_runtime.policy"),
+    ("DecodeError", "_runtime.codec"),
+    ("Delivery", "_runtime.delivery"),
+    ("DeliveryError", "_runtime.errors"),
+    ("DeliveryFailed", "_runtime.errors"),
+    ("EncodeError", "_runtime.codec"),
+    ("Inbox", "_runtime.inbox"),
+    ("MemoryInbox", "_runtime.inbox"),
+    ("Message", "_runtime.message"),
+    ("MessageFailed", "_runtime.errors"),
+    ("MessageTooLarge", "_runtime.errors"),
+    ("Policy", "_runtime.policy"),
+    ("RegistryError", "_runtime.errors"),
+    ("RegistryUnavailable", "_runtime.errors"),
+    ("RejectMessage", "_runtime.errors"),
+    ("SchemaNotRegistered", "_runtime.errors"),
+    ("Settings", "_runtime.settings"),
+    ("SettingsError", "_runtime.errors"),
+    ("SqliteInbox", "_runtime.inbox"),
+    ("Statistics", "_runtime.consumer"),
+    ("StubError", "_runtime.errors"),
+    ("settings", "_runtime.settings"),
+)
+"""What every package offers beside its models, and the module it comes from."""
+
+_CONSUMING = {"Action", "Inbox", "MemoryInbox", "MessageFailed", "Policy", "RejectMessage"}
+_CONSUMING |= {"SqliteInbox", "Statistics", "DecodeError"}
+_PRODUCING = {"MessageTooLarge", "SchemaNotRegistered", "EncodeError"}
+
+RESERVED_NAMES = frozenset(name for name, _ in EXPORTED) | {
+    "Consumer",
+    "Handler",
+    "Producer",
+    "Fakes",
+    # What the pages import for themselves.
+    "Callable",
+    "EventConsumer",
+    "EventProducer",
+    "Never",
+    "Protocol",
+    "Route",
+    "ServiceFakes",
+    "TypeAlias",
+    "Union",
+}
+"""Names that no model may have: it would hide what the package offers under that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """How the package, its models and its event types are called in Python."""
+
+    package: str
+    models: tuple[str, ...]
+    """Every class that the module `models` offers."""
+    classes: Mapping[str, str]
+    """The class of each event, by full name."""
+    constants: Mapping[tuple[str, str], str]
+    """The EventType in the module `codecs` of each event, by topic and full name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One file: its path in the package's folder, its template, and what that prints."""
+
+    path: str
+    template: str
+    values: Mapping[str, object]
+
+
+def service_pages(service: Service, contract: Contract, names: Names) -> tuple[Page, ...]:
+    """The pages of a service; one that only consumes has no producer, and the other way round.
+
+    Raises KontraktError when the service produces one event on two topics: `send` could not know
+    which of them is meant.
+    """
+    _require_one_topic(service)
+    view = _view(service, contract, names)
+    pages = [
+        Page("pyproject.toml", "pyproject.toml.j2", view),
+        Page("README.md", "readme.md.j2", view),
+        Page(f"{names.package}/__init__.py", "init.py.j2", view),
+        Page(f"{names.package}/fakes.py", "fakes.py.j2", view),
+    ]
+    if service.produces:
+        pages.append(Page(f"{names.package}/producer.py", "producer.py.j2", view))
+    if service.consumes:
+        pages.append(Page(f"{names.package}/consumer.py", "consumer.py.j2", view))
+    return tuple(pages)
+
+
+def import_order(names: Iterable[str]) -> list[str]:
+    """Sort imported names as isort does: constants, classes, others, each in natural order."""
+    return sorted(set(names), key=_import_key)
+
+
+def _import_key(name: str) -> tuple[int, list[tuple[int, str]], str]:
+    kind = 0 if name.isupper() and len(name) > 1 else 1 if name[:1].isupper() else 2
+    parts = re.split(r"(\d+)", name.lower())
+    return kind, [(int(part) if part.isdigit() else -1, part) for part in parts], name
+
+
+def prose(text: str) -> str:
+    """A doc as one line of Markdown in which nothing is markup."""
+    line = " ".join(text.split())
+    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", line)
+
+
+def toml_string(text: str) -> str:
+    """A TOML basic string (TOML 1.0): as JSON's, but DEL must be escaped as well."""
+    return json.dumps(" ".join(text.split()), ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
+def _require_one_topic(service: Service) -> None:
+    topics: dict[str, str] = {}
+    for event in service.produces:
+        other = topics.setdefault(event.name, event.topic)
+        if other != event.topic:
+            raise KontraktError(
+                f"{service.name} produces {event.name} on {other} and on {event.topic}, so its "
+                "producer could not tell where to send it",
+                "let the service produce it on one topic, or give the other its own event",
+            )
+
+
+def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, object]:
+    consumed = [_event_view(event, contract, names) for event in service.consumes]
+    produced = [_event_view(event, contract, names) for event in service.produces]
+    topics = _topics(service, contract)
+    handlers = {view["handler"]: view for view in consumed}
+    return {
+        "service": service.name,
+        "package": names.package,
+        "distribution": service.name.replace("_", "-"),
+        "doc": prose(service.doc) or f"The service {service.name}.",
+        "description": toml_string(service.doc or f"Typed stubs of {service.name}."),
+        "requirement": CONFLUENT_KAFKA,
+        "consumes": bool(consumed),
+        "produces": bool(produced),
+        "consumed": consumed,
+        "produced": produced,
+        "handlers": list(handlers.values()),
+        "consumed_classes": import_order(str(view["class"]) for view in consumed),
+        "produced_classes": import_order(str(view["class"]) for view in produced),
+        "event_classes": import_order(str(view["class"]) for view in (*consumed, *produced)),
+        "consumed_constants": import_order(str(view["constant"]) for view in consumed),
+        "produced_constants": import_order(str(view["constant"]) for view in produced),
+        "event_constants": import_order(str(view["constant"]) for view in (*consumed, *produced)),
+        "first_consumed": consumed[0] if consumed else {},
+        "first_produced": produced[0] if produced else {},
+        "topics": [{"name": topic.name, "partitions": topic.partitions} for topic in topics],
+        "ignored": _ignored(service, contract),
+        "deletions": _deletions(service.consumes, contract, "on_deletion_from_"),
+        "deletes": _deletions(service.produces, contract, "delete_from_"),
+        **_exports(service, names),
+    }
+
+
+def _event_view(event: Event, contract: Contract, names: Names) -> Mapping[str, object]:
+    constant = names.constants[event.topic, event.name]
+    doc = getattr(contract.types.get(event.name), "doc", "") or ""
+    return {
+        "class": names.classes[event.name],
+        "constant": constant,
+        "handler": f"on_{_snake(names.classes[event.name])}",
+        "name": event.name,
+        "topic": event.topic,
+        "key": _key_text(contract.topic(event.topic)),
+        "doc": prose(doc),
+    }
+
+
+def _key_text(topic: Topic) -> str:
+    match topic.key:
+        case FieldKey(path=path):
+            return ".".join(path)
+        case SchemaKey(subject=subject):
+            return f"schema {subject}"
+        case None:
+            return "none"
+
+
+def _snake(name: str) -> str:
+    """The name of a class as the name of a function: `OrderPlaced` is `order_placed`."""
+    words = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)
+    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", words).lower()
+
+
+def _topics(service: Service, contract: Contract) -> list[Topic]:
+    used = {event.topic for event in (*service.produces, *service.consumes)}
+    return [topic for topic in contract.topics if topic.name in used]
+
+
+def _ignored(service: Service, contract: Contract) -> list[Mapping[str, object]]:
+    """Events of the consumed topics that this service does not consume."""
+    consumed = {(event.topic, event.name) for event in service.consumes}
+    subscribed = {topic for topic, _ in consumed}
+    rest = [
+        {
+            "topic": topic.name,
+            "events": sorted(
+                event.name for event in topic.events if (topic.name, event.name) not in consumed
+            ),
+        }
+        for topic in contract.topics
+        if topic.name in subscribed
+    ]
+    return [entry for entry in rest if entry["events"]]
+
+
+def _deletions(
+    events: Iterable[Event], contract: Contract, prefix: str
+) -> list[Mapping[str, object]]:
+    """A method for each compacted topic, where a message without a value deletes its key."""
+    used = {event.topic for event in events}
+    methods: dict[str, Mapping[str, object]] = {}
+    for topic in contract.topics:
+        if topic.name in used and "compact" in topic.cleanup_policy:
+            stem = method = prefix + re.sub(r"\W", "_", topic.name).lower()
+            number = 2
+            while method in methods:
+                method = f"{stem}_{number}"
+                number += 1
+            has_field_key = isinstance(topic.key, FieldKey)
+            if has_field_key or prefix.startswith("on_"):
+                methods[method] = {"method": method, "topic": topic.name}
+    return list(methods.values())
+
+
+def _exports(service: Service, names: Names) -> Mapping[str, object]:
+    left_out: set[str] = set()
+    if not service.consumes:
+        left_out |= _CONSUMING
+    if not service.produces:
+        left_out |= _PRODUCING
+    modules: dict[str, list[str]] = {"models": list(names.models)}
+    for name, module in EXPORTED:
+        if name not in left_out:
+            modules.setdefault(module, []).append(name)
+    if service.consumes:
+        modules["consumer"] = ["Consumer", "Handler"]
+    if service.produces:
+        modules["producer"] = ["Producer"]
+    return {
+        "imports": [
+            {"module": module, "names": import_order(modules[module])} for module in sorted(modules)
+        ],
+        "exports": sorted(name for members in modules.values() for name in members),
+    }
