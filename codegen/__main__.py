@@ -1,0 +1,5 @@
+"""`python -m codegen` is `kontrakt`."""
+
+from codegen.cli import main
+
+main()
