@@ -352,9 +352,7 @@ class Demo:
         letters = [f"{topic}.{name}.dlq" for name, topics in CONSUMED.items() for topic in topics]
         dead = sum(1 for _ in self._read(*letters))
         notified = self._number("notifications", "SELECT count(*) FROM notifications")
-        persons = self._number(
-            "notifications", "SELECT count(DISTINCT order_id) FROM notifications"
-        )
+        told = self._number("notifications", "SELECT count(DISTINCT order_id) FROM notifications")
         reserved = self._number("inventory", "SELECT sum(pieces) FROM reserved")
         left = self._number("inventory", "SELECT sum(pieces) FROM stock")
         result = Result()
