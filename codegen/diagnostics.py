@@ -224,7 +224,9 @@ def make_report(
     summary: str = "",
     sections: Iterable[tuple[str, tuple[str, ...]]] = (),
 ) -> Report:
-    """Sort findings, drop exact repetitions, and bind them with what was checked."""
-    unique = {(item.fingerprint, str(item.location)): item for item in findings}
+    """Sort findings, keep the first of those that say the same of one place, and bind it all."""
+    unique: dict[tuple[str, str], Finding] = {}
+    for item in findings:
+        unique.setdefault((item.fingerprint, str(item.location)), item)
     ordered = sorted(unique.values(), key=lambda item: item.sort_key)
     return Report(tuple(ordered), tuple(sorted(set(checked))), summary, tuple(sections))

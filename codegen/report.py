@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Callable, Mapping
+from textwrap import fill
 
 from codegen.diagnostics import Finding, Location, Related, Report, Severity
 from codegen.source import Json
@@ -128,12 +129,12 @@ def _related_text(related: Related) -> str:
 
 
 def _section_text(title: str, lines: tuple[str, ...]) -> str:
-    width = max(len(title), 12)
-    heads = [title, *[""] * (len(lines) - 1)]
-    return "\n".join(
-        f"{head:<{width}} {printable(line)}".rstrip()
-        for head, line in zip(heads, lines, strict=True)
+    indent = " " * 13
+    text = "\n".join(
+        fill(printable(line), 100, initial_indent=indent, subsequent_indent=indent)
+        for line in lines
     )
+    return f"{title:<12} {text.removeprefix(indent)}"
 
 
 def _finding_value(finding: Finding) -> dict[str, Json]:

@@ -32,7 +32,9 @@ format_option: Callable[[Command], Command] = click.option(
 """`--format NAME`, for commands that print a report."""
 
 
-def open_repository(root: Path | None) -> tuple[Path, Contract, Findings]:
+def open_repository(
+    root: Path | None, format_name: str = "text"
+) -> tuple[Path, Contract, Findings]:
     """The repository's folder, its contract, and the findings so far (none of them an error).
 
     Prints the findings and leaves with exit code 1 when the contract cannot be loaded.
@@ -44,9 +46,10 @@ def open_repository(root: Path | None) -> tuple[Path, Contract, Findings]:
     findings = Findings()
     contract = load_contract(folder, findings)
     if contract is None:
-        count = sum(1 for _ in findings)
+        count = len(make_report(findings).findings)
         what = f"{count} problem{'s' if count != 1 else ''}"
-        show(make_report(findings, summary=f"{what}: the contract cannot be read as it is."))
+        summary = f"{what}: the contract cannot be used as it is."
+        show(make_report(findings, summary=summary), format_name)
         raise click.exceptions.Exit(1)
     return folder, contract, findings
 

@@ -40,29 +40,31 @@ def command(root: Path | None, against: str | None, format_name: str) -> None:
     from codegen.review import review  # noqa: PLC0415
 
     started = perf_counter()
-    folder, contract, findings = open_repository(root)
+    folder, contract, findings = open_repository(root, format_name)
     baseline = open_baseline(against, contract.registry, folder)
     outcome = review(contract, baseline, findings)
+    found = make_report(findings)
+    summary = _summary(contract, outcome, len(found.findings), baseline.name)
     report = make_report(
-        findings,
+        found.findings,
         (subject.name for subject in contract.subjects),
-        _summary(contract, outcome, len(findings), baseline.name, perf_counter() - started),
+        f"{summary}, {(perf_counter() - started) * 1000:.0f} ms",
         describe(outcome.impacts),
     )
     show(report, format_name)
     raise click.exceptions.Exit(1 if findings.has_errors else 0)
 
 
-def _summary(contract: Contract, outcome: Review, count: int, baseline: str, seconds: float) -> str:
+def _summary(contract: Contract, outcome: Review, count: int, baseline: str) -> str:
     broken = set(outcome.broken)
     events = contract.events
     bad = sum(event.subject in broken for event in events)
     parts = [f"{count} finding{'s' if count != 1 else ''} in {bad} of {len(events)} events"]
     if not count:
-        parts = [f"{len(events)} events are good"]
+        parts = [f"{len(events)} event{'s are' if len(events) != 1 else ' is'} good"]
     if outcome.changed:
-        parts.append(f"{len(outcome.changed)} changed")
+        parts.append(f"{len(outcome.changed)} of {len(contract.subjects)} subjects changed")
     if outcome.new:
         parts.append(f"{len(outcome.new)} new, with no past to break with")
     parts.append(f"against {baseline} ({outcome.version_count} versions)")
-    return f"{', '.join(parts)}, {seconds * 1000:.0f} ms"
+    return ", ".join(parts)
