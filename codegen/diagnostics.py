@@ -7,9 +7,10 @@ surroundings (no network, no repository) is a KontraktError, and its exit code s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from fnmatch import fnmatchcase
 
 from codegen.source import Path, Place, SourceError, Span
 
@@ -199,6 +200,23 @@ class Findings:
         return any(item.severity is Severity.ERROR for item in self.items)
 
 
+def override_severities(
+    findings: Iterable[Finding], severities: Mapping[str, str]
+) -> list[Finding]:
+    """The findings as a repository wants them judged.
+
+    `severities` gives a severity, or `off`, to rule ids and to patterns such as `docs/*`; the last
+    pattern that fits counts, and an exact id goes before any pattern.
+    """
+    kept = []
+    for item in findings:
+        fitting = [word for name, word in severities.items() if fnmatchcase(item.rule.id, name)]
+        word = severities.get(item.rule.id, fitting[-1] if fitting else item.severity.value)
+        if word != "off":
+            kept.append(replace(item, severity=Severity(word)))
+    return kept
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """The outcome of a command: its findings, sorted and each once, and what was looked at.
@@ -216,6 +234,11 @@ class Report:
     def count(self, severity: Severity) -> int:
         """How many findings have this severity."""
         return sum(finding.severity is severity for finding in self.findings)
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether any finding is an error."""
+        return self.count(Severity.ERROR) > 0
 
 
 def make_report(

@@ -131,7 +131,13 @@ def _related_text(related: Related) -> str:
 def _section_text(title: str, lines: tuple[str, ...]) -> str:
     indent = " " * 13
     text = "\n".join(
-        fill(printable(line), 100, initial_indent=indent, subsequent_indent=indent)
+        fill(
+            printable(line),
+            100,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_on_hyphens=False,
+        )
         for line in lines
     )
     return f"{title:<12} {text.removeprefix(indent)}"

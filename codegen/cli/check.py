@@ -35,7 +35,7 @@ def command(root: Path | None, against: str | None, format_name: str) -> None:
 
     from codegen.baselines import open_baseline  # noqa: PLC0415
     from codegen.cli._repository import open_repository, show  # noqa: PLC0415
-    from codegen.diagnostics import make_report  # noqa: PLC0415
+    from codegen.diagnostics import make_report, override_severities  # noqa: PLC0415
     from codegen.impact import describe  # noqa: PLC0415
     from codegen.review import review  # noqa: PLC0415
 
@@ -43,7 +43,7 @@ def command(root: Path | None, against: str | None, format_name: str) -> None:
     folder, contract, findings = open_repository(root, format_name)
     baseline = open_baseline(against, contract.registry, folder)
     outcome = review(contract, baseline, findings)
-    found = make_report(findings)
+    found = make_report(override_severities(findings, contract.severities))
     summary = _summary(contract, outcome, len(found.findings), baseline.name)
     report = make_report(
         found.findings,
@@ -52,7 +52,7 @@ def command(root: Path | None, against: str | None, format_name: str) -> None:
         describe(outcome.impacts),
     )
     show(report, format_name)
-    raise click.exceptions.Exit(1 if findings.has_errors else 0)
+    raise click.exceptions.Exit(1 if report.has_errors else 0)
 
 
 def _summary(contract: Contract, outcome: Review, count: int, baseline: str) -> str:

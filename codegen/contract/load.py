@@ -224,6 +224,7 @@ class _Loader:
             if self._findings.has_errors
             else derive_subjects(self._parsed, self._documents, topics),
             registry=read_registry_settings(self._manifest, self._findings, environment),
+            severities=(self._value.get("lint") or {}).get("severity") or {},
             manifest=self._manifest,
         )
 

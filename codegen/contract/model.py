@@ -184,6 +184,8 @@ class Contract:
     subjects: tuple[Subject, ...]
     """In dependency order: a subject stands after those that it references."""
     registry: RegistrySettings
+    severities: Mapping[str, str]
+    """What the manifest says of rules: a severity or `off` for ids and patterns."""
     manifest: Document
 
     @property
