@@ -82,7 +82,8 @@ def _finding_text(finding: Finding, paint: Paint) -> str:
     lines.extend(_excerpt(finding.location, finding.note, severity, paint))
     gutter = " " * len(str(finding.location.line or ""))
     for related in finding.related:
-        lines.append(f"{gutter} {paint('=', 'faint')} before   {_related_text(related)}")
+        word = "before" if related.label else "see"
+        lines.append(f"{gutter} {paint('=', 'faint')} {word:<8} {_related_text(related)}")
         if related.location is not None and related.location.excerpt:
             shown, _, _ = _clip(related.location)
             lines.append(f"{gutter} {paint('|', 'faint')}          {shown.strip()}")

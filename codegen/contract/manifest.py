@@ -78,7 +78,7 @@ def _report(manifest: Document, error: Json, findings: Findings) -> None:
             findings.add(
                 WRONG_SHAPE,
                 place,
-                f"{_show(value)} is not one of {', '.join(words)}",
+                f"{_show(value)} is not {'one of ' if words[1:] else ''}{', '.join(words)}",
                 hint=_did_you_mean(str(value).upper() if words[0].isupper() else str(value), words),
             )
         case "pattern" if "propertyNames" in error.absolute_schema_path:
