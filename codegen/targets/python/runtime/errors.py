@@ -78,7 +78,8 @@ class DeliveryFailed(StubError):
         if unconfirmed:
             lines.append(f"  {unconfirmed} not confirmed in time: they may or may not arrive")
         count = len(failures) + unconfirmed
-        super().__init__("\n".join([f"{count} events were not delivered", *lines]))
+        what = "1 event was" if count == 1 else f"{count} events were"
+        super().__init__("\n".join([f"{what} not delivered", *lines]))
         self.failures = tuple(failures)
         self.unconfirmed = unconfirmed
 
