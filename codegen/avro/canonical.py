@@ -213,7 +213,10 @@ _TYPE_WORDS = frozenset({*PRIMITIVES, "record", "enum", "array", "map", "union",
 def _qualify(name: str, namespace: str) -> str:
     """The shortest name that means this type inside a namespace, as Avro Java shortens it."""
     space, simple = split_name(name)
-    return simple if space and space == namespace and simple not in _TYPE_WORDS else name
+    if not space:
+        # An alias in the null namespace is kept with a dot in front, which Avro Java leaves out.
+        return simple
+    return simple if space == namespace and simple not in _TYPE_WORDS else name
 
 
 def _write_aliases(names: Iterable[str]) -> str:

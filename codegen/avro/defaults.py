@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection
 
 from codegen.avro.logical import is_integer
 from codegen.avro.schema import (
@@ -18,6 +19,7 @@ from codegen.avro.schema import (
     Map,
     Primitive,
     Record,
+    Ref,
     Schema,
     SchemaGraph,
     Union,
@@ -106,13 +108,20 @@ def show_value(value: Json) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def is_java_default(graph: SchemaGraph, schema: Schema, value: Json) -> bool:
+def is_java_default(
+    graph: SchemaGraph, schema: Schema, value: Json, unfinished: Collection[str] = ()
+) -> bool:
     """Whether Avro Java's parser takes a default; readers may still fail on it.
 
     It takes any text for bytes, a fixed and an enum. A name that is not known to the graph counts
-    as a record without fields, which is what Avro Java takes it for at that time. The defaults of
+    as a record without fields, which is what Avro Java takes it for at that time, and the default
+    of a field cannot be an object of a record around it, which is `unfinished`. The defaults of
     inner fields are judged where they stand.
     """
+
+    def fits(inner: Schema, item: Json) -> bool:
+        return is_java_default(graph, inner, item, unfinished)
+
     match graph.resolve(schema):
         case Primitive(type="bytes") | Fixed() | Enum():
             return isinstance(value, str)
@@ -121,24 +130,21 @@ def is_java_default(graph: SchemaGraph, schema: Schema, value: Json) -> bool:
         case Primitive(type=name):
             return _check_primitive(name, value) is None
         case Array(items=items):
-            return isinstance(value, list) and all(
-                is_java_default(graph, items, item) for item in value
-            )
+            return isinstance(value, list) and all(fits(items, item) for item in value)
         case Map(values=values):
-            return isinstance(value, dict) and all(
-                is_java_default(graph, values, item) for item in value.values()
-            )
+            return isinstance(value, dict) and all(fits(values, item) for item in value.values())
         case Record(fields=fields):
             return isinstance(value, dict) and all(
-                is_java_default(graph, item.schema, value[item.name])
+                fits(item.schema, value[item.name])
                 if item.name in value
                 else item.default is not None
                 for item in fields
             )
         case Union(branches=branches):
-            return any(is_java_default(graph, branch, value) for branch in branches)
+            return any(fits(branch, value) for branch in branches)
         case Broken():
-            return isinstance(value, dict)
+            is_around = isinstance(schema, Ref) and schema.name in unfinished
+            return isinstance(value, dict) and not is_around
 
 
 _JAVA_DOUBLE = re.compile(

@@ -190,6 +190,7 @@ class _Parser:
         self._dialect = dialect
         self._references: list[Ref] = []
         self._unbound: set[int] = set()
+        self._unfinished: list[str] = []
         self._defaults: list[tuple[Field, Place]] = []
 
     def parse(self, document: Document) -> Schema:
@@ -208,7 +209,7 @@ class _Parser:
             return
         graph, value = SchemaGraph(owner.schema, self.types), owner.default.value
         if self._dialect.is_java:
-            fits = is_java_default(graph, owner.schema, value)
+            fits = is_java_default(graph, owner.schema, value, self._unfinished)
             problem = None if fits else f"{show_value(value)} is of another type"
         else:
             problem = check_default(graph, owner.schema, value)
@@ -330,6 +331,7 @@ class _Parser:
         inner_namespace = split_name(name)[0]
         parsed: list[Field] = []
         seen: dict[str, Place] = {}
+        self._unfinished.append(name)
         for index, item in enumerate(fields):
             at = place.at("fields", index)
             if (one := self._field(item, at, inner_namespace)) is None:
@@ -340,6 +342,7 @@ class _Parser:
             else:
                 seen[one.name] = at.at("name")
                 parsed.append(one)
+        self._unfinished.pop()
         record = Record(
             name,
             tuple(parsed),
