@@ -119,8 +119,21 @@ def is_java_default(
     inner fields are judged where they stand.
     """
 
+    try:
+        return _fits_java(graph, schema, value, unfinished)
+    except _UnfinishedRecord:
+        return False
+
+
+class _UnfinishedRecord(Exception):
+    """Avro Java gives up here, even where another branch of a union would fit."""
+
+
+def _fits_java(
+    graph: SchemaGraph, schema: Schema, value: Json, unfinished: Collection[str]
+) -> bool:
     def fits(inner: Schema, item: Json) -> bool:
-        return is_java_default(graph, inner, item, unfinished)
+        return _fits_java(graph, inner, item, unfinished)
 
     match graph.resolve(schema):
         case Primitive(type="bytes") | Fixed() | Enum():
@@ -143,8 +156,11 @@ def is_java_default(
         case Union(branches=branches):
             return any(fits(branch, value) for branch in branches)
         case Broken():
-            is_around = isinstance(schema, Ref) and schema.name in unfinished
-            return isinstance(value, dict) and not is_around
+            if not isinstance(value, dict):
+                return False
+            if isinstance(schema, Ref) and schema.name in unfinished:
+                raise _UnfinishedRecord
+            return True
 
 
 _JAVA_DOUBLE = re.compile(

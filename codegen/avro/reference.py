@@ -7,20 +7,18 @@ and Apicurio call it. Depth costs no stack, and repeated results share their mem
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from codegen.avro.canonical import render
 from codegen.avro.incompatibility import (
-    MAX_PAIRS,
     MAX_REPORTED,
     AmbiguousFieldError,
     Incompatibility,
     Problem,
     Steps,
     Target,
-    TooManyPairs,
     compare_heads,
     escape,
     is_promotable,
@@ -31,6 +29,7 @@ from codegen.avro.incompatibility import (
     type_name,
 )
 from codegen.avro.schema import Array, Enum, Field, Map, Record, Schema, SchemaGraph, Union
+from codegen.avro.search import Task, search
 
 
 def compare_as_reference(reader: SchemaGraph, writer: SchemaGraph) -> tuple[Incompatibility, ...]:
@@ -46,7 +45,7 @@ _Result: TypeAlias = "Sequence[Incompatibility | _Result]"
 """Incompatibilities and earlier results in order, which are shared, not copied."""
 
 _Request: TypeAlias = "tuple[Schema, Schema, _Location]"
-_Task: TypeAlias = Generator[_Request, _Result, _Result]
+_Task: TypeAlias = Task[_Request, _Result]
 
 
 @dataclass(slots=True, eq=False)
@@ -66,53 +65,31 @@ class _Location:
 
 
 class _Reference:
-    """Avro Java's depth-first search, with its memory of pairs (section "Schema Resolution").
+    """Avro Java's depth-first search, with its memory of pairs.
 
     A pair in progress counts as compatible, and what was concluded from that is kept. A pair met
-    again gives its first result, first pointers included. The calls are tasks on a list, so depth
-    costs no stack.
+    again gives its first result, first pointers included.
     """
 
     def __init__(self, reader: SchemaGraph, writer: SchemaGraph) -> None:
         self._reader = reader
         self._writer = writer
-        self._memory: dict[tuple[int, int], _Result] = {}
         self._alive: list[Target] = []
 
     def run(self) -> tuple[Incompatibility, ...]:
-        pending: _Request | None = (self._reader.root, self._writer.root, _Location())
-        tasks: list[tuple[tuple[int, int], _Task]] = []
-        result: _Result | None = None
-        while True:
-            if pending is not None:
-                reader_use, writer_use, at = pending
-                reader, writer = self._reader.resolve(reader_use), self._writer.resolve(writer_use)
-                key = (id(reader), id(writer))
-                result = self._memory.get(key)
-                if result is None:
-                    if len(self._memory) >= MAX_PAIRS:
-                        raise TooManyPairs
-                    self._memory[key] = ()
-                    self._alive += (reader, writer)
-                    tasks.append((key, self._check(reader, writer, reader_use, writer_use, at)))
-            key, task = tasks[-1]
-            try:
-                pending = task.send(result)  # type: ignore[arg-type]  # None starts a task
-            except StopIteration as done:
-                tasks.pop()
-                pending = None
-                self._memory[key] = result = done.value
-                if not tasks:
-                    return _flatten(done.value)
+        root: _Request = (self._reader.root, self._writer.root, _Location())
+        memory: dict[Hashable, _Result] = {}
+        return _flatten(search(root, self._key, self._check, (), memory))
 
-    def _check(
-        self,
-        reader: Target,
-        writer: Target,
-        reader_use: Schema,
-        writer_use: Schema,
-        at: _Location,
-    ) -> _Task:
+    def _key(self, request: _Request) -> Hashable:
+        reader, writer = self._reader.resolve(request[0]), self._writer.resolve(request[1])
+        # What has no name in the graph is made anew each time; kept, no other takes its identity.
+        self._alive += (reader, writer)
+        return id(reader), id(writer)
+
+    def _check(self, request: _Request) -> _Task:
+        reader_use, writer_use, at = request
+        reader, writer = self._reader.resolve(reader_use), self._writer.resolve(writer_use)
         match reader, writer:
             case Union(), Union(branches=branches):
                 return self._check_unions(reader, branches, writer_use, at)
