@@ -26,7 +26,7 @@ from codegen.baselines.holdings import (
 )
 from codegen.baselines.registry import RegistryClient, RegistryRefusal
 from codegen.contract.model import Contract, History, Level, Subject
-from codegen.diagnostics import Findings, rule
+from codegen.diagnostics import CouldNotCheck, Findings, rule
 from codegen.source import Place
 
 REFUSED = rule(
@@ -125,26 +125,36 @@ def apply_plan(plan: Plan, client: RegistryClient, findings: Findings) -> tuple[
     versions: dict[str, int] = {}
     done: list[Done] = []
     for step in plan.steps:
-        stored = None
         try:
-            if step.changes_level and step.latest:
-                client.set_level(step.subject.level, step.subject.name)
-            if step.action is Action.REGISTER:
-                references = tuple(
-                    VersionReference(item.name, item.subject, versions[item.subject])
-                    for item in step.references
-                )
-                text = write_text(step.subject)
-                stored = client.register(step.subject.name, text, references)
-            if step.changes_level and not step.latest:
-                client.set_level(step.subject.level, step.subject.name)
+            stored = _apply_step(step, client, versions)
         except RegistryRefusal as refusal:
             _report(step.subject, refusal.message, client, findings)
             break
+        except CouldNotCheck as error:
+            so_far = f"{len(done)} of {len(plan.changes)} steps were done"
+            hint = f"{error.hint}; then run the same command again"
+            raise CouldNotCheck(f"{error.message} ({so_far})", hint) from error
         versions[step.subject.name] = step.version if stored is None else stored.version
         if step.changes_anything:
             done.append(Done(step, stored))
     return tuple(done)
+
+
+def _apply_step(
+    step: Step, client: RegistryClient, versions: Mapping[str, int]
+) -> StoredVersion | None:
+    stored = None
+    if step.changes_level and step.latest:
+        client.set_level(step.subject.level, step.subject.name)
+    if step.action is Action.REGISTER:
+        references = tuple(
+            VersionReference(item.name, item.subject, versions[item.subject])
+            for item in step.references
+        )
+        stored = client.register(step.subject.name, write_text(step.subject), references)
+    if step.changes_level and not step.latest:
+        client.set_level(step.subject.level, step.subject.name)
+    return stored
 
 
 def _plan_subject(
@@ -186,13 +196,8 @@ def _find(
 
 
 def _ask(subject: Subject, client: RegistryClient, findings: Findings) -> None:
-    """Ask the registry about a changed schema, shared types written out: they may be new too."""
-    try:
-        verdict = client.test(subject.name, render(subject.schema, inline=True))
-    except RegistryRefusal as refusal:
-        _report(subject, refusal.message, client, findings)
-        return
-    if not verdict.is_compatible:
+    verdict = client.judge(subject)
+    if verdict is not None and not verdict.is_compatible:
         reasons = "; ".join(verdict.messages[:5]) or "it gives no reason"
         _report(subject, reasons, client, findings)
 

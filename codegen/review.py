@@ -100,9 +100,8 @@ def _ask_registry(
 ) -> None:
     level = history.level or Level.BACKWARD
     ours = judge.judge(subject.schema, history, level)
-    # Written out in full, so that a shared type can be asked about before it is registered.
-    theirs = client.test(subject.name, render(subject.schema, inline=True))
-    if ours.is_compatible == theirs.is_compatible:
+    theirs = client.judge(subject)
+    if theirs is None or ours.is_compatible == theirs.is_compatible:
         return
     said = "; ".join(theirs.messages[:3]) or "it gives no reason"
     message = (

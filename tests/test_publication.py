@@ -178,6 +178,25 @@ def test_what_the_registry_refuses_is_a_finding_of_the_plan(
     assert finding.subject == "orders-shop.OrderCancelled"
 
 
+def test_a_registry_that_cannot_judge_references_is_not_believed(
+    fake: RegistryFake, client: RegistryClient, tmp_path: Path
+) -> None:
+    publish(load(tmp_path), client)
+
+    def fail(handler: Handler) -> bool:
+        if not handler.path.startswith("/compatibility"):
+            return False
+        handler.reply(422, b'{"error_code": 42201, "message": "Syntax violation"}')
+        return True
+
+    fake.behave = fail
+    findings = Findings()
+    changed = (with_field(MONEY, "currency"), with_field(PLACED, "note"))
+    made = make_plan(load(tmp_path, *changed), client, findings)
+    assert len(made.changes) == 3
+    assert [item.subject for item in findings] == ["shop.Money"]
+
+
 @pytest.mark.parametrize("status", [409, 422])
 def test_a_refusal_stops_what_depends_on_it(
     fake: RegistryFake, client: RegistryClient, tmp_path: Path, status: int

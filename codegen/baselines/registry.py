@@ -15,6 +15,7 @@ from pathlib import Path as FilePath
 from typing import Protocol, TypeVar
 from urllib.parse import quote
 
+from codegen.avro.canonical import render
 from codegen.baselines.holdings import (
     Holdings,
     StoredSubject,
@@ -22,7 +23,7 @@ from codegen.baselines.holdings import (
     VersionReference,
     make_histories,
 )
-from codegen.contract.model import Contract, History, Level, RegistrySettings
+from codegen.contract.model import Contract, History, Level, RegistrySettings, Subject
 from codegen.diagnostics import CouldNotCheck
 from codegen.source import Json
 
@@ -223,6 +224,17 @@ class RegistryClient:
         listed = [messages] if isinstance(messages, str) else messages
         reasons = listed if isinstance(listed, list) else []
         return RegistryVerdict(is_compatible, tuple(clean(str(item)) for item in reasons[:100]))
+
+    def judge(self, subject: Subject) -> RegistryVerdict | None:
+        """Ask the registry about the schema of a contract; None where it cannot say.
+
+        Shared types are written out, so that the answer holds for their new versions too.
+        Apicurio (2.6 and 3.3) answers 422 to any question about a subject with references.
+        """
+        try:
+            return self.test(subject.name, render(subject.schema, inline=True))
+        except RegistryRefusal as refusal:
+            return None if subject.references else RegistryVerdict(False, refusal.reasons)
 
     def fetch(self, names: Iterable[str]) -> Holdings:
         """All live versions of subjects, and of those that they refer to; absent ones left out."""
