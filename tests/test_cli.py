@@ -1,0 +1,311 @@
+"""The command line from outside: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parent.parent
+PLACED = "schemas/retail/orders/OrderPlaced.avsc"
+
+Kontrakt = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A copy of the retail contracts."""
+    root = tmp_path / "shop"
+    shutil.copytree(PROJECT / "schemas", root / "schemas")
+    return root
+
+
+@pytest.fixture
+def kontrakt(shop: Path) -> Kontrakt:
+    """Runs kontrakt in the shop, without a registry in the environment."""
+
+    def run(
+        *arguments: str, cwd: Path = shop, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        environment = {name: value for name, value in os.environ.items() if "REGISTRY" not in name}
+        done = subprocess.run(
+            [sys.executable, "-m", "codegen", *arguments],
+            cwd=cwd,
+            env={**environment, "PYTHONPATH": str(PROJECT), **variables},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert "Traceback" not in done.stdout + done.stderr, done.stderr
+        return done
+
+    return run
+
+
+def edit(root: Path, name: str, before: str, after: str) -> None:
+    path = root / name
+    text = path.read_text("utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after, 1), "utf-8")
+
+
+ADDED = '    {"name": "tier", "type": "string", "doc": "The tier."},\n    {"name": "currency"'
+
+
+def add_field(root: Path) -> None:
+    edit(root, PLACED, '    {"name": "currency"', ADDED)
+
+
+def test_help_lists_every_command_with_a_summary_and_each_has_an_example(
+    kontrakt: Kontrakt,
+) -> None:
+    done = kontrakt("--help")
+    names = [path.stem for path in (PROJECT / "codegen/cli").glob("[!_]*.py")]
+    assert len(names) >= 8
+    for name in names:
+        line = next(line for line in done.stdout.splitlines() if line.startswith(f"  {name} "))
+        assert len(line.split(maxsplit=1)[1]) > 10
+        assert f"kontrakt {name}" in kontrakt(name, "--help").stdout.partition("Example:")[2]
+
+
+def test_a_command_that_does_not_exist_is_wrong_usage(kontrakt: Kontrakt) -> None:
+    done = kontrakt("chekc")
+    assert done.returncode == 2
+    assert "Did you mean check?" in done.stderr
+
+
+def test_a_folder_that_is_no_repository_cannot_be_checked(
+    kontrakt: Kontrakt, tmp_path: Path
+) -> None:
+    done = kontrakt("check", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "schemas/contracts.yaml" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_new_contract_has_no_past_and_says_so(kontrakt: Kontrakt) -> None:
+    done = kontrakt("check")
+    assert done.returncode == 0
+    assert "7 new, with no past to break with" in done.stdout
+    assert "embedded registry" in done.stdout
+
+
+def test_register_shows_the_plan_applies_it_and_can_be_repeated(kontrakt: Kontrakt) -> None:
+    plan = kontrakt("register")
+    assert plan.returncode == 0
+    assert "register   orders-retail.orders.OrderPlaced" in plan.stdout
+    assert kontrakt("register").stdout == plan.stdout, "the plan wrote something"
+    done = kontrakt("register", "--apply")
+    assert done.returncode == 0
+    lines = [line for line in done.stdout.splitlines() if " registered " in line]
+    assert len(lines) == 7
+    places = {line.split()[1]: index for index, line in enumerate(lines)}
+    assert places["retail.orders.Customer"] < places["orders-retail.orders.OrderPlaced"]
+    again = kontrakt("register", "--apply")
+    assert again.returncode == 0
+    assert "unchanged  7 subjects" in again.stdout
+    assert " registered " not in again.stdout
+
+
+def test_check_finds_the_break_and_register_refuses_it(kontrakt: Kontrakt, shop: Path) -> None:
+    kontrakt("register", "--apply")
+    add_field(shop)
+    done = kontrakt("check")
+    assert done.returncode == 1
+    line = (shop / PLACED).read_text().splitlines().index(ADDED.splitlines()[0]) + 1
+    assert f"{PLACED}:{line}:14: error compat/field-without-default" in done.stdout
+    assert f'{line} |     {{"name": "tier"' in done.stdout
+    assert "^^^^^^ readers need this field; v1 never wrote it" in done.stdout
+    assert "= before   orders-retail.orders.OrderPlaced, registry v1 (id" in done.stdout
+    assert '"default": "unknown"' in done.stdout
+    assert "inventory-service" in done.stdout.partition("Who breaks")[2]
+    assert "the last 30 days" in done.stdout
+    refused = kontrakt("register", "--apply")
+    assert refused.returncode == 1
+    assert "Nothing was registered." in refused.stdout
+    edit(
+        shop, PLACED, '"string", "doc": "The tier."', '"string", "default": "-", "doc": "The tier."'
+    )
+    assert kontrakt("check").returncode == 0
+    assert "OrderPlaced  v2" in kontrakt("register", "--apply").stdout
+
+
+@pytest.mark.parametrize(
+    ("level", "added", "removed"),
+    [
+        ("NONE", 0, 0),
+        ("BACKWARD", 1, 0),
+        ("BACKWARD_TRANSITIVE", 1, 0),
+        ("FORWARD", 0, 1),
+        ("FORWARD_TRANSITIVE", 0, 1),
+        ("FULL", 1, 1),
+        ("FULL_TRANSITIVE", 1, 1),
+    ],
+)
+def test_the_level_decides_what_breaks(
+    kontrakt: Kontrakt, shop: Path, level: str, added: int, removed: int
+) -> None:
+    edit(
+        shop, "schemas/contracts.yaml", "compatibility: FULL_TRANSITIVE", f"compatibility: {level}"
+    )
+    before = shop.parent / "before"
+    shutil.copytree(shop, before)
+    add_field(shop)
+    assert kontrakt("check", "--against", f"folder:{before}").returncode == added
+    shutil.rmtree(shop / "schemas")
+    shutil.copytree(before / "schemas", shop / "schemas")
+    note = '    {"name": "placed_at"'
+    text = (shop / PLACED).read_text()
+    lines = [line for line in text.splitlines(keepends=True) if not line.startswith(note)]
+    (shop / PLACED).write_text("".join(lines))
+    assert kontrakt("check", "--against", f"folder:{before}").returncode == removed
+
+
+def test_a_snapshot_makes_the_check_work_without_a_registry(kontrakt: Kontrakt, shop: Path) -> None:
+    kontrakt("register", "--apply")
+    assert kontrakt("pull").returncode == 0
+    first = (shop / "schemas/registry.snapshot.json").read_bytes()
+    kontrakt("pull")
+    assert (shop / "schemas/registry.snapshot.json").read_bytes() == first
+    shutil.rmtree(shop / ".kontrakt")
+    add_field(shop)
+    done = kontrakt("check", "--against", "snapshot")
+    assert done.returncode == 1
+    assert "snapshot v1 (id" in done.stdout
+
+
+def git(root: Path, *arguments: str) -> None:
+    names = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"]
+    subprocess.run(["git", *names, *arguments], cwd=root, check=True, capture_output=True)
+
+
+def test_a_git_revision_is_a_baseline(kontrakt: Kontrakt, shop: Path) -> None:
+    assert kontrakt("check", "--against", "git:main").returncode == 3
+    git(shop, "init")
+    assert kontrakt("check", "--against", "git:main").returncode == 3
+    git(shop, "add", ".")
+    git(shop, "commit", "-m", "first")
+    assert kontrakt("check", "--against", "git:main").returncode == 0
+    add_field(shop)
+    done = kontrakt("check", "--against", "git:main")
+    assert done.returncode == 1
+    assert "git main@" in done.stdout
+    missing = kontrakt("check", "--against", "git:no-such-branch")
+    assert missing.returncode == 3
+    assert "no-such-branch" in missing.stderr
+
+
+@pytest.mark.parametrize("against", ["nonsense", "folder:missing", "snapshot:missing.json"])
+def test_a_baseline_that_is_not_there_is_never_good(kontrakt: Kontrakt, against: str) -> None:
+    done = kontrakt("check", "--against", against)
+    assert done.returncode in (2, 3)
+    assert done.stderr.startswith("error: ")
+    assert done.stdout == ""
+
+
+def test_a_registry_that_is_down_could_not_be_checked(kontrakt: Kontrakt) -> None:
+    for command in (["check"], ["register"], ["register", "--apply"], ["pull"]):
+        done = kontrakt(*command, SCHEMA_REGISTRY_URL="http://127.0.0.1:9")
+        assert done.returncode == 3
+        assert "127.0.0.1:9" in done.stderr
+        assert done.stdout == ""
+
+
+def test_the_report_as_json_says_the_same(kontrakt: Kontrakt, shop: Path) -> None:
+    before = shop.parent / "before"
+    shutil.copytree(shop, before)
+    add_field(shop)
+    done = kontrakt("check", "--against", f"folder:{before}", "--format", "json")
+    assert done.returncode == 1
+    report = json.loads(done.stdout)
+    assert report["version"] == 1
+    [finding] = report["findings"]
+    assert finding["rule"] == "compat/field-without-default"
+    assert finding["location"]["file"] == PLACED
+    assert finding["subject"] == "orders-retail.orders.OrderPlaced"
+    assert report["counts"] == {"error": 1, "warning": 0, "note": 0}
+    assert "orders-retail.orders.OrderPlaced" in report["checked"]
+
+
+def test_the_manifest_can_say_how_a_rule_is_judged(kontrakt: Kontrakt, shop: Path) -> None:
+    before = shop.parent / "before"
+    shutil.copytree(shop, before)
+    add_field(shop)
+    with (shop / "schemas/contracts.yaml").open("a") as manifest:
+        manifest.write("lint:\n  severity: {compat/*: warning}\n")
+    done = kontrakt("check", "--against", f"folder:{before}")
+    assert done.returncode == 0
+    assert "warning compat/field-without-default" in done.stdout
+
+
+BROKEN = [
+    ("{", "syntax/unreadable"),
+    ("", "syntax/unreadable"),
+    ('{"type": "record", "type": "enum"}', "syntax/unreadable"),
+    ("[" * 1000, "syntax/unreadable"),
+    (" " * 5_000_000, "syntax/unreadable"),
+    ('"string"', "contract/file-without-type"),
+    (
+        '{"type": "record", "name": "X", "fields": [{"name": "a", "type": "Y"}]}',
+        "schema/unknown-type",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "rule"), BROKEN, ids=range(len(BROKEN)))
+def test_a_broken_schema_is_a_finding_and_harms_nothing(
+    kontrakt: Kontrakt, shop: Path, text: str, rule: str
+) -> None:
+    assert kontrakt("generate").returncode == 0
+    before = {path: path.read_bytes() for path in (shop / "generated").rglob("*") if path.is_file()}
+    assert before
+    (shop / "schemas/retail/Broken.avsc").write_text(text)
+    for command in ("check", "generate", "register"):
+        done = kontrakt(command)
+        assert done.returncode == 1
+        assert "schemas/retail/Broken.avsc:1:" in done.stdout
+        assert rule in done.stdout
+    after = {path: path.read_bytes() for path in (shop / "generated").rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_a_schema_200_records_deep_is_handled_or_refused(kontrakt: Kontrakt, shop: Path) -> None:
+    schema: object = "int"
+    for number in range(200):
+        schema = {
+            "type": "record",
+            "name": f"Level{number}",
+            "namespace": "deep",
+            "fields": [{"name": "inner", "type": schema}],
+        }
+    (shop / "schemas/retail/Deep.avsc").write_text(json.dumps(schema))
+    done = kontrakt("check")
+    assert done.returncode in (0, 1)
+
+
+def test_every_problem_of_every_file_is_told_at_once(kontrakt: Kontrakt, shop: Path) -> None:
+    edit(shop, PLACED, '"items": "OrderLine"', '"items": "OrderLin"')
+    edit(shop, "schemas/retail/inventory/StockRejected.avsc", '"default": []', '"default": {}')
+    edit(shop, "schemas/contracts.yaml", "partitions: 6", "partition: 6")
+    done = kontrakt("check")
+    assert done.returncode == 1
+    for expected in ("schema/unknown-type", "schema/invalid-default", 'did you mean "partitions"?'):
+        assert expected in done.stdout
+    assert 'did you mean "retail.orders.OrderLine"?' in done.stdout
+
+
+def test_rules_are_listed_and_explained(kontrakt: Kontrakt) -> None:
+    listed = kontrakt("rules")
+    assert "compat/field-without-default" in listed.stdout
+    explained = kontrakt("rules", "compat/field-without-default")
+    assert "A reader fills a field that the writer did not know" in explained.stdout
+    unknown = kontrakt("rules", "compat/field-with-default")
+    assert unknown.returncode == 2
+    assert 'did you mean "compat/field-without-default"?' in unknown.stderr
