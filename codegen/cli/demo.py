@@ -39,7 +39,7 @@ def command(orders: int, bootstrap: str | None, registry: str | None, keep: Path
     from contextlib import ExitStack  # noqa: PLC0415
 
     from codegen.diagnostics import KontraktError  # noqa: PLC0415
-    from codegen.retail import write_example  # noqa: PLC0415
+    from codegen.retail import example_files, write_files  # noqa: PLC0415
     from codegen.retail.demo import Demo, embedded_registry, mock_cluster  # noqa: PLC0415
 
     with ExitStack() as stack:
@@ -51,7 +51,7 @@ def command(orders: int, bootstrap: str | None, registry: str | None, keep: Path
             if folder.exists() and any(folder.iterdir()):
                 raise KontraktError(f"{folder} is not empty", "name a new folder with --keep")
             folder.mkdir(parents=True, exist_ok=True)
-        files = write_example(folder)
+        files = write_files(folder, example_files())
         click.echo(f"{'Contracts':<12}{len(files)} files of the retail example in {folder}")
         url = registry or stack.enter_context(embedded_registry(folder))
         click.echo(f"{'Registry':<12}{url}{'' if registry else ' (embedded)'}")

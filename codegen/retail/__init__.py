@@ -1,11 +1,12 @@
 """The retail example: three services that talk through Kafka topics only.
 
 There is one copy of it. Its contracts are this repository's own schemas/, its services lie beside
-this module; `write_example` puts both into a folder, for `kontrakt init` and `kontrakt demo`.
+this module; `kontrakt init` and `kontrakt demo` write both into a folder.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 _HERE = Path(__file__).parent
@@ -22,12 +23,11 @@ def example_files() -> dict[str, str]:
     return files
 
 
-def write_example(folder: Path) -> list[str]:
-    """Write the example's files under a folder and return their paths; nothing is overwritten.
+def write_files(folder: Path, files: Mapping[str, str]) -> list[str]:
+    """Write files, by path, under a folder and return the paths; nothing is overwritten.
 
     Raises FileExistsError, before anything is written, for a file that is there already.
     """
-    files = example_files()
     for name in files:
         if (folder / name).exists():
             raise FileExistsError(str(folder / name))
