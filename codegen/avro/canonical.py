@@ -168,8 +168,7 @@ def _write_named(named: Named, outer: str) -> Iterator[_Part]:
     doc = "" if named.doc is None else f',"doc":{_quote(named.doc)}'
     head = f',"name":{_quote(name)}{own_space}{doc}'
     aliases = _write_aliases([_qualify(alias, namespace) for alias in named.aliases])
-    reserved = _RESERVED | {"default"} if isinstance(named, Enum) else _RESERVED
-    tail = _write_properties(named.properties, reserved) + aliases + "}"
+    tail = _write_properties(named.properties) + aliases + "}"
     match named:
         case Record():
             kind = "error" if named.is_error else "record"
@@ -198,14 +197,9 @@ def _write_field_tail(item: Field) -> str:
     if item.order not in (None, "ascending"):
         parts.append(f',"order":"{item.order}"')
     parts.append(_write_aliases(dict.fromkeys(item.aliases)))
-    parts.append(_write_properties(item.properties, frozenset()))
+    parts.append(_write_properties(item.properties))
     return "".join(parts) + "}"
 
-
-_RESERVED = frozenset(
-    {"doc", "fields", "items", "name", "namespace", "size", "symbols", "values", "type", "aliases"}
-)
-"""Attributes that Avro Java takes for a schema's own, whatever its type."""
 
 _TYPE_WORDS = frozenset({*PRIMITIVES, "record", "enum", "array", "map", "union", "fixed"})
 
@@ -224,16 +218,9 @@ def _write_aliases(names: Iterable[str]) -> str:
     return f',"aliases":[{text}]' if text else ""
 
 
-def _write_properties(
-    properties: Mapping[str, Json] | None, reserved: frozenset[str] = _RESERVED
-) -> str:
-    if not properties:
-        return ""
-    return "".join(
-        f",{_quote(key)}:{write_json(value)}"
-        for key, value in properties.items()
-        if key not in reserved
-    )
+def _write_properties(properties: Mapping[str, Json] | None) -> str:
+    items = (properties or {}).items()
+    return "".join(f",{_quote(key)}:{write_json(value)}" for key, value in items)
 
 
 def _write(root: Schema, write: Callable[[Schema, str], Iterable[_Part]]) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from codegen.avro.schema import (
     Array,
@@ -18,10 +18,8 @@ from codegen.avro.schema import (
     Field,
     Fixed,
     Map,
-    Named,
     Primitive,
     Record,
-    Ref,
     Schema,
     Union,
 )
@@ -88,58 +86,65 @@ STORED = Dialect(
 """What any version of any registry may hold: for the past, which nobody can edit."""
 
 
-def is_alike(one: Schema, other: Schema, types: Mapping[str, Named], unbound: Set[int]) -> bool:
-    """Whether Avro Java takes two definitions of one name for the same.
+Resolve: TypeAlias = Callable[[Schema], Schema]
+"""Gives what a reference means, or the reference itself where it means nothing."""
 
-    It compares all but docs, aliases and the defaults of enums. `unbound` are the identities of
-    the references that had no meaning yet when they were read; those equal nothing.
-    """
+
+def is_alike(one: Schema, other: Schema, resolve_one: Resolve, resolve_other: Resolve) -> bool:
+    """Whether Avro Java takes two schemas for equal: in all but docs, aliases and enum defaults."""
+    waiting = [(one, other)]
     seen: set[tuple[int, int]] = set()
+    while waiting:
+        left, right = waiting.pop()
+        left, right = resolve_one(left), resolve_other(right)
+        key = (id(left), id(right))
+        if left is right or key in seen:
+            continue
+        seen.add(key)
+        inner = _compare(left, right)
+        if inner is None:
+            return False
+        waiting += inner
+    return True
 
-    def target(schema: Schema) -> Schema:
-        if isinstance(schema, Ref) and id(schema) not in unbound:
-            return types.get(schema.name, schema)
-        return schema
 
-    def alike(left: Schema, right: Schema) -> bool:
-        left, right = target(left), target(right)
-        if left is right or (id(left), id(right)) in seen:
-            return True
-        match left, right:
-            case Primitive(), Primitive():
-                return left.type == right.type and _has_same_extra(left, right)
-            case Array(), Array():
-                return alike(left.items, right.items) and _has_same_extra(left, right)
-            case Map(), Map():
-                return alike(left.values, right.values) and _has_same_extra(left, right)
-            case Union(branches=mine), Union(branches=yours):
-                return len(mine) == len(yours) and all(map(alike, mine, yours))
-            case Enum(), Enum():
-                same = left.name == right.name and left.symbols == right.symbols
-                return same and _has_same_extra(left, right)
-            case Fixed(), Fixed():
-                same = left.name == right.name and left.size == right.size
-                return same and _has_same_extra(left, right)
-            case Record(), Record():
-                seen.add((id(left), id(right)))
-                if left.name != right.name or len(left.fields) != len(right.fields):
-                    return False
-                same = _has_same_extra(left, right)
-                return same and all(map(is_same_field, left.fields, right.fields))
-            case _:
-                return False
+def _compare(left: Schema, right: Schema) -> list[tuple[Schema, Schema]] | None:
+    """The inner schemas that must be alike too; None where these two are not."""
+    match left, right:
+        case Primitive(), Primitive():
+            return [] if left.type == right.type and _has_same_extra(left, right) else None
+        case Array(), Array():
+            return [(left.items, right.items)] if _has_same_extra(left, right) else None
+        case Map(), Map():
+            return [(left.values, right.values)] if _has_same_extra(left, right) else None
+        case Union(branches=mine), Union(branches=yours):
+            return list(zip(mine, yours, strict=True)) if len(mine) == len(yours) else None
+        case Enum(), Enum():
+            is_same = left.name == right.name and left.symbols == right.symbols
+            return [] if is_same and _has_same_extra(left, right) else None
+        case Fixed(), Fixed():
+            is_same = left.name == right.name and left.size == right.size
+            return [] if is_same and _has_same_extra(left, right) else None
+        case Record(), Record():
+            is_same = left.name == right.name and len(left.fields) == len(right.fields)
+            if not is_same or not _has_same_extra(left, right):
+                return None
+            pairs = list(zip(left.fields, right.fields, strict=True))
+            if not all(_is_same_field(mine, yours) for mine, yours in pairs):
+                return None
+            return [(mine.schema, yours.schema) for mine, yours in pairs]
+        case _:
+            return None
 
-    def is_same_field(left: Field, right: Field) -> bool:
-        defaults = [item.default and _write(item.default.value) for item in (left, right)]
-        return (
-            left.name == right.name
-            and defaults[0] == defaults[1]
-            and (left.order or "ascending") == (right.order or "ascending")
-            and _has_same_extra(left, right)
-            and alike(left.schema, right.schema)
-        )
 
-    return alike(one, other)
+def _is_same_field(left: Field, right: Field) -> bool:
+    defaults = [item.default and _write(item.default.value) for item in (left, right)]
+    return (
+        left.name == right.name
+        and defaults[0] == defaults[1]
+        and (left.order or "ascending") == (right.order or "ascending")
+        and _has_same_extra(left, right)
+    )
 
 
 class _Extensible(Protocol):

@@ -241,3 +241,23 @@ def place_of(use: Schema, steps: Steps) -> Place:
     if steps == ("name",) and isinstance(use, Record | Enum | Fixed):
         return use.origin.at("name")
     return use.origin
+
+
+Pointer: TypeAlias = "tuple[Pointer, str] | None"
+"""A path from its end to the root, so that longer paths share what they have in common."""
+
+
+def extend(pointer: Pointer, steps: Steps) -> Pointer:
+    """The pointer, some steps further in."""
+    for step in steps:
+        pointer = (pointer, step)
+    return pointer
+
+
+def write_pointer(pointer: Pointer) -> str:
+    """The pointer as text, `/` for the root, as Avro Java writes it."""
+    parts: list[str] = []
+    while pointer is not None:
+        pointer, step = pointer
+        parts.append(escape(step))
+    return "/" + "/".join(reversed(parts))

@@ -167,17 +167,13 @@ MAX_FIXED_SIZE = 2**31 - 9
 """The largest fixed in bytes: Java has no longer arrays, and Avro Java refuses it."""
 
 _ORDERS = ("ascending", "descending", "ignore")
-_NAMED_KEYS = frozenset({"type", "name", "namespace", "doc", "aliases"})
-_RESERVED = {
-    "record": _NAMED_KEYS | {"fields"},
-    "error": _NAMED_KEYS | {"fields"},
-    "enum": _NAMED_KEYS | {"symbols", "default"},
-    "fixed": _NAMED_KEYS | {"size"},
-    "array": frozenset({"type", "items"}),
-    "map": frozenset({"type", "values"}),
-    "field": frozenset({"name", "type", "doc", "default", "order", "aliases"}),
-}
-_PRIMITIVE_KEYS = frozenset({"type"})
+_SCHEMA_KEYS = frozenset(
+    {"doc", "fields", "items", "name", "namespace", "size", "symbols", "values", "type", "aliases"}
+)
+"""Attributes that are a schema's own, whatever its type; all others are its properties."""
+
+_ENUM_KEYS = _SCHEMA_KEYS | {"default"}
+_FIELD_KEYS = frozenset({"name", "type", "doc", "default", "order", "aliases"})
 _COMPLEX = ("record", "error", "enum", "fixed", "array", "map")
 
 
@@ -257,7 +253,7 @@ class _Parser:
             case "array" | "map":
                 return self._container(value, place, namespace, kind)
             case str() if kind in PRIMITIVES:
-                extra = _properties(value, _PRIMITIVE_KEYS)
+                extra = _properties(value, _SCHEMA_KEYS)
                 logical = read_logical_type(kind, value) if extra else None
                 return Primitive(kind, place, logical, extra)
             case str() if self._dialect.takes_wrapped_names:
@@ -283,6 +279,12 @@ class _Parser:
         if reference.name not in self.types:
             self._unbound.add(id(reference))
         return reference
+
+    def _bound(self, schema: Schema) -> Schema:
+        """What a reference meant when it was read; itself where it meant nothing yet."""
+        if isinstance(schema, Ref) and id(schema) not in self._unbound:
+            return self.types.get(schema.name, schema)
+        return schema
 
     def _bind(self, name: str, namespace: str) -> str:
         """The full name that a name means where it stands (specification 1.12, "Names")."""
@@ -317,7 +319,7 @@ class _Parser:
         if inner_key not in value:
             return self._broken(place, f'{_article(kind)} needs "{inner_key}"')
         inner = self._schema(value[inner_key], place.at(inner_key), namespace)
-        extra = _properties(value, _RESERVED[kind])
+        extra = _properties(value, _SCHEMA_KEYS)
         return Array(inner, place, extra) if kind == "array" else Map(inner, place, extra)
 
     def _record(self, value: dict[str, Json], place: Place, namespace: str, kind: str) -> Schema:
@@ -350,7 +352,7 @@ class _Parser:
             self._text(value, "doc", place),
             self._type_aliases(value, place, name),
             kind == "error",
-            _properties(value, _RESERVED[kind]),
+            _properties(value, _SCHEMA_KEYS),
         )
         return self._define(record)
 
@@ -376,7 +378,7 @@ class _Parser:
             self._text(value, "doc", place),
             tuple(dict.fromkeys(self._names(value, "aliases", place))),
             self._order(value, place),
-            _properties(value, _RESERVED["field"]),
+            _properties(value, _FIELD_KEYS),
         )
         if parsed.default is not None:
             self._defaults.append((parsed, place.at("default")))
@@ -431,7 +433,7 @@ class _Parser:
             )
         aliases = self._type_aliases(value, place, name)
         doc = self._text(value, "doc", place)
-        extra = _properties(value, _RESERVED["enum"])
+        extra = _properties(value, _ENUM_KEYS)
         return self._define(Enum(name, tuple(symbols), place, default, aliases, doc, extra))
 
     def _fixed(self, value: dict[str, Json], place: Place, namespace: str) -> Schema:
@@ -444,7 +446,7 @@ class _Parser:
             return Broken(place)
         aliases = self._type_aliases(value, place, name)
         doc = self._text(value, "doc", place)
-        extra = _properties(value, _RESERVED["fixed"])
+        extra = _properties(value, _SCHEMA_KEYS)
         logical = read_logical_type("fixed", value, size)
         return self._define(Fixed(name, size, place, aliases, doc, logical, extra))
 
@@ -475,7 +477,7 @@ class _Parser:
         earlier = self.types.get(named.name)
         if earlier is None:
             self.types[named.name] = named
-        elif not self._dialect.is_java or not is_alike(named, earlier, self.types, self._unbound):
+        elif not (self._dialect.is_java and is_alike(named, earlier, self._bound, self._bound)):
             message = f"{named.name} is defined twice"
             hint = "define it once and refer to it by name"
             self._add_duplicate(named.origin.at("name"), message, earlier.origin.at("name"), hint)

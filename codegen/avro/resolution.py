@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from codegen.avro.incompatibility import (
     MAX_PAIRS,
@@ -19,18 +18,20 @@ from codegen.avro.incompatibility import (
     AmbiguousFieldError,
     Incompatibility,
     Kind,
+    Pointer,
     Problem,
     Steps,
     Target,
     TooManyPairs,
     ambiguous_field,
     compare_heads,
-    escape,
+    extend,
     is_promotable,
     match_fields,
     missing_branch,
     missing_default,
     place_of,
+    write_pointer,
 )
 from codegen.avro.reference import compare_as_reference
 from codegen.avro.schema import (
@@ -225,24 +226,6 @@ class _Meetings:
                 self._fail(dependent)
 
 
-_Pointer: TypeAlias = "tuple[_Pointer, str] | None"
-"""A path from its end to the root, so that longer paths share what they have in common."""
-
-
-def _extend(pointer: _Pointer, steps: Steps) -> _Pointer:
-    for step in steps:
-        pointer = (pointer, step)
-    return pointer
-
-
-def _write_pointer(pointer: _Pointer) -> str:
-    parts: list[str] = []
-    while pointer is not None:
-        pointer, step = pointer
-        parts.append(escape(step))
-    return "/" + "/".join(reversed(parts))
-
-
 @dataclass(slots=True, eq=False)
 class _Draft:
     """An incompatibility whose causes are still being found."""
@@ -256,8 +239,8 @@ class _Draft:
         return Incompatibility(
             problem.kind,
             problem.message,
-            _write_pointer(_extend(visit.reader, problem.reader_steps)),
-            _write_pointer(_extend(visit.writer, problem.writer_steps)),
+            write_pointer(extend(visit.reader, problem.reader_steps)),
+            write_pointer(extend(visit.writer, problem.writer_steps)),
             problem.reader or place_of(visit.edge.reader_use, problem.reader_steps),
             problem.writer or place_of(visit.edge.writer_use, problem.writer_steps),
             tuple(cause.finish() for cause in self.causes),
@@ -269,8 +252,8 @@ class _Visit:
     """A failed pair on one way to it. What is found there goes to `drafts`."""
 
     edge: _Edge
-    reader: _Pointer
-    writer: _Pointer
+    reader: Pointer
+    writer: Pointer
     drafts: list[_Draft]
     is_cause: bool = False
     is_done: bool = False
@@ -340,8 +323,8 @@ class _Explanation:
     def _follow(self, edge: _Edge, visit: _Visit, drafts: list[_Draft]) -> _Visit:
         return _Visit(
             edge,
-            _extend(visit.reader, edge.reader_steps),
-            _extend(visit.writer, edge.writer_steps),
+            extend(visit.reader, edge.reader_steps),
+            extend(visit.writer, edge.writer_steps),
             drafts,
             drafts is not visit.drafts or visit.is_cause,
         )
