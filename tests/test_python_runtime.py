@@ -1,5 +1,7 @@
 """The generated producer and consumer on the fakes: what a service may rely on."""
 
+# ruff: noqa: F811
+
 from __future__ import annotations
 
 import json
@@ -393,7 +395,8 @@ def test_a_message_is_not_committed_before_what_it_caused_has_arrived(
         desk.consumer.drain()
     desk.consumer.close()
     assert desk.fake.kafka.groups["answer-service"].committed == {}
-    desk.open().drain()
+    with desk.open() as consumer:
+        consumer.drain()
     assert len(desk.fake.sent) == 1
     assert sum(desk.fake.kafka.groups["answer-service"].committed.values()) == 1
 
@@ -516,9 +519,10 @@ def test_a_full_queue_makes_send_wait(ask_service: ModuleType) -> None:
 
 def test_an_event_that_is_too_large_says_so(ask_service: ModuleType) -> None:
     fake = ask_service.fakes.fakes()
-    with ask_service.Producer(fake.settings(message_max_bytes=1000)) as producer:
-        with pytest.raises(ask_service.MessageTooLarge, match=r"Asked.*questions.*message\.max"):
-            producer.send(ask_service.Asked(question_id="q", text="x" * 1000))
+    producer = ask_service.Producer(fake.settings(message_max_bytes=1000))
+    with pytest.raises(ask_service.MessageTooLarge, match=r"Asked.*questions.*message\.max"):
+        producer.send(ask_service.Asked(question_id="q", text="x" * 1000))
+    producer.close()
     assert fake.sent == ()
 
 

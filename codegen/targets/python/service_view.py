@@ -147,6 +147,8 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
     consumed = [_event_view(event, contract, names) for event in service.consumes]
     produced = [_event_view(event, contract, names) for event in service.produces]
     topics = _topics(service, contract)
+    consumed_classes = import_order(str(view["class"]) for view in consumed)
+    produced_classes = import_order(str(view["class"]) for view in produced)
     handlers = {view["handler"]: view for view in consumed}
     return {
         "service": service.name,
@@ -160,9 +162,13 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
         "consumed": consumed,
         "produced": produced,
         "handlers": list(handlers.values()),
-        "consumed_classes": import_order(str(view["class"]) for view in consumed),
-        "produced_classes": import_order(str(view["class"]) for view in produced),
-        "event_classes": import_order(str(view["class"]) for view in (*consumed, *produced)),
+        "consumed_classes": consumed_classes,
+        "produced_classes": produced_classes,
+        "event_classes": import_order([*consumed_classes, *produced_classes]),
+        # A union of one is no union.
+        "consumed_one": consumed_classes[0] if len(consumed_classes) == 1 else "",
+        "produced_one": produced_classes[0] if len(produced_classes) == 1 else "",
+        "fakes_typing": _typing_names(len(consumed_classes), len(produced_classes)),
         "consumed_constants": import_order(str(view["constant"]) for view in consumed),
         "produced_constants": import_order(str(view["constant"]) for view in produced),
         "event_constants": import_order(str(view["constant"]) for view in (*consumed, *produced)),
@@ -174,6 +180,12 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
         "deletes": _deletions(service.produces, contract, "delete_from_"),
         **_exports(service, names),
     }
+
+
+def _typing_names(*counts: int) -> list[str]:
+    """What unions of these many types need of the module typing."""
+    names = {0: "Never", 1: "TypeAlias"}
+    return sorted({"TypeAlias", *(names.get(count, "Union") for count in counts)})
 
 
 def _event_view(event: Event, contract: Contract, names: Names) -> Mapping[str, object]:
