@@ -59,6 +59,7 @@ def _compare_files(reader: Path, writer: Path, format_name: str) -> int:
     from codegen.contract.model import History, Level, PastVersion, Subject  # noqa: PLC0415
     from codegen.diagnostics import Findings, make_report  # noqa: PLC0415
     from codegen.rules.breaking import report_breaks  # noqa: PLC0415
+    from codegen.rules.decoding import report_surprises  # noqa: PLC0415
 
     findings = Findings()
     read = [_read_schema(path, findings) for path in (reader, writer)]
@@ -71,8 +72,12 @@ def _compare_files(reader: Path, writer: Path, format_name: str) -> int:
     verdict = judge(schema, History(names, (version,)), Level.BACKWARD)
     subject = Subject(names, schema, (), Level.BACKWARD, document, ())
     report_breaks([(subject, verdict)], findings)
+    if not verdict.unjudged:
+        report_surprises(schema, past, findings)
     if not verdict.is_compatible:
         summary = f"{document.name} cannot read all data written with {past_document.name}."
+    elif findings:
+        summary = f"{names} by the rules of Avro; not every consumer can, as shown above."
     elif parsing_canonical_form(schema) == parsing_canonical_form(past):
         summary = f"{names}: yes, both have the same form on the wire."
     else:

@@ -1,0 +1,65 @@
+"""Where the registry's answer and what happens to data part: said before anybody finds out.
+
+A registry compares schemas by rules of its own. Mostly they foretell what a consumer can read; in
+a few corners they do not, and there a green check is no promise, and a red one no obstacle.
+"""
+
+from __future__ import annotations
+
+from codegen.avro.decoding import Outcome, simulate
+from codegen.avro.resolution import AmbiguousFieldError, compare, compare_as_reference
+from codegen.avro.schema import SchemaGraph
+from codegen.diagnostics import Findings, Related, Severity, locate, rule
+
+ACCEPTED_BUT_FAILS = rule(
+    "compat/accepted-but-fails",
+    "The registry accepts a schema with which consumers cannot read all data.",
+    "Registries compare the simple names of types. Avro Java's decoder compares full names where a "
+    "union has to choose, and uses a default only when data needs it; so it can stop at a message "
+    "that the registry let pass.",
+    severity=Severity.WARNING,
+)
+REJECTED_BUT_WORKS = rule(
+    "compat/rejected-but-works",
+    "The registry rejects a schema with which Avro Java reads all data.",
+    "Avro Java reads records by their fields and does not look at their names. Decoders of other "
+    "languages do, and the registry will not take the schema.",
+    severity=Severity.NOTE,
+)
+UNSOUND_VERDICT = rule(
+    "compat/unsound-verdict",
+    "The registry overlooks an error that recursive types hide.",
+    "Avro Java's checker assumes that a type it is still comparing fits, and keeps what it "
+    "concluded from that when it turns out not to. The order of fields decides whether it notices.",
+    severity=Severity.WARNING,
+)
+
+
+def report_surprises(
+    reader: SchemaGraph, writer: SchemaGraph, findings: Findings, *, subject: str = ""
+) -> None:
+    """A finding for each place where the registry's verdict is not what data will meet.
+
+    Raises TooManyPairs.
+    """
+    for surprise in simulate(reader, writer):
+        is_accepted = surprise.outcome is Outcome.ACCEPTED_BUT_FAILS
+        findings.add(
+            ACCEPTED_BUT_FAILS if is_accepted else REJECTED_BUT_WORKS,
+            surprise.reader,
+            f"{surprise.outcome.value}: {surprise.message}",
+            related=(Related("what was written", location=locate(surprise.writer)),),
+            subject=subject,
+        )
+    try:
+        is_accepted = not compare_as_reference(reader, writer)
+    except AmbiguousFieldError:
+        return
+    for reason in compare(reader, writer) if is_accepted else ():
+        findings.add(
+            UNSOUND_VERDICT,
+            reason.reader,
+            f"the registry does not see that this cannot be read: {reason.message}",
+            related=(Related("what was written", location=locate(reason.writer)),),
+            subject=subject,
+        )
