@@ -6,15 +6,25 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from registry_fake import Handler, RegistryFake, serve
 
 from codegen.baselines import open_baseline
 from codegen.baselines.holdings import VersionReference, make_histories
-from codegen.baselines.registry import RegistryClient, RegistryRefusal, open_registry
+from codegen.baselines.registry import (
+    CONNECTIONS,
+    Answer,
+    RegistryClient,
+    RegistryRefusal,
+    open_registry,
+)
 from codegen.contract.model import Level, RegistrySettings
 from codegen.diagnostics import CouldNotCheck, KontraktError
 
@@ -248,7 +258,7 @@ def test_a_slow_registry_is_given_up(fake: RegistryFake, url: str, tmp_path: Pat
     client = open_registry(RegistrySettings(url, timeout=0.3), tmp_path)
     started = time.monotonic()
     with pytest.raises(CouldNotCheck, match=r"within 0\.3 seconds"):
-        client.subjects()
+        client.fetch([f"topic-{number}-value" for number in range(1000)])
     assert time.monotonic() - started < 5
     released.set()
 
@@ -361,6 +371,66 @@ def test_a_missing_certificate_file(tmp_path: Path) -> None:
         open_registry(settings, tmp_path)
 
 
+class Parrot:
+    """A transport that answers anything."""
+
+    name = "http://parrot.example"
+
+    def __init__(self, data: st.DataObject) -> None:
+        self._data = data
+
+    def send(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, body: Any = None
+    ) -> Answer:
+        status = self._data.draw(st.sampled_from([200, 200, 200, 404, 409, 422, 400, 500, 204]))
+        return Answer(status, self._data.draw(BODIES))
+
+
+SCALARS = (
+    st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(["", "..", "FULL", "AVRO"])
+)
+KEYS = st.sampled_from(
+    [
+        "error_code",
+        "message",
+        "id",
+        "version",
+        "schema",
+        "schemaType",
+        "references",
+        "subject",
+        "name",
+        "is_compatible",
+        "messages",
+        "reason",
+        "compatibilityLevel",
+    ]
+)
+BODIES = st.recursive(
+    SCALARS | st.just({"error_code": 40401}) | st.just({"id": 1, "version": 1, "schema": '"int"'}),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=6,
+)
+
+
+@given(st.data())
+def test_no_answer_is_a_traceback(data: st.DataObject) -> None:
+    client = RegistryClient(Parrot(data))
+    calls: list[Callable[[], object]] = [
+        client.subjects,
+        lambda: client.versions("a"),
+        lambda: client.version("a", 1),
+        lambda: client.schema(1),
+        lambda: client.lookup("a", "{}"),
+        lambda: client.register("a", "{}"),
+        lambda: client.level("a"),
+        lambda: client.test("a", "{}"),
+        lambda: client.set_level(Level.FULL, "a"),
+    ]
+    with suppress(KontraktError):
+        data.draw(st.sampled_from(calls))()
+
+
 def test_many_subjects_are_read_side_by_side(fake: RegistryFake, client: RegistryClient) -> None:
     for number in range(64):
         fake.add(f"topic-{number}-value", ORDER)
@@ -379,4 +449,4 @@ def test_many_subjects_are_read_side_by_side(fake: RegistryFake, client: Registr
     fake.behave = count
     holdings = client.fetch(list(fake.versions))
     assert holdings.version_count == 64
-    assert 4 < busy[1] <= 16
+    assert 4 < busy[1] <= CONNECTIONS

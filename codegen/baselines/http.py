@@ -66,36 +66,43 @@ class HttpTransport:
         parts = _split_address(settings.url or "")
         self.name = _without_credentials(parts)
         self._timeout = settings.timeout
-        self._verify: str | bool = True
+        verify: str | bool = True
         if settings.certificate_authority:
             file = root / settings.certificate_authority
             if not file.is_file():
                 message = f"registry.certificate_authority: there is no file {file}"
                 raise KontraktError(message, hint="name a PEM file, relative to the repository")
-            self._verify = str(file)
-        self._session = _open_session(settings, parts)
+            verify = str(file)
+        self._headers = {"Accept": ACCEPT, "Content-Type": MEDIA_TYPE, "User-Agent": "kontrakt"}
+        if authorization := _write_authorization(settings, parts):
+            self._headers["Authorization"] = authorization
+        self._session = _open_session()
+        # Proxies and certificates of the environment: asked for once, it is slow.
+        self._surroundings = self._session.merge_environment_settings(
+            self.name, {}, True, verify, None
+        )
 
     def send(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: Json = None
     ) -> Answer:
         """Ask over HTTP, again where that is safe and may help. Raises CouldNotCheck."""
+        data = None if body is None else json.dumps(body).encode()
         try:
-            response = self._session.request(
-                method,
-                self.name + path,
-                params=query,
-                data=None if body is None else json.dumps(body).encode(),
+            request = requests.Request(
+                method, self.name + path, self._headers, data=data, params=query
+            ).prepare()
+            response = self._session.send(
+                request,
                 timeout=(self._timeout, self._timeout),
                 allow_redirects=False,
-                stream=True,
-                verify=self._verify,
+                **self._surroundings,
             )
             with response:
-                data = self._read(response)
-        except (requests.RequestException, exceptions.HTTPError, OSError) as error:
+                content = self._read(response)
+        except (requests.RequestException, exceptions.HTTPError, OSError, ValueError) as error:
             message, hint = _explain(error, self._timeout)
             raise CouldNotCheck(f"{self.name} {message}", hint) from None
-        return Answer(response.status_code, self._parse(response, data))
+        return Answer(response.status_code, self._parse(response, content))
 
     def _read(self, response: requests.Response) -> bytes:
         data = bytearray()
@@ -155,22 +162,13 @@ def _printable_address(url: str) -> str:
     return clean(scheme + separator + host.rpartition("@")[2] + slash + path, 200)
 
 
-def _open_session(settings: RegistrySettings, parts: SplitResult) -> requests.Session:
+def _open_session() -> requests.Session:
     session = requests.Session()
     adapter = HTTPAdapter(
         pool_connections=1, pool_maxsize=CONNECTIONS, pool_block=True, max_retries=_make_retry()
     )
     session.mount("http://", adapter)
     session.mount("https://", adapter)
-    session.headers.update({"Accept": ACCEPT, "Content-Type": MEDIA_TYPE, "User-Agent": "kontrakt"})
-    if authorization := _write_authorization(settings, parts):
-
-        def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
-            request.headers["Authorization"] = authorization
-            return request
-
-        # A header alone would lose against an entry in ~/.netrc.
-        session.auth = authorize
     return session
 
 

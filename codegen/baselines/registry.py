@@ -32,7 +32,7 @@ T = TypeVar("T")
 EMBEDDED = ".kontrakt/registry.db"
 """Where the embedded registry lies under the root of a contract repository."""
 
-CONNECTIONS = 16
+CONNECTIONS = 32
 """How many requests are under way at once."""
 
 PAGE = 10_000
@@ -241,7 +241,8 @@ class RegistryClient:
         found: dict[str, StoredSubject] = {}
         asked: set[str] = set()
         waiting = sorted(set(names))
-        with ThreadPoolExecutor(CONNECTIONS, "registry") as pool:
+        pool = ThreadPoolExecutor(CONNECTIONS, "registry")
+        try:
             level = pool.submit(self.level)
             while waiting:
                 asked.update(waiting)
@@ -253,17 +254,35 @@ class RegistryClient:
                 used = {item.subject for version in versions for item in version.references}
                 waiting = sorted(used - asked)
             return Holdings(dict(sorted(found.items())), level.result())
+        finally:
+            # After a failure, a thousand more requests would wait for their time-outs.
+            pool.shutdown(cancel_futures=True)
 
     def _fetch_subjects(self, names: list[str], pool: ThreadPoolExecutor) -> list[StoredSubject]:
-        numbers = list(pool.map(self.versions, names))
-        present = [(name, listed) for name, listed in zip(names, numbers, strict=True) if listed]
-        wanted = [(name, number) for name, listed in present for number in listed]
-        levels = list(pool.map(self.level, [name for name, _ in present]))
-        stored = iter(list(pool.map(lambda pair: self.version(*pair), wanted)))
-        return [
-            StoredSubject(name, tuple(next(stored) for _ in listed), level)
-            for (name, listed), level in zip(present, levels, strict=True)
+        latest = [item for item in pool.map(self._latest, names) if item is not None]
+        held = {item.subject: [item] for item in latest}
+        levels = pool.map(self.level, held)
+        # A first version has none before it; only later ones need the list.
+        long = [item for item in latest if item.version > 1]
+        numbers = pool.map(lambda item: self.versions(item.subject), long)
+        wanted = [
+            (item.subject, number)
+            for item, listed in zip(long, numbers, strict=True)
+            for number in listed
+            if number != item.version
         ]
+        for version in pool.map(lambda pair: self.version(*pair), wanted):
+            held[version.subject].append(version)
+        return [
+            StoredSubject(name, tuple(sorted(held[name], key=lambda item: item.version)), level)
+            for name, level in zip(held, levels, strict=True)
+        ]
+
+    def _latest(self, subject: str) -> StoredVersion | None:
+        answer = self._transport.send("GET", f"{_path(subject)}/versions/latest")
+        if _is_missing(answer, (*_MISSING_SUBJECT, *_MISSING_VERSION)):
+            return None
+        return self._stored(self._expect(answer, dict), subject)
 
     def _expect(self, answer: Answer, kind: type[T]) -> T:
         if 200 <= answer.status < 300:
