@@ -167,7 +167,7 @@ class _Decoder:
         is_same = is_alike(reader.root, writer.root, reader.resolve, writer.resolve)
         self._aliases = _Aliases() if is_same else _Aliases.of(reader)
         self._mismatches: dict[Hashable, bool] = {}
-        self._equivalent: set[tuple[int, int]] = set()
+        self._equivalent: dict[Hashable, bool] = {}
         self._alive: list[Target] = []
 
     def run(self) -> Iterator[DecodingError]:
@@ -240,6 +240,8 @@ class _Decoder:
     def _check_missing(self, item: Field) -> str:
         if item.default is None:
             return f'the writer has no field "{item.name}", and it has no default'
+        if isinstance(self._reader.resolve(item.schema), Fixed):
+            return ""  # Avro Java fills up or cuts what has another length.
         problem = check_default(self._reader, item.schema, item.default.value)
         return f'the default of "{item.name}" cannot be used: {problem}' if problem else ""
 
@@ -336,20 +338,35 @@ class _Decoder:
 
     def _is_equivalent(self, reader: Target, writer: Target) -> bool:
         """Whether all types under two unions are alike, so that the decoder just reads on."""
-        waiting: list[_Request] = [(reader, writer)]
-        seen: set[tuple[int, int]] = set()
+        root = _identify((reader, writer))
+        if root not in self._equivalent:
+            self._settle_equivalence((reader, writer))
+        return self._equivalent[root]
+
+    def _settle_equivalence(self, root: _Request) -> None:
+        """Settle all pairs under one at once: each holds unless one under it fails."""
+        waiting = [root]
+        dependents: dict[Hashable, list[Hashable]] = {}
+        failed: list[Hashable] = []
         while waiting:
             pair = waiting.pop()
-            key = (id(pair[0]), id(pair[1]))
-            if key in seen or key in self._equivalent:
+            key = _identify(pair)
+            if key in self._equivalent:
                 continue
-            seen.add(key)
             inner = self._compare_shapes(*pair)
+            self._equivalent[key] = inner is not None
             if inner is None:
-                return False
-            waiting += (self._targets(*one) for one in inner)
-        self._equivalent |= seen
-        return True
+                failed.append(key)
+            for one in inner or ():
+                below = self._targets(*one)
+                dependents.setdefault(_identify(below), []).append(key)
+                if self._equivalent.get(_identify(below)) is False:
+                    failed.append(_identify(below))
+                waiting.append(below)
+        while failed:
+            for key in dependents.pop(failed.pop(), ()):
+                self._equivalent[key] = False
+                failed.append(key)
 
     def _compare_shapes(
         self, reader: Target, writer: Target
