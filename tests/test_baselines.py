@@ -289,6 +289,14 @@ def test_a_schema_behind_a_symbolic_link(root: Path) -> None:
     assert "symbolic link" in fails("git:HEAD", root).message
 
 
+def test_inside_a_hook(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_DIR", ".git")
+    monkeypatch.setenv("GIT_INDEX_FILE", ".git/index")
+    below = root / "below"
+    write(below, NEW)
+    assert against("git:main", below).histories(load(below))
+
+
 def test_without_git(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(root))
     assert "not installed" in fails("git:main", root).message

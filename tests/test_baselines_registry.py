@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import threading
@@ -263,6 +264,45 @@ def test_a_slow_registry_is_given_up(fake: RegistryFake, url: str, tmp_path: Pat
     released.set()
 
 
+def test_an_answer_in_drops_is_given_up(fake: RegistryFake, url: str, tmp_path: Path) -> None:
+    stopped = threading.Event()
+
+    def drip(handler: Handler) -> bool:
+        handler.reply(200, b"[", headers={"Content-Length": "1000"})
+        while not stopped.wait(0.05):
+            handler.wfile.write(b" ")
+        return True
+
+    fake.behave = drip
+    client = open_registry(RegistrySettings(url, timeout=0.3), tmp_path)
+    started = time.monotonic()
+    with pytest.raises(CouldNotCheck, match=r"within 0\.3 seconds"):
+        client.subjects()
+    assert time.monotonic() - started < 5
+    stopped.set()
+
+
+def test_an_answer_may_be_compressed(fake: RegistryFake, client: RegistryClient) -> None:
+    def compress(handler: Handler) -> bool:
+        data = gzip.compress(json.dumps(["a" * 100_000]).encode())
+        handler.reply(200, data, headers=GZIP)
+        return True
+
+    fake.behave = compress
+    assert client.subjects() == ("a" * 100_000,)
+
+    def explode(handler: Handler) -> bool:
+        handler.reply(200, gzip.compress(b" " * 20_000_000), headers=GZIP)
+        return True
+
+    fake.behave = explode
+    with pytest.raises(CouldNotCheck, match="more than"):
+        client.subjects()
+
+
+GZIP = {"Content-Encoding": "gzip"}
+
+
 def test_a_registry_that_is_down(tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -389,23 +429,11 @@ class Parrot:
 SCALARS = (
     st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(["", "..", "FULL", "AVRO"])
 )
-KEYS = st.sampled_from(
-    [
-        "error_code",
-        "message",
-        "id",
-        "version",
-        "schema",
-        "schemaType",
-        "references",
-        "subject",
-        "name",
-        "is_compatible",
-        "messages",
-        "reason",
-        "compatibilityLevel",
-    ]
-)
+WORDS = """
+    error_code message id version schema schemaType references subject name is_compatible
+    messages reason compatibilityLevel
+"""
+KEYS = st.sampled_from(WORDS.split())
 BODIES = st.recursive(
     SCALARS | st.just({"error_code": 40401}) | st.just({"id": 1, "version": 1, "schema": '"int"'}),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),

@@ -96,8 +96,13 @@ class _Repository:
 
 
 def _environment() -> dict[str, str]:
+    # A hook's variables lead to its repository from the top folder, and we may be below it.
     # Messages are matched in English, and nobody is there to type a password.
-    return {**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+    inherited = {name: value for name, value in os.environ.items() if name not in _OF_HOOKS}
+    return {**inherited, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+
+
+_OF_HOOKS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
 
 
 def _find_repository(root: FilePath) -> _Repository:

@@ -13,6 +13,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path as FilePath
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
@@ -105,12 +106,17 @@ class HttpTransport:
         return Answer(response.status_code, self._parse(response, content))
 
     def _read(self, response: requests.Response) -> bytes:
+        """The body, whole. A server that sends it in drops is as slow as one that sends none."""
+        read = getattr(response.raw, "read1", response.raw.read)
+        deadline = monotonic() + self._timeout
         data = bytearray()
-        for chunk in response.iter_content(65_536):
+        while chunk := read(65_536, decode_content=True):
             data += chunk
             if len(data) > MAX_ANSWER:
                 message = f"{self.name} answered more than {MAX_ANSWER:,} bytes"
                 raise CouldNotCheck(message, "check that registry.url is a schema registry")
+            if monotonic() > deadline:
+                raise requests.Timeout
         return bytes(data)
 
     def _parse(self, response: requests.Response, data: bytes) -> Json:
@@ -199,7 +205,9 @@ class _Patience(Retry):
         _pool: ConnectionPool | None = None,
         _stacktrace: TracebackType | None = None,
     ) -> _Patience:
-        if isinstance(error, exceptions.ReadTimeoutError):
+        if isinstance(error, exceptions.TimeoutError) and not isinstance(
+            error, exceptions.NewConnectionError
+        ):
             raise error
         return super().increment(method, url, response, error, _pool, _stacktrace)
 
@@ -245,11 +253,11 @@ def _explain(error: Exception, timeout: float) -> tuple[str, str]:
     if is_caused_by(requests.exceptions.SSLError, ssl.SSLError):
         hint = "check https or http in registry.url, and registry.certificate_authority"
         return f"and we do not agree on TLS: {_last_words(causes)}", hint
-    if is_caused_by(requests.exceptions.Timeout, exceptions.ReadTimeoutError):
-        hint = "try again, or raise registry.timeout"
-        return f"did not answer within {timeout:g} seconds", hint
     if is_caused_by(ConnectionRefusedError):
         return "cannot be reached: nothing listens there", "start it, or check registry.url"
+    if is_caused_by(requests.exceptions.Timeout, exceptions.TimeoutError):
+        hint = "try again, or raise registry.timeout"
+        return f"did not answer within {timeout:g} seconds", hint
     if is_caused_by(exceptions.IncompleteRead, requests.exceptions.ChunkedEncodingError):
         return "broke off in the middle of its answer", "try again"
     if is_caused_by(exceptions.ProtocolError, ConnectionResetError):
