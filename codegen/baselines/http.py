@@ -238,7 +238,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _explain(error: Exception, timeout: float) -> tuple[str, str]:
     """What went wrong on the way, and what to do."""
-    causes = list(_chain(error))
+    # A plain NewConnectionError is a time-out to urllib3, whatever stopped the connection.
+    causes = [one for one in _chain(error) if type(one) is not exceptions.NewConnectionError]
 
     def is_caused_by(*kinds: type[BaseException]) -> bool:
         return any(isinstance(cause, kinds) for cause in causes)
