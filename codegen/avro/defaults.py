@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from codegen.avro.logical import is_integer
 from codegen.avro.schema import (
     Array,
-    Broken,
     Enum,
+    Field,
     Fixed,
     Map,
     Primitive,
@@ -26,6 +26,9 @@ from codegen.avro.schema import (
 )
 from codegen.source import Json
 
+MAX_EXPANSIONS = 100
+"""How deep defaults may stand in for the fields that other defaults leave out."""
+
 
 def check_default(graph: SchemaGraph, schema: Schema, value: Json) -> str | None:
     """Say why a JSON value is no default for a schema; None when it is one.
@@ -33,49 +36,88 @@ def check_default(graph: SchemaGraph, schema: Schema, value: Json) -> str | None
     Specification 1.12, "Complex Types", table of field default values: the default of a union may
     fit any branch; bytes and fixed are strings of the code points 0 to 255.
     """
-    match graph.resolve(schema):
-        case Primitive(type=name):
-            return _check_primitive(name, value)
-        case Fixed() as fixed:
-            if problem := _check_primitive("bytes", value):
+    return _Check(graph).check(schema, value)
+
+
+class _Check:
+    """One check of a default; it looks at each value against each schema once."""
+
+    def __init__(self, graph: SchemaGraph) -> None:
+        self._graph = graph
+        self._memory: dict[tuple[int, int], str | None] = {}
+        self._expanding: list[Field] = []
+
+    def check(self, schema: Schema, value: Json) -> str | None:
+        target = self._graph.resolve(schema)
+        if not isinstance(value, dict | list):
+            return self._compare(target, value)
+        key = (id(target), id(value))
+        if key not in self._memory:
+            self._memory[key] = self._compare(target, value)
+        return self._memory[key]
+
+    def _compare(self, target: Schema, value: Json) -> str | None:
+        match target:
+            case Primitive(type=name):
+                return _check_primitive(name, value)
+            case Fixed():
+                return _check_fixed(target, value)
+            case Enum():
+                if isinstance(value, str) and value in target.symbols:
+                    return None
+                return f"{show_value(value)} is no symbol of {target.name}"
+            case Array(items=items):
+                if not isinstance(value, list):
+                    return f"{show_value(value)} is no array"
+                return self._first(self.check(items, item) for item in value)
+            case Map(values=values):
+                if not isinstance(value, dict):
+                    return f"{show_value(value)} is no map"
+                return self._first(self.check(values, item) for item in value.values())
+            case Record():
+                return self._check_record(target, value)
+            case Union(branches=branches):
+                if any(self.check(branch, value) is None for branch in branches):
+                    return None
+                return f"{show_value(value)} fits no branch of the union"
+            case _:
+                return None
+
+    def _check_record(self, record: Record, value: Json) -> str | None:
+        if not isinstance(value, dict):
+            return f"{show_value(value)} is no object, and {record.name} is a record"
+        for item in record.fields:
+            if item.name in value:
+                if problem := self.check(item.schema, value[item.name]):
+                    return f"{item.name}: {problem}"
+            elif item.default is None:
+                return f'it has no "{item.name}", which has no default in {record.name}'
+            elif problem := self._expand(item, item.default.value):
                 return problem
-            if len(value) != fixed.size:
-                return f"{len(value)} bytes, and {fixed.name} has {fixed.size}"
-            return None
-        case Enum() as enum:
-            if value in enum.symbols:
-                return None
-            return f"{show_value(value)} is no symbol of {enum.name}"
-        case Array(items=items):
-            if not isinstance(value, list):
-                return f"{show_value(value)} is no array"
-            problems = (check_default(graph, items, item) for item in value)
-            return next((problem for problem in problems if problem), None)
-        case Map(values=values):
-            if not isinstance(value, dict):
-                return f"{show_value(value)} is no map"
-            problems = (check_default(graph, values, item) for item in value.values())
-            return next((problem for problem in problems if problem), None)
-        case Record() as record:
-            return _check_record_default(graph, record, value)
-        case Union(branches=branches):
-            if any(check_default(graph, branch, value) is None for branch in branches):
-                return None
-            return f"{show_value(value)} fits no branch of the union"
-        case Broken():
-            return None
+        return None
+
+    def _expand(self, item: Field, default: Json) -> str | None:
+        """Check what stands in for a field that a default leaves out: it must come to an end."""
+        if not isinstance(default, dict | list):
+            return None  # Judged where it stands, and nothing is left out in it.
+        if item in self._expanding:
+            return f'it leaves out "{item.name}", whose default holds itself without end'
+        if len(self._expanding) >= MAX_EXPANSIONS:
+            return f"defaults stand in for fields of defaults more than {MAX_EXPANSIONS} deep"
+        self._expanding.append(item)
+        problem = self.check(item.schema, default)
+        self._expanding.pop()
+        return problem
+
+    @staticmethod
+    def _first(problems: Iterable[str | None]) -> str | None:
+        return next((problem for problem in problems if problem), None)
 
 
-def _check_record_default(graph: SchemaGraph, record: Record, value: Json) -> str | None:
-    if not isinstance(value, dict):
-        return f"{show_value(value)} is no object, and {record.name} is a record"
-    for item in record.fields:
-        if item.name in value:
-            if problem := check_default(graph, item.schema, value[item.name]):
-                return f"{item.name}: {problem}"
-        elif item.default is None:
-            return f'it has no "{item.name}", which has no default in {record.name}'
-    return None
+def _check_fixed(fixed: Fixed, value: Json) -> str | None:
+    if problem := _check_primitive("bytes", value):
+        return problem
+    return None if len(value) == fixed.size else f"{len(value)} bytes, not {fixed.size}"
 
 
 def _check_primitive(name: str, value: Json) -> str | None:
@@ -118,9 +160,8 @@ def is_java_default(
     of a field cannot be an object of a record around it, which is `unfinished`. The defaults of
     inner fields are judged where they stand.
     """
-
     try:
-        return _fits_java(graph, schema, value, unfinished)
+        return _JavaCheck(graph, unfinished).check(schema, value) is None
     except _UnfinishedRecord:
         return False
 
@@ -129,38 +170,31 @@ class _UnfinishedRecord(Exception):
     """Avro Java gives up here, even where another branch of a union would fit."""
 
 
-def _fits_java(
-    graph: SchemaGraph, schema: Schema, value: Json, unfinished: Collection[str]
-) -> bool:
-    def fits(inner: Schema, item: Json) -> bool:
-        return _fits_java(graph, inner, item, unfinished)
+class _JavaCheck(_Check):
+    def __init__(self, graph: SchemaGraph, unfinished: Collection[str]) -> None:
+        super().__init__(graph)
+        self._unfinished = unfinished
 
-    match graph.resolve(schema):
-        case Primitive(type="bytes") | Fixed() | Enum():
-            return isinstance(value, str)
-        case Primitive(type="float" | "double"):
-            return isinstance(value, float) or is_integer(value)
-        case Primitive(type=name):
-            return _check_primitive(name, value) is None
-        case Array(items=items):
-            return isinstance(value, list) and all(fits(items, item) for item in value)
-        case Map(values=values):
-            return isinstance(value, dict) and all(fits(values, item) for item in value.values())
-        case Record(fields=fields):
-            return isinstance(value, dict) and all(
-                fits(item.schema, value[item.name])
-                if item.name in value
-                else item.default is not None
-                for item in fields
-            )
-        case Union(branches=branches):
-            return any(fits(branch, value) for branch in branches)
-        case Broken():
-            if not isinstance(value, dict):
-                return False
-            if isinstance(schema, Ref) and schema.name in unfinished:
+    def check(self, schema: Schema, value: Json) -> str | None:
+        if isinstance(schema, Ref) and schema.name not in self._graph.names:
+            if isinstance(value, dict) and schema.name in self._unfinished:
                 raise _UnfinishedRecord
-            return True
+            return None if isinstance(value, dict) else "no object"
+        return super().check(schema, value)
+
+    def _expand(self, item: Field, default: Json) -> str | None:
+        return None
+
+    def _compare(self, target: Schema, value: Json) -> str | None:
+        if isinstance(target, Fixed | Enum) or _is_primitive(target, "bytes"):
+            return None if isinstance(value, str) else "no text"
+        if _is_primitive(target, "float") or _is_primitive(target, "double"):
+            return None if isinstance(value, float) or is_integer(value) else "no number"
+        return super()._compare(target, value)
+
+
+def _is_primitive(schema: Schema, name: str) -> bool:
+    return isinstance(schema, Primitive) and schema.type == name
 
 
 _JAVA_DOUBLE = re.compile(

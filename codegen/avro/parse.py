@@ -200,9 +200,9 @@ class _Parser:
         for owner, place in self._defaults:
             self._check_default(owner, place)
 
-    def _check_default(self, owner: Field, place: Place) -> None:
+    def _check_default(self, owner: Field, place: Place) -> bool:
         if owner.default is None or not self._dialect.checks_defaults:
-            return
+            return True
         graph, value = SchemaGraph(owner.schema, self.types), owner.default.value
         if self._dialect.is_java:
             fits = is_java_default(graph, owner.schema, value, self._unfinished)
@@ -216,6 +216,7 @@ class _Parser:
                 f'the default of "{owner.name}" does not fit its type: {problem}',
                 hint="change the default, or the type",
             )
+        return not problem
 
     def _report_unknown(self, reference: Ref) -> None:
         simple = split_name(reference.name)[1]
@@ -381,10 +382,10 @@ class _Parser:
             _properties(value, _FIELD_KEYS),
         )
         if parsed.default is not None:
-            self._defaults.append((parsed, place.at("default")))
-            if self._dialect.is_java:
-                # Avro Java checks twice: here it knows less, and takes unknown names for records.
-                self._check_default(parsed, place.at("default"))
+            at = place.at("default")
+            # Avro Java checks twice: here it knows less, and takes unknown names for records.
+            if not self._dialect.is_java or self._check_default(parsed, at):
+                self._defaults.append((parsed, at))
         return parsed
 
     def _default(self, value: dict[str, Json], schema: Schema) -> Default | None:
