@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -287,6 +288,16 @@ def test_a_schema_behind_a_symbolic_link(root: Path) -> None:
     file.unlink()
     write(root, NEW)
     assert "symbolic link" in fails("git:HEAD", root).message
+
+
+def test_a_file_name_that_is_no_text(root: Path) -> None:
+    odd = os.fsencode(root / "schemas") + b"/\xff.avsc"
+    shutil.move(root / "schemas/shop/Money.avsc", odd)
+    commit_all(root)
+    os.unlink(odd)
+    write(root, NEW)
+    (past,) = against("git:HEAD", root).histories(load(root))["shop.Money"].versions
+    past.document.name.encode()
 
 
 def test_inside_a_hook(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

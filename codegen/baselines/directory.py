@@ -95,7 +95,9 @@ def make_past(files: PastFiles, contract: Contract) -> dict[str, History]:
     findings = Findings()
     documents = []
     for name, data in sorted(files.schemas.items()):
-        document = read_document(files.prefix + name, data, findings)
+        # A file's name may be any bytes; what is shown must be text.
+        shown = f"{files.prefix}{name}".encode("utf-8", "replace").decode()
+        document = read_document(shown, data, findings)
         if document is not None:
             documents.append(document)
     past = _load(files, documents, findings)
