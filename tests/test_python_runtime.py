@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -169,6 +170,40 @@ def test_what_keeps_failing_becomes_a_dead_letter_unchanged(answer_service: Modu
     }
     assert "the database is away" in (letter.message.header("dlq.stack") or "")
     assert [event.question_id for event in desk.fake.sent] == ["q2"]
+
+
+def test_dead_letters_are_replayed_as_the_messages_that_they_were(
+    answer_service: ModuleType,
+) -> None:
+    desk = Desk(answer_service, failures=15)
+    asked = [desk.ask(number, headers={"tenant": "blue"}) for number in range(3)]
+    desk.fake.deliver_bytes("questions", b"junk")
+    desk.consumer.drain()
+    assert len(desk.fake.dead_letters) == 4
+    desk.handler.messages.clear()
+    time.sleep(0.002)
+    with answer_service.Consumer(desk.fake.settings(), desk.handler, replay=True) as consumer:
+        consumer.drain()
+        consumer.drain()
+    assert consumer.statistics.handled == 3 and consumer.statistics.dead_lettered == 1
+    replayed = {message.place: message for message in desk.handler.messages}
+    for message in asked:
+        again = replayed[message.place]
+        assert (again.key, again.headers, again.timestamp_ms) == (
+            message.key,
+            message.headers,
+            message.timestamp_ms,
+        )
+    assert {event.question_id for event in desk.fake.sent} == {"q0", "q1", "q2"}
+    letter = desk.fake.dead_letters[-1]
+    assert (letter.value, letter.reason) == (b"junk", "no-magic-byte")
+    assert letter.message.header("dlq.topic") == "questions"
+    names = [name for name, _ in letter.message.headers]
+    assert len(set(names)) == len(names), "what the first dead letter said stands there twice"
+    time.sleep(0.002)
+    with answer_service.Consumer(desk.fake.settings(), desk.handler, replay=True) as consumer:
+        consumer.drain()
+    assert consumer.statistics.handled == 0 and consumer.statistics.dead_lettered == 1
 
 
 def test_a_rejected_message_is_not_tried_again(answer_service: ModuleType) -> None:

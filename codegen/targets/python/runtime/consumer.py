@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType, TracebackType
@@ -20,7 +21,7 @@ from typing import Any, Final, Self
 from .dead_letters import DeadLetters
 from .errors import MessageFailed, RegistryError, RegistryUnavailable, RejectMessage
 from .inbox import Inbox
-from .message import Message, read_message
+from .message import Message, read_dead_letter, read_message
 from .policy import Action, Policy, Reason
 from .progress import Progress
 from .reading import NotConsumed, Reader, Route, Unreadable
@@ -96,9 +97,12 @@ class EventConsumer:
         policy: Policy | None = None,
         inbox: Inbox | None = None,
         group: str | None = None,
+        replay: bool = False,
     ) -> None:
         """`deletions` has, for each compacted topic, what is called for a key that was deleted.
 
+        With `replay` it handles the dead letters of this service instead of its topics: those that
+        were there when it was made, as the messages that they were. `drain` ends after them.
         Raises SettingsError when Kafka's client does not take the options.
         """
         routes = tuple(routes)
@@ -108,8 +112,18 @@ class EventConsumer:
         self._group = group or str(settings.options.get("group.id") or service)
         self._transport = settings.connect()
         self._reader = Reader(self._transport.registry(), routes, ignored)
-        self._client = self._transport.consumer(_options(settings, service, self._group))
         self._dead_letters = DeadLetters(self._transport, settings, service, self._group)
+        self._read: Callable[[Record, Headers], Message] = read_message
+        self._topics = sorted({route.type.topic for route in routes})
+        # What fails again while it is replayed becomes a new dead letter, for another replay.
+        self._end_ms = 0
+        member_of = self._group
+        if replay:
+            self._read = read_dead_letter
+            self._topics = [self._dead_letters.topic_of(topic) for topic in self._topics]
+            self._end_ms = time.time_ns() // 1_000_000
+            member_of = f"{self._group}.replay"
+        self._client = self._transport.consumer(_options(settings, service, member_of))
         self._progress = Progress(self._client)
         self._pending: deque[Record] = deque()
         self._revoked: set[Partition] = set()
@@ -117,7 +131,6 @@ class EventConsumer:
         self._is_closed = False
         self._told: set[str] = set()
         self._statistics = Statistics()
-        self._topics = sorted({route.type.topic for route in routes})
         self._client.subscribe(self._topics, self._give_back)
 
     @property
@@ -190,6 +203,9 @@ class EventConsumer:
 
     def _handle(self, record: Record) -> None:
         """Handle one record to the end, or leave it to whoever has its partition next."""
+        if self._end_ms and record.timestamp()[1] >= self._end_ms:
+            self._progress.block(record)
+            return
         headers: Headers = record.headers() or []
         attempt = waits = 0
         while True:
@@ -232,7 +248,7 @@ class EventConsumer:
 
     def _attempt(self, record: Record, headers: Headers) -> list[Any]:
         """Read and handle a record once; what it caused that may still be on the way."""
-        message = read_message(record, headers)
+        message = self._read(record, headers)
         value = record.value()
         event, handle = (
             self._reader.read(message.topic, message.type, value)
@@ -280,7 +296,8 @@ class EventConsumer:
                     _log.warning("%s skipped (%s): %s", place, reason.value, error)
             case Action.DEAD_LETTER:
                 _log.error("%s becomes a dead letter (%s): %r", place, reason.value, error)
-                self._dead_letters.send(record, headers, reason, error, attempts)
+                message = self._read(record, headers)
+                self._dead_letters.send(message, record.value(), reason, error, attempts)
                 self._statistics.dead_lettered += 1
 
     def _wait(self, record: Record, delay: float) -> bool:
@@ -314,7 +331,7 @@ class EventConsumer:
             )
 
     @contextmanager
-    def _signals(self) -> Iterator[None]:
+    def _signals(self) -> Generator[None, None, None]:
         """Stop on SIGTERM and SIGINT; a thread that is not the main one cannot hear them."""
         if threading.current_thread() is not threading.main_thread():
             yield

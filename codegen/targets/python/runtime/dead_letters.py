@@ -10,6 +10,7 @@ import traceback
 from typing import Final
 
 from .errors import StubError
+from .message import Message
 from .policy import Reason
 from .producer import DEFAULTS
 from .settings import Settings
@@ -18,6 +19,8 @@ from .transport import Failure, Headers, ProducerClient, Record, Transport
 _STACK_LIMIT: Final = 8_000
 _TEXT_LIMIT: Final = 2_000
 _TIMEOUT: Final = 120.0
+# Of the service's own options, those that lead to the cluster; the others may not suit this topic.
+_CONNECTION: Final = ("security.", "sasl.", "ssl.", "socket.", "broker.", "client.", "log")
 
 
 class DeadLetters:
@@ -30,46 +33,53 @@ class DeadLetters:
         self._group = group
         self._client: ProducerClient | None = None
 
+    def topic_of(self, topic: str) -> str:
+        """Where the dead letters of a topic are kept."""
+        return f"{topic}.{self._service}.dlq"
+
     def send(
-        self, record: Record, headers: Headers, reason: Reason, error: Exception, attempts: int
+        self,
+        message: Message,
+        value: bytes | None,
+        reason: Reason,
+        error: Exception,
+        attempts: int,
     ) -> None:
         """Keep a message. Raises StubError when it could not be kept, so that nothing is lost."""
-        topic = f"{record.topic()}.{self._service}.dlq"
-        told = [*headers, *self._describe(record, reason, error, attempts)]
-        problem = self._deliver(topic, record, told)
+        topic = self.topic_of(message.topic)
+        headers = [*message.headers, *self._describe(message, reason, error, attempts)]
+        problem = self._deliver(topic, message.key, value, headers)
         if problem:
-            place = f"{record.topic()}[{record.partition()}]@{record.offset()}"
             raise StubError(
-                f"{place} cannot be handled ({reason.value}) and cannot be kept in {topic} "
+                f"{message.place} cannot be handled ({reason.value}) and cannot be kept in {topic} "
                 f"either: {problem}; create that topic, or choose another action in the policy"
             ) from error
 
-    def _deliver(self, topic: str, record: Record, headers: Headers) -> str:
+    def _deliver(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> str:
         if self._client is None:
             options = {**DEFAULTS, "linger.ms": 0, "message.max.bytes": 16_000_000}
             options["client.id"] = f"{self._service}-dlq"
-            security = {
-                name: value
-                for name, value in self._settings.options.items()
-                if name.startswith(("security.", "sasl.", "ssl.", "test.", "socket.", "broker."))
+            connection = {
+                name: option
+                for name, option in self._settings.options.items()
+                if name.startswith(_CONNECTION)
             }
-            self._client = self._transport.producer(options | security)
+            self._client = self._transport.producer(options | connection)
         outcome: list[str] = []
 
         def report(failure: Failure | None, _: Record) -> None:
             outcome.append("" if failure is None else f"{failure.name()}: {failure.str()}")
 
         try:
-            self._client.produce(
-                topic, record.value(), record.key(), on_delivery=report, headers=headers
-            )
+            self._client.produce(topic, value, key, on_delivery=report, headers=headers)
             self._client.flush(_TIMEOUT)
         except (BufferError, self._transport.failure) as error:
             return str(error)
         return outcome[0] if outcome else f"no answer within {_TIMEOUT:.0f} seconds"
 
-    def _describe(self, record: Record, reason: Reason, error: Exception, attempts: int) -> Headers:
-        kind, timestamp = record.timestamp()
+    def _describe(
+        self, message: Message, reason: Reason, error: Exception, attempts: int
+    ) -> Headers:
         stack = "".join(traceback.format_exception(error))
         facts = {
             "reason": reason.value,
@@ -79,9 +89,9 @@ class DeadLetters:
             "service": self._service,
             "group": self._group,
             "attempts": str(attempts),
-            "topic": str(record.topic()),
-            "partition": str(record.partition()),
-            "offset": str(record.offset()),
-            "timestamp": str(timestamp) if kind else "",
+            "topic": message.topic,
+            "partition": str(message.partition),
+            "offset": str(message.offset),
+            "timestamp": "" if message.timestamp_ms is None else str(message.timestamp_ms),
         }
         return [(f"dlq.{name}", text.encode(errors="replace")) for name, text in facts.items()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from .errors import DeliveryError
@@ -38,7 +38,7 @@ class Delivery:
         self._error: DeliveryError | None = None
         self._done = False
         self._waiting: threading.Event | None = None
-        self._callbacks: list[Callable[[Delivery], object]] | None = None
+        self._callbacks: Sequence[Callable[[Delivery], object]] = ()
 
     def settle(self, failure: Failure | None, record: Record) -> None:
         """Take Kafka's report."""
@@ -49,15 +49,13 @@ class Delivery:
             reason = f"{failure.name()}: {failure.str()}"
             self._error = DeliveryError(self.event, self.topic, reason)
             self.failures.append(self._error)
-        self._done = True
-        # Registering looks at `_done` after it has written, so one of the two sides sees the other.
-        if self._waiting is not None or self._callbacks is not None:
-            with _LOCK:
-                callbacks, self._callbacks = self._callbacks or (), None
-                if self._waiting is not None:
-                    self._waiting.set()
-            for callback in callbacks:
-                callback(self)
+        with _LOCK:
+            self._done = True
+            callbacks, self._callbacks = self._callbacks, ()
+            if self._waiting is not None:
+                self._waiting.set()
+        for callback in callbacks:
+            callback(self)
 
     def done(self) -> bool:
         """Whether it has arrived or failed."""
@@ -74,8 +72,8 @@ class Delivery:
         with _LOCK:
             if self._waiting is None:
                 self._waiting = threading.Event()
-        if self._done:
-            return True
+                if self._done:
+                    self._waiting.set()
         self._waiting.wait(timeout)
         return self._done
 
@@ -104,11 +102,6 @@ class Delivery:
         """Call it when the event has arrived or failed, at once when it has already."""
         with _LOCK:
             if not self._done:
-                self._callbacks = [*(self._callbacks or ()), callback]
-                if not self._done:
-                    return
-                # Settled in between: whoever takes the list calls it.
-                if self._callbacks is None or callback not in self._callbacks:
-                    return
-                self._callbacks.remove(callback)
+                self._callbacks = [*self._callbacks, callback]
+                return
         callback(self)

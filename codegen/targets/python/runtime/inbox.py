@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -38,7 +38,7 @@ class MemoryInbox:
         self._lock = threading.Lock()
 
     @contextmanager
-    def once(self, group: str, event_id: str) -> Iterator[bool]:
+    def once(self, group: str, event_id: str) -> Generator[bool, None, None]:
         """As Inbox says; the oldest ids are forgotten beyond the capacity."""
         key = (group, event_id)
         with self._lock:
@@ -70,7 +70,7 @@ class SqliteInbox:
         )
 
     @contextmanager
-    def once(self, group: str, event_id: str) -> Iterator[bool]:
+    def once(self, group: str, event_id: str) -> Generator[bool, None, None]:
         """As Inbox says, in a transaction that holds the database's write lock."""
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")

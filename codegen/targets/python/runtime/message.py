@@ -159,6 +159,26 @@ def read_message(record: Record, headers: Headers) -> Message:
     return message
 
 
+def read_dead_letter(record: Record, headers: Headers) -> Message:
+    """The message that became this dead letter, as it was on its own topic."""
+    letter = read_message(record, headers)
+    message = Message(
+        letter.header("dlq.topic") or letter.topic,
+        _number(letter.header("dlq.partition"), letter.partition),
+        _number(letter.header("dlq.offset"), letter.offset),
+        key=letter.key,
+        timestamp_ms=_number(letter.header("dlq.timestamp"), -1),
+    )
+    if message.timestamp_ms == -1:
+        message.timestamp_ms = None
+    message.headers = [pair for pair in headers if not pair[0].startswith("dlq.")]
+    return message
+
+
+def _number(text: str | None, otherwise: int) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 20 else otherwise
+
+
 def fixed_headers(name: str, source: str, registry: str, schema_id: int) -> Headers:
     """The headers that all events of one schema share."""
     return [

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 from .codec import DecodeError, EventType
 from .errors import UnknownSchema
@@ -144,10 +144,12 @@ def full_name(schema: str) -> str:
         node = json.loads(schema)
     except (ValueError, RecursionError):
         return ""
-    if not isinstance(node, dict) or not isinstance(node.get("name"), str):
+    if not isinstance(node, dict):
         return ""
-    name: str = node["name"]
-    namespace = node.get("namespace")
+    parts = cast("dict[str, object]", node)
+    name, namespace = parts.get("name"), parts.get("namespace")
+    if not isinstance(name, str):
+        return ""
     if "." in name or not isinstance(namespace, str) or not namespace:
         return name
     return f"{namespace}.{name}"

@@ -13,7 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import (
@@ -98,7 +98,7 @@ class HttpRegistry:
         schema: str,
         references: tuple[SchemaReference, ...],
         found: dict[str, int],
-    ) -> Mapping[str, Any]:
+    ) -> Mapping[str, object]:
         """Look a schema up after those that it refers to, which are named by their versions."""
         named: list[dict[str, object]] = []
         for reference in references:
@@ -143,7 +143,9 @@ class HttpRegistry:
             waiting.extend(_references(other))
         return WriterSchema(_text(answer, "schema"), references)
 
-    def _ask(self, path: str, body: Mapping[str, object] | None = None) -> Mapping[str, Any] | None:
+    def _ask(
+        self, path: str, body: Mapping[str, object] | None = None
+    ) -> Mapping[str, object] | None:
         """The registry's answer, or None where it says that it has no such thing.
 
         Only a producer's look-up is tried again here: a consumer must serve its group meanwhile.
@@ -161,7 +163,7 @@ class HttpRegistry:
 
     def _ask_once(
         self, url: str, path: str, body: Mapping[str, object] | None
-    ) -> Mapping[str, Any] | None:
+    ) -> Mapping[str, object] | None:
         headers = dict(self._headers)
         data = None
         if body is not None:
@@ -186,20 +188,21 @@ class HttpRegistry:
         return _judge(url, path, status, text)
 
 
-def _judge(url: str, path: str, status: int, text: bytes) -> Mapping[str, Any] | None:
+def _judge(url: str, path: str, status: int, text: bytes) -> Mapping[str, object] | None:
     if status in _RETRIED:
         raise RegistryUnavailable(f"the registry at {url} answers HTTP {status}")
     if len(text) > _ANSWER_LIMIT:
         raise RegistryError(f"the answer of {url}{path} is larger than {_ANSWER_LIMIT} bytes")
     try:
-        answer = json.loads(text)
+        value: object = json.loads(text)
     except (ValueError, RecursionError):
-        answer = None
-    if not isinstance(answer, dict):
+        value = None
+    if not isinstance(value, dict):
         raise RegistryError(
             f"{url}{path} answers HTTP {status} with something that is no answer of a schema "
             "registry; is SCHEMA_REGISTRY_URL right, with its path (such as /apis/ccompat/v7)?"
         )
+    answer = cast("dict[str, object]", value)
     if status == 404 and answer.get("error_code") in (40401, 40402, 40403):
         return None
     if status in (401, 403):
@@ -243,25 +246,29 @@ def _authorize(settings: RegistrySettings) -> dict[str, str]:
     return {}
 
 
-def _references(answer: Mapping[str, Any]) -> list[tuple[str, str, int]]:
-    references = answer.get("references") or []
+def _references(answer: Mapping[str, object]) -> list[tuple[str, str, int]]:
+    references: object = answer.get("references") or []
     if not isinstance(references, list):
         raise RegistryError("the registry's answer has references that are no list")
     return [
         (_text(item, "name"), _text(item, "subject"), _integer(item, "version"))
-        for item in references
+        for item in cast("list[object]", references)
     ]
 
 
+def _field(answer: object, name: str) -> object:
+    return cast("dict[str, object]", answer).get(name) if isinstance(answer, dict) else None
+
+
 def _text(answer: object, name: str) -> str:
-    value = answer.get(name) if isinstance(answer, dict) else None
+    value = _field(answer, name)
     if not isinstance(value, str):
         raise RegistryError(f"the registry's answer has no text {name!r}")
     return value
 
 
 def _integer(answer: object, name: str) -> int:
-    value = answer.get(name) if isinstance(answer, dict) else None
+    value = _field(answer, name)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**32:
         raise RegistryError(f"the registry's answer has no number {name!r}")
     return value

@@ -48,7 +48,7 @@ class Settings:
 
     bootstrap_servers: str
     registry: RegistrySettings
-    options: Mapping[str, object] = field(default_factory=dict, repr=False)
+    options: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
     transport: Transport | None = field(default=None, repr=False)
 
     def connect(self) -> Transport:
