@@ -183,9 +183,8 @@ class RegistryClient:
 
     def level(self, subject: str | None = None) -> Level | None:
         """The level of a subject, None where it has none of its own; without one, the global."""
-        path = "/config" if subject is None else f"/config/{quote(subject, safe='')}"
         query = None if subject is None else {"defaultToGlobal": "false"}
-        answer = self._transport.send("GET", path, query)
+        answer = self._transport.send("GET", _level_path(subject), query)
         if subject is not None and _is_missing(answer, _MISSING_LEVEL):
             return None
         body = self._expect(answer, dict)
@@ -197,9 +196,8 @@ class RegistryClient:
 
     def set_level(self, level: Level, subject: str | None = None) -> None:
         """Set the level of a subject, or without one the global."""
-        path = "/config" if subject is None else f"/config/{quote(subject, safe='')}"
-        answer = self._transport.send("PUT", path, None, {"compatibility": level.value})
-        self._expect(answer, dict)
+        body = {"compatibility": level.value}
+        self._expect(self._transport.send("PUT", _level_path(subject), None, body), dict)
 
     def test(
         self, subject: str, text: str, references: Sequence[VersionReference] = ()
@@ -288,14 +286,15 @@ class RegistryClient:
         if 200 <= answer.status < 300:
             if isinstance(answer.body, kind):
                 return answer.body
-            raise self._misfit(f"{type(answer.body).__name__} instead of {kind.__name__}")
+            raise self._misfit(f"not {'an array' if kind is list else 'an object'}")
         message = answer.message or f"HTTP status {answer.status}"
         said = f"{self.name} answered: {message}"
         if answer.status in (401, 403):
             hint = "set registry.username and registry.password, or registry.bearer_token"
             raise CouldNotCheck(f"{self.name} refused the credentials: {message}", hint)
         if answer.status in (409, 422):
-            raise RegistryRefusal(message, "", answer.status, (message,))
+            hint = "see what would break: kontrakt check --against registry"
+            raise RegistryRefusal(message, hint, answer.status, (message,))
         if answer.status == 404 and answer.error_code // 100 != 404:
             raise CouldNotCheck(said, _WRONG_ADDRESS)
         if answer.status == 404:
@@ -382,9 +381,18 @@ def clean(text: str, longest: int = 500) -> str:
 
 
 def _path(subject: str) -> str:
+    return f"/subjects/{_segment(subject)}"
+
+
+def _level_path(subject: str | None) -> str:
+    return "/config" if subject is None else f"/config/{_segment(subject)}"
+
+
+def _segment(subject: str) -> str:
+    """A subject as one segment of a path; dots alone would lead to another one."""
     if subject in ("", ".", ".."):
         raise CouldNotCheck(f'"{subject}" cannot be a subject', "see who registered it")
-    return f"/subjects/{quote(subject, safe='')}"
+    return quote(subject, safe="")
 
 
 def _schema_body(text: str, references: Sequence[VersionReference]) -> dict[str, Json]:
