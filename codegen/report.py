@@ -84,7 +84,7 @@ def _finding_text(finding: Finding, paint: Paint) -> str:
     for related in finding.related:
         word = "before" if related.label else "see"
         lines.append(f"{gutter} {paint('=', 'faint')} {word:<8} {_related_text(related)}")
-        if related.location is not None and related.location.excerpt:
+        if related.location is not None and len(related.location.excerpt.strip()) > 1:
             shown, _, _ = _clip(related.location)
             lines.append(f"{gutter} {paint('|', 'faint')}          {shown.strip()}")
     if finding.hint:
@@ -125,6 +125,9 @@ def _clip(where: Location) -> tuple[str, int, int]:
 
 def _related_text(related: Related) -> str:
     place = str(related.location) if related.location is not None else ""
+    # The versions of a registry are no files: their label says it all.
+    if place and related.label.startswith(place.partition(" ")[0]):
+        place = ""
     parts = [part for part in (related.label, place, related.message) if part]
     return printable("  ".join(dict.fromkeys(parts)))
 

@@ -46,9 +46,11 @@ def command(root: Path | None, is_applied: bool, address: str | None) -> None:
     if not isinstance(baseline, RegistryBaseline):
         raise KontraktError(f"{address} is no registry")
     review(contract, baseline, findings)
-    plan = make_plan(contract, baseline.client, findings)
+    plan = None
+    if not make_report(override_severities(findings, contract.severities)).has_errors:
+        plan = make_plan(contract, baseline.client, findings)
     report = make_report(override_severities(findings, contract.severities))
-    if report.has_errors:
+    if plan is None or report.has_errors:
         show(make_report(report.findings, summary="Nothing was registered."))
         raise click.exceptions.Exit(1)
     if not is_applied:

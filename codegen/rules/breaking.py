@@ -156,7 +156,7 @@ def _befores(one: Break) -> tuple[Related, ...]:
     for index, (subject, versions) in enumerate(one.subjects.items()):
         latest = versions[-1]
         location = locate(one.old) if index == 0 and one.old.document is latest.document else None
-        befores.append(Related(f"{subject}, {latest.label}", "", location))
+        befores.append(Related("", f"{subject}, {latest.label}", location))
     return tuple(befores)
 
 
