@@ -20,6 +20,7 @@ from codegen.baselines.snapshot import save_snapshot
 from codegen.contract.load import load_contract
 from codegen.contract.model import Contract, Level, RegistrySettings
 from codegen.diagnostics import CouldNotCheck, Findings, KontraktError
+from codegen.publication import apply_plan, make_plan
 
 MANIFEST = """\
 version: 1
@@ -32,6 +33,9 @@ topics:
     events: [shop.Returned]
 services: {}
 """
+
+
+OLD_MANIFEST = MANIFEST.replace("  returns:\n    events: [shop.Returned]\n", "")
 
 
 def record(name: str, **fields: Any) -> dict[str, Any]:
@@ -86,8 +90,7 @@ def root(tmp_path: Path) -> Path:
     """A repository whose past and present differ: OLD is in git, NEW in the folder."""
     root = write(tmp_path / "project", {**OLD, "Returned": NEW["Returned"]})
     git(root, "init", "-q", "-b", "main")
-    manifest = MANIFEST.replace("  returns:\n    events: [shop.Returned]\n", "")
-    write(root, {}, manifest)
+    write(root, {}, OLD_MANIFEST)
     commit_all(root)
     return write(root, NEW)
 
@@ -102,7 +105,15 @@ def fill(fake: RegistryFake, root: Path) -> None:
         fake.levels[subject] = "FULL"
 
 
-@pytest.fixture(params=["registry", "snapshot", "git", "folder"])
+def publish(contract_root: Path, registry_root: Path) -> None:
+    """Register a contract in the embedded registry of another folder."""
+    client = open_registry(RegistrySettings(None), registry_root)
+    findings = Findings()
+    apply_plan(make_plan(load(contract_root), client, findings), client, findings)
+    assert not findings.items
+
+
+@pytest.fixture(params=["registry", "embedded", "snapshot", "git", "folder"])
 def baseline(request: pytest.FixtureRequest, root: Path, tmp_path: Path) -> Iterator[Baseline]:
     nowhere = RegistrySettings(None)
     fake = RegistryFake()
@@ -111,6 +122,9 @@ def baseline(request: pytest.FixtureRequest, root: Path, tmp_path: Path) -> Iter
         match request.param:
             case "registry":
                 yield open_baseline(f"registry:{url}", nowhere, root)
+            case "embedded":
+                publish(write(tmp_path / "released", OLD, OLD_MANIFEST), root)
+                yield open_baseline("registry", nowhere, root)
             case "snapshot":
                 names = [subject.name for subject in load(root).subjects]
                 holdings = open_registry(RegistrySettings(url), root).fetch(names)
@@ -367,6 +381,28 @@ def test_an_event_keeps_its_past_when_its_subject_is_renamed(tmp_path: Path) -> 
     root = write(tmp_path / "new", NEW, manifest)
     histories = against(str(old), root).histories(load(root))
     assert histories["returns-shop.Returned"].versions[0].schema is not None
+
+
+# --- embedded ------------------------------------------------------------------------------------
+
+
+def test_a_question_does_not_make_the_embedded_registry(root: Path) -> None:
+    assert against("registry", root).histories(load(root)) == {}
+    client = open_registry(RegistrySettings(None), root)
+    assert make_plan(load(root), client, Findings()).changes
+    assert not (root / ".kontrakt").exists()
+    publish(root, root)
+    assert client.subjects(), "a client sees what came after its first question"
+    assert (root / ".kontrakt/registry.db").is_file()
+    assert make_plan(load(root), client, Findings()).changes == ()
+
+
+@pytest.mark.parametrize("content", [b"not a database at all" * 100, None])
+def test_an_embedded_registry_that_is_none(root: Path, content: bytes | None) -> None:
+    file = root / ".kontrakt/registry.db"
+    file.parent.mkdir()
+    file.mkdir() if content is None else file.write_bytes(content)
+    assert "embedded registry" in fails("registry", root).message
 
 
 # --- which baseline ------------------------------------------------------------------------------
