@@ -346,13 +346,15 @@ def _value_at(place: Place) -> Json:
 def _field_name(place: Place) -> str:
     """The name of the innermost field around a place; empty where there is none."""
     value, name = place.document.value, ""
-    for step, following in zip(place.path, (*place.path[1:], None), strict=True):
+    is_list_of_fields = False
+    for step in place.path:
         try:
             value = value[step]
         except (KeyError, IndexError, TypeError):
             break
-        if step == "fields" and isinstance(following, int) and following < len(value):
-            name = str(value[following].get("name", ""))
+        if is_list_of_fields and isinstance(value, dict):
+            name = str(value.get("name", ""))
+        is_list_of_fields = step == "fields"
     return name
 
 
