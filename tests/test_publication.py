@@ -308,3 +308,37 @@ def test_types_in_a_circle_are_written_out(
     assert "references" not in placed
     assert '"units"' not in placed["schema"] and '"tax"' in placed["schema"]
     assert plan(contract, client).changes == ()
+
+
+def test_the_embedded_registry_says_why_it_refuses(tmp_path: Path) -> None:
+    client = open_registry(RegistrySettings(None), tmp_path)
+    publish(load(tmp_path), client)
+    required = {**PRICE, "fields": [*PRICE["fields"], {"name": "vat", "type": "long"}]}
+    contract = load(tmp_path, required)
+    findings = Findings()
+    made = make_plan(contract, client, findings)
+    assert [item.subject for item in findings] == ["shop.Price", "orders-shop.OrderPlaced"]
+    assert all("READER_FIELD_MISSING_DEFAULT_VALUE" in item.message for item in findings)
+    findings = Findings()
+    assert apply_plan(made, client, findings) == ()
+    assert [item.subject for item in findings] == ["shop.Price"]
+    assert client.versions("shop.Price") == (1,)
+
+
+def test_a_lost_registry_says_how_far_it_came(
+    fake: RegistryFake, client: RegistryClient, tmp_path: Path
+) -> None:
+    made = plan(load(tmp_path), client)
+    left = [3]
+
+    def cut(handler: Handler) -> bool:
+        left[0] -= handler.command == "PUT"
+        if left[0] > 0:
+            return False
+        handler.reply(400, b"{}")
+        return True
+
+    fake.behave = cut
+    with pytest.raises(CouldNotCheck, match=r"2 of 4 steps were done") as caught:
+        apply_plan(made, client, Findings())
+    assert "again" in caught.value.hint
