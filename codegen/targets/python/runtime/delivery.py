@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Final
 
 from .errors import DeliveryError
 from .transport import Failure, Record
 
 _LOCK: Final = threading.Lock()
+_SLICE: Final = 0.05
 
 
 class Delivery:
@@ -19,6 +21,7 @@ class Delivery:
         "_callbacks",
         "_done",
         "_error",
+        "_flush",
         "_waiting",
         "event",
         "failures",
@@ -27,7 +30,13 @@ class Delivery:
         "topic",
     )
 
-    def __init__(self, event: object, topic: str, failures: list[DeliveryError]) -> None:
+    def __init__(
+        self,
+        event: object,
+        topic: str,
+        failures: list[DeliveryError],
+        flush: Callable[[float], int],
+    ) -> None:
         self.event = event
         self.topic = topic
         self.partition: int | None = None
@@ -35,6 +44,7 @@ class Delivery:
         self.offset: int | None = None
         """Its offset there."""
         self.failures = failures
+        self._flush = flush
         self._error: DeliveryError | None = None
         self._done = False
         self._waiting: threading.Event | None = None
@@ -67,15 +77,25 @@ class Delivery:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it has arrived or failed; False when the time is over before that."""
-        if self._done:
-            return True
+        end = None if timeout is None else monotonic() + timeout
+        while not self._done:
+            left = _SLICE if end is None else min(_SLICE, end - monotonic())
+            if left <= 0:
+                return False
+            # Flushing sends at once what would otherwise linger in the hope of company. In slices,
+            # since it waits for all events, also those that other threads go on to send.
+            if self._flush(left) == 0 and not self._done:
+                self._settled(left)
+        return True
+
+    def _settled(self, timeout: float) -> None:
+        """Wait for a report that another thread is about to pass on."""
         with _LOCK:
             if self._waiting is None:
                 self._waiting = threading.Event()
                 if self._done:
                     self._waiting.set()
         self._waiting.wait(timeout)
-        return self._done
 
     def result(self, timeout: float | None = None) -> None:
         """Wait until it has arrived.

@@ -99,7 +99,7 @@ class EventProducer(Generic[Produced_contra]):
         every = event_headers(route.fixed, kind.name, key, value, caused_by)
         if headers:
             every += extra_headers(headers)
-        delivery = Delivery(event, kind.topic, self._failures)
+        delivery = Delivery(event, kind.topic, self._failures, self._client.flush)
         self._produce(delivery, value, key, every)
         if caused_by is not None:
             caused_by.deliveries.append(delivery)
@@ -117,7 +117,7 @@ class EventProducer(Generic[Produced_contra]):
         every = event_headers(deletion_headers(self._service), topic, text, b"", caused_by)
         if headers:
             every += extra_headers(headers)
-        delivery = Delivery(key, topic, self._failures)
+        delivery = Delivery(key, topic, self._failures, self._client.flush)
         self._start()
         self._produce(delivery, None, text, every)
         if caused_by is not None:
