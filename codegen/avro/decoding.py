@@ -8,6 +8,7 @@ for good before it knows what is inside. `simulate` goes the decoder's way (Reso
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum as Enumeration
@@ -171,10 +172,10 @@ class _Decoder:
         self._alive: list[Target] = []
 
     def run(self) -> Iterator[DecodingError]:
-        waiting = [_Visit(self._reader.root, self._writer.root, None, None)]
+        waiting = deque([_Visit(self._reader.root, self._writer.root, None, None)])
         seen: set[tuple[int, int]] = set()
         while waiting:
-            visit = waiting.pop()
+            visit = waiting.popleft()
             reader, writer = self._targets(visit.reader, visit.writer)
             key = (id(reader), id(writer))
             if key in seen:
@@ -182,13 +183,11 @@ class _Decoder:
             if len(seen) >= MAX_PAIRS:
                 raise TooManyPairs
             seen.add(key)
-            inner: list[_Visit] = []
             for step in self._step(visit, reader, writer):
                 if isinstance(step, _Visit):
-                    inner.append(step)
+                    waiting.append(step)
                 else:
                     yield step
-            waiting.extend(reversed(inner))
 
     def _targets(self, reader: Schema, writer: Schema) -> tuple[Target, Target]:
         targets = (self._reader.resolve(reader), self._writer.resolve(writer))

@@ -9,6 +9,7 @@ number of ways to reach them, and nothing recurses.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -256,16 +257,24 @@ class _Visit:
     writer: Pointer
     drafts: list[_Draft]
     is_cause: bool = False
-    is_done: bool = False
+    parent: _Visit | None = None
+
+    def is_inside_itself(self) -> bool:
+        """Whether the same pair lies on the way here."""
+        visit = self.parent
+        while visit is not None:
+            if visit.edge.pair is self.edge.pair:
+                return True
+            visit = visit.parent
+        return False
 
 
 class _Explanation:
-    """A walk over the failed pairs, in the order of the reader's text."""
+    """A walk over the failed pairs, the nearest to the root first, so that paths are short."""
 
     def __init__(self, meetings: _Meetings) -> None:
         self._meetings = meetings
         self._seen: set[tuple[int, bool]] = set()
-        self._on_path: set[int] = set()
         self._repeats = MAX_REPEATS
         self._reported = 0
 
@@ -273,30 +282,23 @@ class _Explanation:
         meetings = self._meetings
         root = _Edge(meetings.root, (), (), meetings.reader.root, meetings.writer.root)
         drafts: list[_Draft] = []
-        waiting = [_Visit(root, None, None, drafts)]
+        waiting = deque([_Visit(root, None, None, drafts)])
         while waiting and self._reported < MAX_REPORTED:
-            visit = waiting[-1]
-            if visit.is_done:
-                waiting.pop()
-                self._on_path.discard(id(visit.edge.pair))
-            elif not self._may_enter(visit):
-                waiting.pop()
-            else:
-                visit.is_done = True
-                waiting.extend(reversed(self._enter(visit)))
+            visit = waiting.popleft()
+            if self._may_enter(visit):
+                waiting.extend(self._enter(visit))
         return tuple(draft.finish() for draft in drafts)
 
     def _may_enter(self, visit: _Visit) -> bool:
         pair = visit.edge.pair
-        if not pair.failed or id(pair) in self._on_path:
+        if not pair.failed:
             return False
         key = (id(pair), visit.is_cause)
         if key in self._seen:
-            self._repeats -= 1
-            if self._repeats < 0:
+            if self._repeats <= 0 or visit.is_inside_itself():
                 return False
+            self._repeats -= 1
         self._seen.add(key)
-        self._on_path.add(id(pair))
         return True
 
     def _enter(self, visit: _Visit) -> list[_Visit]:
@@ -327,6 +329,7 @@ class _Explanation:
             extend(visit.writer, edge.writer_steps),
             drafts,
             drafts is not visit.drafts or visit.is_cause,
+            visit,
         )
 
     def _explain_heads(self, pair: _Pair, visit: _Visit, draft: _Draft) -> None:
