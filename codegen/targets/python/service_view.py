@@ -30,6 +30,7 @@ EXPORTED = (
     ("MessageFailed", "_runtime.errors"),
     ("MessageTooLarge", "_runtime.errors"),
     ("Policy", "_runtime.policy"),
+    ("PostgresInbox", "_runtime.inbox"),
     ("RegistryError", "_runtime.errors"),
     ("RegistryUnavailable", "_runtime.errors"),
     ("RejectMessage", "_runtime.errors"),
@@ -44,17 +45,20 @@ EXPORTED = (
 """What every package offers beside its models, and the module it comes from."""
 
 _CONSUMING = {"Action", "Inbox", "MemoryInbox", "MessageFailed", "Policy", "RejectMessage"}
-_CONSUMING |= {"SqliteInbox", "Statistics", "DecodeError"}
+_CONSUMING |= {"SqliteInbox", "PostgresInbox", "Statistics", "DecodeError"}
 _PRODUCING = {"MessageTooLarge", "SchemaNotRegistered", "EncodeError"}
 
 RESERVED_NAMES = frozenset(name for name, _ in EXPORTED) | {
     "Consumer",
     "Handler",
+    "Outbox",
+    "Produced",
     "Producer",
     "Fakes",
     # What the pages import for themselves.
     "Callable",
     "EventConsumer",
+    "EventOutbox",
     "EventProducer",
     "Never",
     "Protocol",
@@ -272,7 +276,7 @@ def _exports(service: Service, names: Names) -> Mapping[str, object]:
     if service.consumes:
         modules["consumer"] = ["Consumer", "Handler"]
     if service.produces:
-        modules["producer"] = ["Producer"]
+        modules["producer"] = ["Outbox", "Producer"]
     return {
         "imports": [
             {"module": module, "names": import_order(modules[module])} for module in sorted(modules)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import sqlite3
 
+    from .outbox import Connection
+
 
 class Inbox(Protocol):
     """Where handled events are remembered. Implement it on the database of your service."""
@@ -94,3 +96,51 @@ class SqliteInbox:
         limit = int(time.time() - older_than_days * 86_400)
         statement = "DELETE FROM kontrakt_inbox WHERE handled_at < ?"
         return self._connection.execute(statement, (limit,)).rowcount
+
+
+class PostgresInbox:
+    """Remembers events in a table of the service's own PostgreSQL database, through psycopg.
+
+    The handler must write through the same connection and must neither commit nor roll back; leave
+    `autocommit` off, as it is by default. The table `kontrakt_inbox` is made when it is missing.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        """Raises ValueError for a connection that commits each statement on its own."""
+        if getattr(connection, "autocommit", False):
+            raise ValueError("open the connection with autocommit=False")
+        self._connection = connection
+        connection.cursor().execute(
+            "CREATE TABLE IF NOT EXISTS kontrakt_inbox ("
+            "consumer TEXT NOT NULL, event_id TEXT NOT NULL, "
+            "handled_at TIMESTAMPTZ NOT NULL DEFAULT now(), PRIMARY KEY (consumer, event_id))"
+        )
+        connection.commit()
+
+    @contextmanager
+    def once(self, group: str, event_id: str) -> Generator[bool, None, None]:
+        """As Inbox says. Another member that handles the same event is waited for."""
+        try:
+            cursor = self._connection.cursor()
+            cursor.execute(
+                "INSERT INTO kontrakt_inbox (consumer, event_id) VALUES (%s, %s) "
+                "ON CONFLICT DO NOTHING",
+                (group, event_id),
+            )
+            is_new: bool = cursor.rowcount == 1
+            yield is_new
+            self._connection.commit()
+        except BaseException:
+            self._connection.rollback()
+            raise
+
+    def forget(self, older_than_days: float) -> int:
+        """Delete ids that are older than that, and say how many there were."""
+        cursor = self._connection.cursor()
+        cursor.execute(
+            "DELETE FROM kontrakt_inbox WHERE handled_at < now() - %s * interval '1 day'",
+            (older_than_days,),
+        )
+        self._connection.commit()
+        count: int = cursor.rowcount
+        return count

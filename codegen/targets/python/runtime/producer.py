@@ -88,6 +88,17 @@ class EventProducer(Generic[Produced_contra]):
         for a value that its schema cannot hold, SchemaNotRegistered, RegistryUnavailable, and
         MessageTooLarge; DeliveryFailed when thousands of events have failed and nobody looked.
         """
+        topic, key, value, every = self.compose(event, caused_by, headers)
+        delivery = Delivery(event, topic, self._failures, self._client.flush)
+        self._produce(delivery, value, key, every)
+        if caused_by is not None:
+            caused_by.deliveries.append(delivery)
+        return delivery
+
+    def compose(
+        self, event: Produced_contra, caused_by: Message | None, headers: ExtraHeaders | None
+    ) -> tuple[str, bytes | None, bytes, Headers]:
+        """The topic, key, value and headers that `send` would send. Raises as it does."""
         route = self._routes.get(type(event))
         if route is None:
             raise TypeError(self._refusal(event))
@@ -99,10 +110,15 @@ class EventProducer(Generic[Produced_contra]):
         every = event_headers(route.fixed, kind.name, key, value, caused_by)
         if headers:
             every += extra_headers(headers)
-        delivery = Delivery(event, kind.topic, self._failures, self._client.flush)
-        self._produce(delivery, value, key, every)
-        if caused_by is not None:
-            caused_by.deliveries.append(delivery)
+        return kind.topic, key, value, every
+
+    def send_bytes(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers
+    ) -> Delivery:
+        """Send what `compose` made earlier."""
+        self._start()
+        delivery = Delivery(value, topic, self._failures, self._client.flush)
+        self._produce(delivery, value, key, headers)
         return delivery
 
     def _delete(

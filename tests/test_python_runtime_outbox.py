@@ -1,0 +1,107 @@
+"""The outbox of a generated package: an event leaves exactly when its effect is there."""
+
+# ruff: noqa: F811
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from desk import answer_service, desk_folders  # noqa: F401
+
+
+class Shop:
+    def __init__(self, package: ModuleType, path: Path) -> None:
+        self.package = package
+        self.fake = package.fakes.fakes()
+        self.producer = package.Producer(self.fake.settings())
+        self.database = sqlite3.connect(path)
+        self.outbox = package.Outbox(self.producer, self.database)
+        # What a relay in another process would have.
+        self.relay = package.Outbox(self.producer, sqlite3.connect(path, check_same_thread=False))
+
+    def answer(self, number: int) -> Any:
+        return self.package.Answered(question_id=f"q{number}", text="because")
+
+    def waiting(self) -> int:
+        (count,) = self.database.execute("SELECT count(*) FROM kontrakt_outbox").fetchone()
+        return int(count)
+
+
+@pytest.fixture
+def shop(answer_service: ModuleType, tmp_path: Path) -> Shop:
+    return Shop(answer_service, tmp_path / "shop.db")
+
+
+def test_events_are_relayed_in_order_and_removed(shop: Shop) -> None:
+    events = [shop.answer(number) for number in range(5)]
+    with shop.database:
+        for event in events:
+            shop.outbox.send(event)
+    assert shop.fake.sent == ()
+    assert shop.relay.relay(limit=3) == 3
+    assert shop.relay.relay() == 2
+    assert shop.relay.relay() == 0
+    assert shop.fake.sent == tuple(events)
+    assert shop.waiting() == 0
+
+
+def test_what_is_rolled_back_is_not_sent(shop: Shop) -> None:
+    shop.outbox.send(shop.answer(1))
+    shop.database.rollback()
+    assert shop.relay.relay() == 0
+
+
+def test_a_relayed_event_is_as_if_it_had_been_sent(shop: Shop) -> None:
+    asked = shop.fake.deliver(shop.package.Asked(question_id="q1", text="?"))
+    with shop.database:
+        shop.outbox.send(shop.answer(1), caused_by=asked, headers={"tenant": "blue"})
+    shop.relay.relay()
+    asked.sent = 0
+    shop.producer.send(shop.answer(1), caused_by=asked, headers={"tenant": "blue"}).result(5)
+    (_, relayed), (_, direct) = shop.fake.sent_messages
+    without_time = [
+        [(name, value) for name, value in message.headers if name != "ce_time"]
+        for message in (relayed, direct)
+    ]
+    assert without_time[0] == without_time[1]
+    assert (relayed.key, relayed.id, relayed.partition) == (direct.key, direct.id, direct.partition)
+
+
+def test_what_did_not_arrive_stays_and_is_sent_again(shop: Shop) -> None:
+    with shop.database:
+        for number in range(3):
+            shop.outbox.send(shop.answer(number))
+    shop.fake.fail_deliveries()
+    with pytest.raises(shop.package.DeliveryFailed, match="1 event was not delivered"):
+        shop.relay.relay()
+    assert shop.waiting() == 1
+    assert shop.relay.relay() == 1
+    assert {event.question_id for event in shop.fake.sent} == {"q0", "q1", "q2"}
+    shop.producer.close()
+
+
+def test_a_relay_runs_until_it_is_stopped(shop: Shop) -> None:
+    runner = threading.Thread(target=shop.relay.run, args=(0.01,))
+    runner.start()
+    try:
+        for number in range(3):
+            with shop.database:
+                shop.outbox.send(shop.answer(number))
+        for _ in range(500):
+            if len(shop.fake.sent) == 3:
+                break
+            threading.Event().wait(0.01)
+    finally:
+        shop.relay.stop()
+        runner.join(10)
+    assert not runner.is_alive() and len(shop.fake.sent) == 3
+
+
+def test_another_database_is_refused(shop: Shop) -> None:
+    with pytest.raises(ValueError, match="sqlite3 or psycopg"):
+        shop.package.Outbox(shop.producer, SimpleNamespace())
