@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -403,6 +404,15 @@ def test_an_embedded_registry_that_is_none(root: Path, content: bytes | None) ->
     file.parent.mkdir()
     file.mkdir() if content is None else file.write_bytes(content)
     assert "embedded registry" in fails("registry", root).message
+
+
+def test_a_damaged_embedded_registry(root: Path) -> None:
+    publish(root, root)
+    gc.collect()  # closes the file, so that all of it is in one place
+    file = root / ".kontrakt/registry.db"
+    data = file.read_bytes()
+    file.write_bytes(data[:8192] + b"A" * (len(data) - 8192))
+    assert fails("registry", root).exit_code == 3
 
 
 # --- which baseline ------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ class EmbeddedTransport:
             store = self._open(_is_change(method, path))
             response = respond(store, Request(method, path, query or {}, body))
         except RegistryError as error:
-            hint = f"see what {self._file} is; it can be removed and filled again by registering"
+            hint = "see whether it is in use or damaged; kontrakt register --apply fills a new one"
             raise CouldNotCheck(f"{self.name} cannot be used: {error.message}", hint) from None
         return Answer(response.status, response.body)
 

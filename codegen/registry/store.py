@@ -598,18 +598,18 @@ class Store:
         ]
 
     def _rows(self, query: str, values: Sequence[Json] = ()) -> list[tuple[Json, ...]]:
-        with self._lock:
+        with self._lock, _failing_clearly():
             return self._base.execute(query, values).fetchall()
 
     def _row(self, query: str, values: Sequence[Json]) -> tuple[Json, ...] | None:
-        with self._lock:
+        with self._lock, _failing_clearly():
             row: tuple[Json, ...] | None = self._base.execute(query, values).fetchone()
             return row
 
     @contextmanager
     def _change(self) -> Iterator[None]:
         """A transaction that no other thread or process writes in between."""
-        with self._lock:
+        with self._lock, _failing_clearly():
             if self._base.in_transaction:
                 yield
                 return
@@ -621,6 +621,15 @@ class Store:
                 if self._base.in_transaction:
                     self._base.execute("ROLLBACK")
                 raise
+
+
+@contextmanager
+def _failing_clearly() -> Iterator[None]:
+    """A file that is damaged, locked or on a full disk is the registry's error 50001."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise RegistryError(50001, f"the registry's file cannot be used: {error}") from None
 
 
 def _scopes(subject: str) -> tuple[str, ...]:
