@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from codegen.avro.canonical import render
+from codegen.avro.resolution import TooManyPairs
 from codegen.baselines import Baseline
 from codegen.baselines.registry import RegistryBaseline, RegistryClient
-from codegen.compatibility import Judge, Verdict
+from codegen.compatibility import SCOPES, Direction, Judge, Verdict
 from codegen.contract.model import Contract, History, Level, Subject
 from codegen.diagnostics import Findings, Severity, rule
 from codegen.impact import Impact, judge_impact
 from codegen.rules.breaking import report_breaks
+from codegen.rules.decoding import report_surprises
 from codegen.source import Place
 
 REGISTRY_DIFFERS = rule(
@@ -63,6 +65,8 @@ def review(contract: Contract, baseline: Baseline, findings: Findings) -> Review
         judged.append((subject, judge.judge(subject.schema, history, subject.level)))
         _compare_levels(subject, history, findings)
     report_breaks(judged, findings)
+    for subject in changed:
+        _foresee(subject, histories[subject.name], findings)
     if isinstance(baseline, RegistryBaseline):
         for subject in changed:
             _ask_registry(subject, histories[subject.name], baseline.client, judge, findings)
@@ -74,6 +78,22 @@ def review(contract: Contract, baseline: Baseline, findings: Findings) -> Review
         sum(len(history.versions) for history in histories.values()),
         tuple(subject.name for subject, verdict in judged if not verdict.is_compatible),
     )
+
+
+def _foresee(subject: Subject, history: History, findings: Findings) -> None:
+    """Report where decoding will not do what the registry's verdict on the latest version says."""
+    latest = history.versions[-1].schema
+    if latest is None:
+        return
+    for direction in SCOPES[subject.level].directions:
+        is_forward = direction is Direction.FORWARD
+        reader, writer = (latest, subject.schema) if is_forward else (subject.schema, latest)
+        try:
+            report_surprises(
+                reader, writer, findings, subject=subject.name, is_writer_new=is_forward
+            )
+        except TooManyPairs:
+            return  # the verdict itself reports it
 
 
 def _is_latest(subject: Subject, history: History) -> bool:

@@ -133,22 +133,35 @@ def report_breaks(judged: Iterable[tuple[Subject, Verdict]], findings: Findings)
 
 
 def _report(one: Break, findings: Findings) -> None:
+    related = _befores(one)
+    if inner := _inner_cause(one.reason):
+        context = f"inside the union of {_quoted_field(one.new)}, no other branch fits either"
+        related = (*related, Related(context, "", locate(one.new)))
+        one = Break(one.direction, inner, one.subjects)
     facts = _Facts(one)
-    wording = _WORDINGS[one.reason.kind, one.direction]
-    subject = next(iter(one.subjects))
-    causes = tuple(
-        Related(f"this branch comes closest: {cause.message}", "", locate(cause.reader))
-        for cause in one.reason.causes[:1]
-    )
+    wording = _WORDINGS[facts.kind, one.direction]
     findings.add(
         wording.rule,
-        one.new,
+        _name_place(one.new),
         wording.message(facts),
         note=wording.note(facts),
         hint=wording.hint(facts),
-        related=(*_befores(one), *causes),
-        subject=subject,
+        related=related,
+        subject=next(iter(one.subjects)),
     )
+
+
+def _name_place(place: Place) -> Place:
+    """The name of a type that is meant as a whole: it shows more than a brace does."""
+    value = _value_at(place)
+    return place.at("name") if isinstance(value, dict) and _is_definition(value) else place
+
+
+def _inner_cause(reason: Incompatibility) -> Incompatibility | None:
+    """What is wrong inside the branch that comes closest; None where no branch comes close."""
+    depth = reason.reader_path.rstrip("/").count("/")
+    inner = (cause for cause in reason.causes if cause.reader_path.count("/") > depth + 1)
+    return next(inner, None)
 
 
 def _befores(one: Break) -> tuple[Related, ...]:
@@ -165,6 +178,8 @@ class _Facts:
 
     def __init__(self, one: Break) -> None:
         self.reason = one.reason
+        self.kind = _kind(one)
+        self._old = one.old
         self.new = _value_at(one.new)
         self.old = _value_at(one.old)
         self.field = _field_name(one.new) or _field_name(one.old)
@@ -185,6 +200,13 @@ class _Facts:
     @property
     def what(self) -> str:
         return f'"{self.field}"' if self.field else "the schema"
+
+    @property
+    def branch(self) -> str:
+        """The branch of the writer that a reader lacks."""
+        if self.reason.kind is Kind.MISSING_UNION_BRANCH:
+            return self.reason.message.rpartition(": ")[2].lower()
+        return self.old_type if _is_branch(self._old) else self.new_type
 
 
 Words = Callable[[_Facts], str]
@@ -263,13 +285,13 @@ _WORDINGS: Mapping[tuple[Kind, Direction], _Wording] = {
     ),
     (Kind.MISSING_UNION_BRANCH, _NEW): _Wording(
         BRANCH_REMOVED,
-        lambda facts: f"{facts.what} no longer takes {_branch(facts.reason)}",
-        lambda facts: f"{facts.versions} may have written {_branch(facts.reason)}",
+        lambda facts: f"{facts.what} no longer takes {facts.branch}",
+        lambda facts: f"{facts.versions} may have written {facts.branch}",
         lambda facts: "put the branch back",
     ),
     (Kind.MISSING_UNION_BRANCH, _OLD): _Wording(
         BRANCH_ADDED,
-        lambda facts: f"{facts.what} may hold {_branch(facts.reason)} now",
+        lambda facts: f"{facts.what} may hold {facts.branch} now",
         lambda facts: f"readers of {facts.versions} cannot read it",
         lambda facts: (
             "deploy readers with the new branch before anything is sent with it: that is "
@@ -326,8 +348,25 @@ def _name(value: Json) -> str:
     return str(value.get("name", value)) if isinstance(value, dict) else str(value)
 
 
-def _branch(reason: Incompatibility) -> str:
-    return reason.message.rpartition(": ")[2].lower()
+def _kind(one: Break) -> Kind:
+    """The kind, with a type that became or was a branch of a union taken for what it is."""
+    if one.reason.kind is Kind.TYPE_MISMATCH and (
+        _is_branch(one.old if one.direction is Direction.BACKWARD else one.new)
+    ):
+        return Kind.MISSING_UNION_BRANCH
+    return one.reason.kind
+
+
+def _is_branch(place: Place) -> bool:
+    *outer, last = place.path or ("",)
+    return isinstance(last, int) and isinstance(
+        _value_at(Place(place.document, tuple(outer))), list
+    )
+
+
+def _quoted_field(place: Place) -> str:
+    name = _field_name(place)
+    return f'"{name}"' if name else "the schema"
 
 
 def _value_at(place: Place) -> Json:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from codegen.avro.decoding import Outcome, simulate
 from codegen.avro.resolution import AmbiguousFieldError, compare, compare_as_reference
 from codegen.avro.schema import SchemaGraph
-from codegen.diagnostics import Findings, Related, Severity, locate, rule
+from codegen.diagnostics import Findings, Related, Rule, Severity, locate, rule
+from codegen.source import Place
 
 ACCEPTED_BUT_FAILS = rule(
     "compat/accepted-but-fails",
@@ -36,30 +37,37 @@ UNSOUND_VERDICT = rule(
 
 
 def report_surprises(
-    reader: SchemaGraph, writer: SchemaGraph, findings: Findings, *, subject: str = ""
+    reader: SchemaGraph,
+    writer: SchemaGraph,
+    findings: Findings,
+    *,
+    subject: str = "",
+    is_writer_new: bool = False,
 ) -> None:
     """A finding for each place where the registry's verdict is not what data will meet.
 
-    Raises TooManyPairs.
+    It stands in the reader, or in the writer where that is the schema people edit. Raises
+    TooManyPairs.
     """
+
+    def add(found: Rule, message: str, read: Place, written: Place) -> None:
+        here, there = (written, read) if is_writer_new else (read, written)
+        what = "what reads it" if is_writer_new else "what was written"
+        related = (Related(what, location=locate(there)),)
+        findings.add(found, here, message, related=related, subject=subject)
+
     for surprise in simulate(reader, writer):
         is_accepted = surprise.outcome is Outcome.ACCEPTED_BUT_FAILS
-        findings.add(
+        add(
             ACCEPTED_BUT_FAILS if is_accepted else REJECTED_BUT_WORKS,
-            surprise.reader,
             f"{surprise.outcome.value}: {surprise.message}",
-            related=(Related("what was written", location=locate(surprise.writer)),),
-            subject=subject,
+            surprise.reader,
+            surprise.writer,
         )
     try:
         is_accepted = not compare_as_reference(reader, writer)
     except AmbiguousFieldError:
         return
     for reason in compare(reader, writer) if is_accepted else ():
-        findings.add(
-            UNSOUND_VERDICT,
-            reason.reader,
-            f"the registry does not see that this cannot be read: {reason.message}",
-            related=(Related("what was written", location=locate(reason.writer)),),
-            subject=subject,
-        )
+        message = f"the registry does not see that this cannot be read: {reason.message}"
+        add(UNSOUND_VERDICT, message, reason.reader, reason.writer)

@@ -1,0 +1,49 @@
+"""Changes of a contract, from outside: each case is a repository before and after.
+
+tests/evolution/<case>/before and after are contract repositories. expect.txt lists what is found
+when the one is checked against the other: a line `file:line:column rule` for each finding, then the
+rollout of each changed event.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codegen.baselines import open_baseline
+from codegen.contract.load import load_contract
+from codegen.diagnostics import Findings, make_report
+from codegen.review import review
+from codegen.rules import all_rules
+
+CORPUS = Path(__file__).parent / "evolution"
+CASES = sorted(path.name for path in CORPUS.iterdir() if path.is_dir())
+
+NEEDS_A_REGISTRY = {"compat/registry-differs", "compat/level-differs", "compat/not-judged"}
+"""Rules that a folder cannot show; the tests of registries do."""
+
+
+def check(case: Path) -> list[str]:
+    findings = Findings()
+    contract = load_contract(case / "after", findings)
+    assert contract is not None, list(findings)
+    baseline = open_baseline(f"folder:{case / 'before'}", contract.registry, case / "after")
+    outcome = review(contract, baseline, findings)
+    lines = [f"{item.location} {item.rule.id}" for item in make_report(findings).findings]
+    return lines + [f"{one.event.name} {one.rollout.value}" for one in outcome.impacts]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_change_is_judged(case: str, update_golden: bool) -> None:
+    expected = CORPUS / case / "expect.txt"
+    found = check(CORPUS / case)
+    if update_golden:
+        expected.write_text("".join(f"{line}\n" for line in found))
+    assert found == expected.read_text().splitlines()
+
+
+def test_every_rule_about_a_change_has_a_case() -> None:
+    lines = [line for case in CASES for line in (CORPUS / case / "expect.txt").read_text().split()]
+    rules = {name for name in all_rules() if name.startswith("compat/")}
+    assert rules - NEEDS_A_REGISTRY == rules & set(lines)
