@@ -37,7 +37,6 @@ class SchemaMaker:
         self._plain = plain
         """Plain schemas are valid for every parser of Avro, and hold no curiosities."""
         self._defined: list[str] = []
-        self._bodies: dict[str, Any] = {}
 
     def pair(self) -> tuple[Any, Any]:
         """A reader and a writer; most are two versions of one schema."""
@@ -51,7 +50,6 @@ class SchemaMaker:
 
     def schema(self) -> Any:
         self._defined = []
-        self._bodies = {}
         if self._chance(0.75):
             return self._record(0, "")
         return self._type(0, "")
@@ -64,7 +62,6 @@ class SchemaMaker:
             return self._random.choice(PRIMITIVES)
         node = self._random.choice(places)
         self._defined = _names(changed)
-        self._bodies = {}
         if isinstance(node, list):
             self._mutate_union(node)
         elif "name" in node and "size" in node:
@@ -161,20 +158,15 @@ class SchemaMaker:
         branches: list[Any] = []
         seen: set[str] = set()
         for _ in range(self._random.choice([0, 1, 2, 2, 3, 3, 4])):
+            before = list(self._defined)
             branch = self._type(depth + 1, namespace)
             key = _key(branch, namespace)
             if isinstance(branch, list) or (key in seen and not self._odd(0.02)):
-                if not isinstance(branch, list) and isinstance(branch, dict):
-                    self._forget(branch)
+                self._defined = before
                 continue
             seen.add(key)
             branches.append(branch)
         return branches or ["null", "int"]
-
-    def _forget(self, branch: Any) -> None:
-        for name in _names(branch):
-            if name in self._defined:
-                self._defined.remove(name)
 
     def _named(self, depth: int, namespace: str) -> Any:
         if self._defined and self._chance(0.55):
@@ -312,7 +304,11 @@ def _names(schema: Any) -> list[str]:
 
 def _key(branch: Any, namespace: str) -> str:
     if isinstance(branch, str):
-        return branch if "." in branch or not namespace else f"{namespace}.{branch}"
+        return (
+            branch
+            if branch in PRIMITIVES or "." in branch or not namespace
+            else f"{namespace}.{branch}"
+        )
     if isinstance(branch, list):
         return "union"
     if "name" not in branch:
