@@ -141,14 +141,14 @@ class _Spans:
     keys: dict[Path, Span] = field(default_factory=dict)
 
 
-def read_json(name: str, text: str) -> Document:
+def read_json(name: str, text: str, *, longest: int = MAX_CHARACTERS) -> Document:
     """Parse a JSON text. Numbers, keys and their order stay as they are.
 
     Raises SourceError for text that is not JSON, that repeats a key within an object, or that is
-    longer or deeper than this module's limits.
+    longer than `longest` or deeper than this module's limit.
     """
     document = Document(name, text)
-    if problem := _out_of_bounds(text):
+    if problem := _out_of_bounds(text, longest):
         raise SourceError(document, (problem,))
     duplicates = False
 
@@ -220,10 +220,10 @@ def read_yaml(name: str, text: str) -> Document:
     return document
 
 
-def _out_of_bounds(text: str) -> Problem | None:
-    if len(text) > MAX_CHARACTERS:
+def _out_of_bounds(text: str, longest: int = MAX_CHARACTERS) -> Problem | None:
+    if len(text) > longest:
         return Problem(
-            f"{len(text):,} characters; the most is {MAX_CHARACTERS:,}",
+            f"{len(text):,} characters; the most is {longest:,}",
             0,
             1,
             hint="split it into named types in files of their own",

@@ -81,7 +81,10 @@ def make_histories(holdings: Holdings, names: Iterable[str], origin: str) -> dic
 
 
 def write_json(value: Json) -> str:
-    """JSON for people: two spaces, keys in their order, half surrogate pairs escaped."""
+    """JSON for people: two spaces, keys in their order, half surrogate pairs escaped.
+
+    Raises ValueError for a number beyond all doubles, which JSON can hold and Python cannot print.
+    """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 

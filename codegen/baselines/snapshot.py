@@ -29,6 +29,9 @@ from codegen.source import Document, Json, Place, SourceError, read_json
 FORMAT = 1
 """The version of the file format that is written, and the only one that is read."""
 
+MAX_CHARACTERS = 200_000_000
+"""A longer snapshot is refused; it would hold some 50,000 versions."""
+
 WRONG_SHAPE = rule(
     "snapshot/wrong-shape",
     "The snapshot of the registry does not have the form that kontrakt writes.",
@@ -88,7 +91,7 @@ class SnapshotBaseline:
 def read_snapshot(name: str, text: str, findings: Findings) -> Holdings | None:
     """Read the text of a snapshot; None, and a finding for each wrong value, when it is none."""
     try:
-        document = read_json(name, text)
+        document = read_json(name, text, longest=MAX_CHARACTERS)
     except SourceError as error:
         findings.add_source_error(UNREADABLE, error)
         return None
