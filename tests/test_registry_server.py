@@ -1,0 +1,347 @@
+"""The embedded registry from outside: Confluent's own client, concurrent clients, and kill -9."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+from confluent_kafka.serialization import MessageField, SerializationContext
+
+from codegen.registry.api import Request, respond
+from codegen.registry.http import MAX_BODY, serve_in_thread
+from codegen.registry.store import Store
+
+PROJECT = Path(__file__).parent.parent
+
+
+def record(*fields: str, name: str = "Sold", **more: Any) -> str:
+    parsed = [json.loads(field) for field in fields]
+    return json.dumps({"type": "record", "name": name, "fields": parsed, **more})
+
+
+ONE = record('{"name": "a", "type": "int"}')
+TWO = record('{"name": "a", "type": "int"}', '{"name": "b", "type": "int"}')
+TWO_DEFAULT = record('{"name": "a", "type": "int"}', '{"name": "b", "type": "int", "default": 0}')
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    store = Store(":memory:")
+    with serve_in_thread(store) as address:
+        yield address
+    store.close()
+
+
+@pytest.fixture
+def client(url: str) -> SchemaRegistryClient:
+    return SchemaRegistryClient({"url": url})
+
+
+def ask(url: str, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+    data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+    kind = {"Content-Type": "application/vnd.schemaregistry.v1+json", **headers}
+    request = urllib.request.Request(url + path, data, kind, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def test_confluents_client_works_unchanged(client: SchemaRegistryClient) -> None:
+    first = client.register_schema("t-value", Schema(ONE, "AVRO"))
+    assert client.register_schema("t-value", Schema(ONE, "AVRO")) == first
+    assert client.register_schema("u-value", Schema(ONE, "AVRO")) == first
+    assert json.loads(client.get_schema(first).schema_str) == json.loads(ONE)
+    assert client.get_latest_version("t-value").version == 1
+    assert client.test_compatibility("t-value", Schema(TWO_DEFAULT, "AVRO"))
+    assert not client.test_compatibility("t-value", Schema(TWO, "AVRO"))
+    with pytest.raises(SchemaRegistryError) as caught:
+        client.register_schema("t-value", Schema(TWO, "AVRO"))
+    assert caught.value.http_status_code == 409
+    assert "READER_FIELD_MISSING_DEFAULT_VALUE" in caught.value.error_message
+    client.set_compatibility("t-value", "NONE")
+    assert client.get_compatibility("t-value") == "NONE"
+    second = client.register_schema("t-value", Schema(TWO, "AVRO"))
+    assert client.get_versions("t-value") == [1, 2]
+    assert client.lookup_schema("t-value", Schema(TWO, "AVRO")).schema_id == second
+    assert client.get_subjects() == ["t-value", "u-value"]
+    assert client.delete_version("t-value", 1) == 1
+    assert client.delete_subject("t-value") == [2]
+    assert client.get_subjects() == ["u-value"]
+    with pytest.raises(SchemaRegistryError) as caught:
+        client.get_versions("t-value")
+    assert caught.value.error_code == 40401
+
+
+def test_confluents_serializers_work_unchanged(client: SchemaRegistryClient) -> None:
+    context = SerializationContext("t", MessageField.VALUE)
+    data = AvroSerializer(client, ONE)({"a": 7}, context)
+    assert data is not None
+    assert data[0] == 0
+    later = AvroDeserializer(client, TWO_DEFAULT)
+    assert later(data, context) == {"a": 7, "b": 0}
+
+
+def test_references_are_resolved_and_guarded(client: SchemaRegistryClient, url: str) -> None:
+    line = record('{"name": "sku", "type": "string"}', name="shop.Line")
+    client.register_schema("shop.Line", Schema(line, "AVRO"))
+    reference = SchemaReference("shop.Line", "shop.Line", 1)
+    order = record('{"name": "line", "type": "shop.Line"}', name="shop.Order")
+    id = client.register_schema("orders-value", Schema(order, "AVRO", [reference]))
+    assert client.get_schema(id).references == [reference]
+    assert ask(url, "GET", "/subjects/shop.Line/versions/1/referencedby") == (200, [id])
+    assert ask(url, "DELETE", "/subjects/shop.Line")[1]["error_code"] == 42206
+    status, body = ask(url, "POST", "/subjects/x/versions", {"schema": order})
+    assert (status, body["error_code"]) == (422, 42201)
+    missing = [{"name": "shop.Line", "subject": "nobody", "version": 1}]
+    body = ask(url, "POST", "/subjects/x/versions", {"schema": order, "references": missing})[1]
+    assert body["error_code"] == 42201
+
+
+FULL = [
+    ("the field that old readers need is named first", TWO, ONE, "old", "new", "b"),
+    ("then what new readers need", ONE, TWO, "new", "old", "b"),
+]
+
+
+@pytest.mark.parametrize(("what", "before", "after", "reader", "writer", "field"), FULL)
+def test_verbose_answers_are_confluents(
+    url: str, what: str, before: str, after: str, reader: str, writer: str, field: str
+) -> None:
+    ask(url, "PUT", "/config", {"compatibility": "FULL"})
+    ask(url, "POST", "/subjects/s/versions", {"schema": before})
+    path = "/compatibility/subjects/s/versions/latest?verbose=true"
+    _, body = ask(url, "POST", path, {"schema": after})
+    assert body["is_compatible"] is False
+    assert body["messages"][0] == (
+        "{errorType:'READER_FIELD_MISSING_DEFAULT_VALUE', description:'The field 'b' at path "
+        f"'/fields/1' in the {reader} schema has no default value and is missing in the {writer} "
+        "schema', additionalInfo:'b'}"
+    )
+    assert "{oldSchemaVersion: 1}" in body["messages"]
+    assert body["messages"][-1] == "{validateFields: 'false', compatibility: 'FULL'}"
+
+
+def test_a_transitive_level_names_the_newest_version_that_breaks(url: str) -> None:
+    ask(url, "PUT", "/config/s", {"compatibility": "NONE"})
+    for text in (ONE, record('{"name": "c", "type": "int"}'), TWO_DEFAULT):
+        ask(url, "POST", "/subjects/s/versions", {"schema": text})
+    ask(url, "PUT", "/config/s", {"compatibility": "BACKWARD_TRANSITIVE"})
+    path = "/compatibility/subjects/s/versions?verbose=true"
+    new = record('{"name": "a", "type": "long"}', '{"name": "b", "type": "long"}')
+    messages = ask(url, "POST", path, {"schema": new})[1]["messages"]
+    assert [one for one in messages if "Version" in one] == ["{oldSchemaVersion: 2}"]
+
+
+REFUSALS: list[tuple[str, str, Any, int, int]] = [
+    ("GET", "/subjects/none/versions", None, 404, 40401),
+    ("GET", "/subjects/s/versions/9", None, 404, 40402),
+    ("GET", "/subjects/s/versions/x", None, 422, 42202),
+    ("GET", "/subjects/s/versions/0", None, 422, 42202),
+    ("GET", "/schemas/ids/99", None, 404, 40403),
+    ("POST", "/subjects/s", {"schema": TWO}, 404, 40403),
+    ("POST", "/subjects/none", {"schema": TWO}, 404, 40401),
+    ("POST", "/subjects/s/versions", {"schema": "{"}, 422, 42201),
+    ("POST", "/subjects/s/versions", {"schema": 7}, 422, 42201),
+    ("POST", "/subjects/s/versions", {}, 422, 42201),
+    ("POST", "/subjects/s/versions", [], 422, 422),
+    ("POST", "/subjects/s/versions", {"schema": ONE, "schemaType": "X"}, 422, 422),
+    ("POST", "/subjects/s/versions", {"schema": ONE, "references": 1}, 422, 422),
+    ("POST", "/subjects/s/versions", {"schema": ONE, "id": 5}, 422, 42205),
+    ("POST", "/compatibility/subjects/s/versions/9", {"schema": ONE}, 404, 40402),
+    ("DELETE", "/subjects/s?permanent=true", None, 404, 40405),
+    ("DELETE", "/subjects/s/versions/1?permanent=true", None, 404, 40407),
+    ("PUT", "/config", {"compatibility": "LOOSE"}, 422, 42203),
+    ("GET", "/config/s", None, 404, 40408),
+    ("DELETE", "/config/s", None, 404, 40401),
+    ("GET", "/mode/s", None, 404, 40409),
+    ("PUT", "/mode", {"mode": "SLEEP"}, 422, 42204),
+    ("PUT", "/mode", {"mode": "IMPORT"}, 422, 42205),
+    ("PATCH", "/subjects", None, 405, 405),
+    ("GET", "/nothing/here", None, 404, 404),
+    ("GET", "/subjects?offset=x", None, 404, 404),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status", "code"), REFUSALS)
+def test_what_is_refused_has_confluents_codes(
+    url: str, method: str, path: str, body: Any, status: int, code: int
+) -> None:
+    assert ask(url, "POST", "/subjects/s/versions", {"schema": ONE})[0] == 200
+    answer = ask(url, method, path, body)
+    assert (answer[0], answer[1]["error_code"]) == (status, code)
+    assert isinstance(answer[1]["message"], str)
+
+
+def test_what_is_no_good_http_is_refused(url: str) -> None:
+    assert ask(url, "POST", "/subjects/s/versions", b"{not json")[0] == 400
+    assert ask(url, "POST", "/subjects/s/versions", b"\xff\xfe")[0] == 400
+    assert ask(url, "POST", "/subjects/s/versions", b" " * (MAX_BODY + 1))[0] == 413
+    kind = {"Content-Type": "text/html"}
+    assert ask(url, "POST", "/subjects/s/versions", b"<html>", **kind)[0] == 415
+    assert ask(url, "GET", "/subjects") == (200, [])
+
+
+def test_soft_deleted_versions_come_back_with_their_id(url: str) -> None:
+    first = ask(url, "POST", "/subjects/s/versions", {"schema": ONE})[1]["id"]
+    ask(url, "DELETE", "/subjects/s")
+    assert ask(url, "GET", "/subjects?deleted=true") == (200, ["s"])
+    assert ask(url, "GET", f"/schemas/ids/{first}")[0] == 200
+    assert ask(url, "POST", "/subjects/s/versions", {"schema": ONE})[1]["id"] == first
+    assert ask(url, "GET", "/subjects/s/versions") == (200, [2])
+    assert ask(url, "GET", "/subjects/s/versions?deletedOnly=True") == (200, [1])
+
+
+def test_contexts_have_ids_of_their_own(url: str) -> None:
+    ask(url, "POST", "/subjects/s/versions", {"schema": ONE})
+    ask(url, "POST", "/contexts/.dev/subjects/s/versions", {"schema": TWO})
+    assert ask(url, "GET", "/subjects") == (200, [":.dev:s", "s"])
+    assert ask(url, "GET", "/subjects/%3A.dev%3As/versions/1")[1]["id"] == 1
+    assert (
+        ask(url, "GET", "/schemas/ids/1?subject=:.dev:s")[1]["schema"]
+        != (ask(url, "GET", "/schemas/ids/1")[1]["schema"])
+    )
+    assert ask(url, "GET", "/contexts") == (200, [".", ".dev"])
+
+
+def test_levels_are_inherited(url: str) -> None:
+    ask(url, "PUT", "/config", {"compatibility": "FORWARD"})
+    path = "/config/s?defaultToGlobal=true"
+    assert ask(url, "GET", path) == (200, {"compatibilityLevel": "FORWARD"})
+    ask(url, "PUT", "/config/s", {"compatibility": "FULL", "normalize": True})
+    assert ask(url, "GET", "/config/s")[1] == {"compatibilityLevel": "FULL", "normalize": True}
+    assert ask(url, "DELETE", "/config/s")[1]["compatibilityLevel"] == "FULL"
+    assert ask(url, "GET", path) == (200, {"compatibilityLevel": "FORWARD"})
+
+
+def test_the_import_mode_takes_ids_as_given(url: str) -> None:
+    ask(url, "PUT", "/mode", {"mode": "IMPORT"})
+    body = {"schema": ONE, "id": 42, "version": 7}
+    assert ask(url, "POST", "/subjects/s/versions", body)[1]["id"] == 42
+    assert ask(url, "GET", "/subjects/s/versions") == (200, [7])
+    clash = {"schema": TWO, "id": 42, "version": 8}
+    assert ask(url, "POST", "/subjects/s/versions", clash)[1]["error_code"] == 42205
+
+
+def test_other_kinds_of_schemas_are_kept_as_given(url: str) -> None:
+    body = {"schema": 'syntax = "proto3";', "schemaType": "PROTOBUF"}
+    assert ask(url, "POST", "/subjects/p/versions", body)[0] == 200
+    version = ask(url, "GET", "/subjects/p/versions/1")[1]
+    assert (version["schema"], version["schemaType"]) == (body["schema"], "PROTOBUF")
+    assert "schemaType" not in (
+        ask(url, "POST", "/subjects/s/versions", {"schema": ONE})
+        and ask(url, "GET", "/subjects/s/versions/1")[1]
+    )
+    assert ask(url, "POST", "/subjects/p/versions", {"schema": ONE})[0] == 409
+
+
+def number(value: int) -> str:
+    return record(f'{{"name": "a", "type": "int", "default": {value}}}')
+
+
+def test_concurrent_registers_never_give_two_ids_to_one_schema(tmp_path: Path) -> None:
+    file = tmp_path / "registry.db"
+    Store(file).close()
+    stores = [Store(file) for _ in range(4)]
+    barrier = threading.Barrier(8)
+
+    def work(worker: int) -> list[tuple[str, int]]:
+        barrier.wait()
+        answers = []
+        for value in range(25):
+            request = Request("POST", "/subjects/s/versions", {}, {"schema": number(value)})
+            answer = respond(stores[worker % 4], request)
+            assert answer.status == 200, answer.body
+            answers.append((number(value), answer.body["id"]))
+        return answers
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = {pair for found in pool.map(work, range(8)) for pair in found}
+    assert len(answers) == 25
+    assert len({id for _, id in answers}) == 25
+    versions = respond(stores[0], Request("GET", "/subjects/s/versions")).body
+    assert versions == list(range(1, 26))
+    for store in stores:
+        store.close()
+
+
+WRITER = """
+import json, sys
+from codegen.registry.api import Request, respond
+from codegen.registry.store import Store
+store = Store(sys.argv[1])
+for value in range(100_000):
+    text = json.dumps({"type": "record", "name": "R", "fields": [
+        {"name": "a", "type": "int", "default": value}]})
+    answer = respond(store, Request("POST", "/subjects/s/versions", {}, {"schema": text}))
+    print(answer.body["id"], value, flush=True)
+"""
+
+
+def test_what_was_answered_survives_kill_9(tmp_path: Path) -> None:
+    file = tmp_path / "registry.db"
+    answered: dict[int, int] = {}
+    for _ in range(4):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(file)],
+            stdout=subprocess.PIPE, text=True, cwd=PROJECT,
+        )  # fmt: skip
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(len(answered) + 15)]
+        process.send_signal(signal.SIGKILL)
+        lines += process.stdout.readlines()
+        process.wait()
+        process.stdout.close()
+        for line in lines:
+            if line.endswith("\n"):
+                id, value = map(int, line.split())
+                assert answered.setdefault(id, value) == value
+        store = Store(file)
+        for id, value in answered.items():
+            text = respond(store, Request("GET", f"/schemas/ids/{id}")).body["schema"]
+            assert json.loads(text)["fields"][0]["default"] == value
+        store.close()
+    assert len(answered) >= 60
+
+
+def test_a_file_that_is_no_registry_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "registry.db"
+    file.write_text("this is not a database, and it is long enough to be seen as none" * 20)
+    done = subprocess.run(
+        [sys.executable, "-m", "codegen", "registry", "--port", "0", "--database", str(file)],
+        cwd=PROJECT, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "no registry that can be opened" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    file = tmp_path / "registry.db"
+    command = [sys.executable, "-m", "codegen", "registry", "--port", "0", "--database", str(file)]
+    for expected in ([], ["s"]):
+        process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            url = next(word for word in line.split() if word.startswith("http://127.0.0.1:"))
+            assert ask(url, "GET", "/subjects") == (200, expected)
+            assert ask(url, "POST", "/subjects/s/versions", {"schema": ONE})[0] == 200
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+        assert process.returncode in (0, -signal.SIGTERM)
