@@ -1,0 +1,1 @@
+"""The target `python`: one installable, typed package for each service."""
