@@ -169,8 +169,12 @@ class SchemaMaker:
         return branches or ["null", "int"]
 
     def _named(self, depth: int, namespace: str) -> Any:
-        if self._defined and self._chance(0.55):
-            return self._reference(namespace)
+        known = self._defined
+        if self._plain and namespace:
+            # A name without a namespace has no spelling inside one.
+            known = [name for name in known if "." in name]
+        if known and self._chance(0.55):
+            return self._reference(known, namespace)
         if self._odd(0.03):
             return self._random.choice(NAMES)
         kind = self._random.choice(["record", "record", "enum", "fixed"])
@@ -189,8 +193,8 @@ class SchemaMaker:
                 head["default"] = self._random.choice(head["symbols"])
         return self._extra(head)
 
-    def _reference(self, namespace: str) -> str:
-        full_name = self._random.choice(self._defined)
+    def _reference(self, known: list[str], namespace: str) -> str:
+        full_name = self._random.choice(known)
         space, _, simple = full_name.rpartition(".")
         return simple if space == namespace or self._odd(0.15) else full_name
 

@@ -199,6 +199,9 @@ def test_what_can_be_read_is_read_by_fastavro(seed: int) -> None:
     except (RecursionError, IndexError):
         assume(False)
     stream = io.BytesIO()
-    fastavro.schemaless_writer(stream, parsed_writer, datum)
+    try:
+        fastavro.schemaless_writer(stream, parsed_writer, datum)
+    except ValueError:
+        assume(False)  # Its way to name a branch does not work inside arrays and maps in unions.
     stream.seek(0)
     fastavro.schemaless_reader(stream, parsed_writer, parsed_reader)
