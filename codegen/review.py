@@ -63,7 +63,8 @@ def review(contract: Contract, baseline: Baseline, findings: Findings) -> Review
             continue
         (unchanged if _is_latest(subject, history) else changed).append(subject)
         judged.append((subject, judge.judge(subject.schema, history, subject.level)))
-        _compare_levels(subject, history, findings)
+        if isinstance(baseline, RegistryBaseline):
+            _compare_levels(subject, history, findings)
     report_breaks(judged, findings)
     for subject in changed:
         _foresee(subject, histories[subject.name], findings)
