@@ -290,9 +290,8 @@ class _Parser:
     def _bind(self, name: str, namespace: str) -> str:
         """The full name that a name means where it stands (specification 1.12, "Names")."""
         full_name = name if "." in name or not namespace else f"{namespace}.{name}"
-        if not self._dialect.is_java:
-            return full_name.removeprefix(".")
-        return name if full_name not in self.types and name in self.types else full_name
+        is_fallback = full_name not in self.types and name in self.types
+        return name if self._dialect.is_java and is_fallback else full_name
 
     def _union(self, value: list[Json], place: Place, namespace: str) -> Schema:
         branches: list[Schema] = []
