@@ -34,7 +34,7 @@ from codegen.avro.schema import (
     Union,
     split_name,
 )
-from codegen.diagnostics import Findings, Related, locate, rule
+from codegen.diagnostics import Findings, Related, Severity, locate, rule
 from codegen.source import Document, Json, Place
 
 __all__ = [
@@ -69,6 +69,20 @@ DUPLICATE = rule(
     "schema/duplicate",
     "A type, a field, a symbol or a union branch stands twice.",
     "Each name has one meaning; with two, readers differ in which one they take.",
+)
+AMBIGUOUS_NAME = rule(
+    "schema/ambiguous-name",
+    "A name means one type by the specification, and another one to Avro Java.",
+    "Avro Java knows a record only once its fields are read, and until then takes a short name for "
+    "a type without a namespace, if there is one. So the registry and a consumer in Java read "
+    "another schema than the one that was reviewed.",
+    severity=Severity.WARNING,
+)
+AMBIGUOUS_ALIAS = rule(
+    "schema/ambiguous-alias",
+    "An alias of a field is the name of a field of the same record.",
+    "Avro Java finds two fields for one then, and stops, even where reader and writer have the "
+    "same schema; a registry refuses every further version.",
 )
 NESTED_UNION = rule(
     "schema/nested-union",
@@ -112,7 +126,7 @@ def parse_schema(
     """
 
     def run(collector: Findings, variant: Dialect) -> SchemaGraph:
-        parser = _Parser(collector, variant, dict(names or {}))
+        parser = _Parser(collector, variant, dict(names or {}), is_one_text=True)
         root = parser.parse(document)
         parser.finish()
         return SchemaGraph(root, parser.types)
@@ -180,8 +194,17 @@ _COMPLEX = ("record", "error", "enum", "fixed", "array", "map")
 class _Parser:
     """One run over a set of documents; findings go to the collector that it was given."""
 
-    def __init__(self, findings: Findings, dialect: Dialect, known: dict[str, Named]) -> None:
+    def __init__(
+        self,
+        findings: Findings,
+        dialect: Dialect,
+        known: dict[str, Named],
+        *,
+        is_one_text: bool = False,
+    ) -> None:
         self.types = known
+        # Files have no order, so what Avro Java would know by then is known of one text only.
+        self._follows_java = dialect.is_java and is_one_text
         self._findings = findings
         self._dialect = dialect
         self._references: list[Ref] = []
@@ -197,8 +220,26 @@ class _Parser:
         for reference in self._references:
             if reference.name not in self.types:
                 self._report_unknown(reference)
+            elif id(reference) in self._unbound and not self._dialect.is_java:
+                self._check_meaning(reference)
         for owner, place in self._defaults:
             self._check_default(owner, place)
+
+    def _check_meaning(self, reference: Ref) -> None:
+        """Say so where Avro Java, which goes by what it knows so far, means another type."""
+        simple = split_name(reference.name)[1]
+        other = self.types.get(simple)
+        meant = self.types[reference.name]
+        if other is None or other is meant or meant.origin.document != reference.origin.document:
+            return
+        if _value_at(reference.origin) == simple:
+            self._findings.add(
+                AMBIGUOUS_NAME,
+                reference.origin,
+                f"{simple} means {reference.name} here, and Avro Java takes it for {other.name}",
+                hint=f'write "{reference.name}"',
+                related=(Related(f"the other {simple}", location=locate(other.origin)),),
+            )
 
     def _check_default(self, owner: Field, place: Place) -> bool:
         if owner.default is None or not self._dialect.checks_defaults:
@@ -291,7 +332,7 @@ class _Parser:
         """The full name that a name means where it stands (specification 1.12, "Names")."""
         full_name = name if "." in name or not namespace else f"{namespace}.{name}"
         is_fallback = full_name not in self.types and name in self.types
-        return name if self._dialect.is_java and is_fallback else full_name
+        return name if self._follows_java and is_fallback else full_name
 
     def _union(self, value: list[Json], place: Place, namespace: str) -> Schema:
         branches: list[Schema] = []
@@ -345,6 +386,7 @@ class _Parser:
                 seen[one.name] = at.at("name")
                 parsed.append(one)
         self._unfinished.pop()
+        self._check_field_aliases(name, parsed, seen)
         record = Record(
             name,
             tuple(parsed),
@@ -355,6 +397,22 @@ class _Parser:
             _properties(value, _SCHEMA_KEYS),
         )
         return self._define(record)
+
+    def _check_field_aliases(
+        self, name: str, fields: Iterable[Field], places: Mapping[str, Place]
+    ) -> None:
+        if self._dialect.is_java:
+            return
+        for item in fields:
+            for index, alias in enumerate(item.aliases):
+                if alias in places:
+                    self._findings.add(
+                        AMBIGUOUS_ALIAS,
+                        item.origin.at("aliases", index),
+                        f'"{alias}" is an alias, and the name of a field of {name}',
+                        hint="remove the alias",
+                        related=(Related("the field", location=locate(places[alias])),),
+                    )
 
     def _field(self, value: Json, place: Place, namespace: str) -> Field | None:
         if not isinstance(value, dict):
@@ -383,7 +441,7 @@ class _Parser:
         if parsed.default is not None:
             at = place.at("default")
             # Avro Java checks twice: here it knows less, and takes unknown names for records.
-            if not self._dialect.is_java or self._check_default(parsed, at):
+            if not self._follows_java or self._check_default(parsed, at):
                 self._defaults.append((parsed, at))
         return parsed
 
@@ -574,3 +632,10 @@ def _branch_key(branch: Schema) -> str:
 
 def _article(kind: str) -> str:
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+
+
+def _value_at(place: Place) -> Json:
+    value = place.document.value
+    for step in place.path:
+        value = value[step]
+    return value

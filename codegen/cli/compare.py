@@ -120,8 +120,13 @@ def _answer(line: bytes) -> Json:
         return {"id": None, "error": f"the row is longer than {MAX_ROW:,} bytes"}
     try:
         row = read_json("row", line.decode("utf-8")).value
-    except (UnicodeDecodeError, SourceError) as error:
+    except UnicodeDecodeError as error:
         return {"id": None, "error": f"not a row of JSON: {error}"}
+    except SourceError as error:
+        row = error.document.value
+        if row is None:
+            return {"id": None, "error": f"not a row of JSON: {error}"}
+        # Only a key stands twice, and Avro Java takes the last one.
     if not isinstance(row, dict):
         return {"id": None, "error": 'a row is an object with "id", "reader" and "writer"'}
     return {"id": row.get("id")} | _judge(row)
