@@ -7,12 +7,12 @@ becomes Broken, and the rest goes on. Follows the Avro specification 1.12, "Sche
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TypeVar
 
+from codegen.avro.acceptance import note_acceptance
+from codegen.avro.attributes import Attributes
 from codegen.avro.defaults import check_default, is_java_default, read_java_double, show_value
 from codegen.avro.dialect import CONFLUENT, JAVA, SPECIFICATION, STORED, Dialect, is_alike
 from codegen.avro.logical import is_integer, read_logical_type
@@ -34,7 +34,16 @@ from codegen.avro.schema import (
     Union,
     split_name,
 )
-from codegen.diagnostics import Findings, Related, Severity, locate, rule
+from codegen.avro.schema_rules import (
+    AMBIGUOUS_ALIAS,
+    AMBIGUOUS_NAME,
+    INVALID_DEFAULT,
+    INVALID_ENUM_DEFAULT,
+    INVALID_NAME,
+    NESTED_UNION,
+    UNKNOWN_TYPE,
+)
+from codegen.diagnostics import Findings, Related, locate
 from codegen.source import Document, Json, Place
 
 __all__ = [
@@ -47,62 +56,6 @@ __all__ = [
     "parse_schema",
     "parse_schemas",
 ]
-
-WRONG_SHAPE = rule(
-    "schema/wrong-shape",
-    "An attribute is missing, or holds the wrong kind of JSON value.",
-    "The Avro specification names the attributes of each type and what each may hold. Parsers "
-    "differ in what they forgive, so a schema that one service reads may stop another.",
-)
-UNKNOWN_TYPE = rule(
-    "schema/unknown-type",
-    "A type is neither primitive nor defined anywhere in the repository.",
-    "A name without a dot means a type of the namespace it is written in.",
-)
-INVALID_NAME = rule(
-    "schema/invalid-name",
-    "A name does not match [A-Za-z_][A-Za-z0-9_]*.",
-    "Names become identifiers in generated code and keys in registries; the specification allows "
-    "ASCII letters, digits and underscores only, and a full name is such names joined by dots.",
-)
-DUPLICATE = rule(
-    "schema/duplicate",
-    "A type, a field, a symbol or a union branch stands twice.",
-    "Each name has one meaning; with two, readers differ in which one they take.",
-)
-AMBIGUOUS_NAME = rule(
-    "schema/ambiguous-name",
-    "A name means one type by the specification, and another one to Avro Java.",
-    "Avro Java knows a record only once its fields are read, and until then takes a short name for "
-    "a type without a namespace, if there is one. So the registry and a consumer in Java read "
-    "another schema than the one that was reviewed.",
-    severity=Severity.WARNING,
-)
-AMBIGUOUS_ALIAS = rule(
-    "schema/ambiguous-alias",
-    "An alias of a field is the name of a field of the same record.",
-    "Avro Java finds two fields for one then, and stops, even where reader and writer have the "
-    "same schema; a registry refuses every further version.",
-)
-NESTED_UNION = rule(
-    "schema/nested-union",
-    "A union stands directly inside a union.",
-    "The binary form writes one branch number, so a union in a union has no encoding.",
-)
-INVALID_DEFAULT = rule(
-    "schema/invalid-default",
-    "A default value does not fit its schema.",
-    "Registries accept such a schema, and readers fail on the first message that needs the "
-    "default.",
-)
-INVALID_ENUM_DEFAULT = rule(
-    "schema/invalid-enum-default",
-    "The default of an enum is not one of its symbols.",
-    "A reader that meets an unknown symbol takes the default; it must be a symbol it knows.",
-)
-
-
-Parsed = TypeVar("Parsed")
 
 
 @dataclass(slots=True)
@@ -131,7 +84,7 @@ def parse_schema(
         parser.finish()
         return SchemaGraph(root, parser.types)
 
-    return _note_acceptance(run, findings, dialect)
+    return note_acceptance(run, findings, dialect)
 
 
 def parse_schemas(
@@ -149,32 +102,7 @@ def parse_schemas(
         parser.finish()
         return SchemaSet(parser.types, roots)
 
-    return _note_acceptance(run, findings, dialect)
-
-
-def _note_acceptance(
-    run: Callable[[Findings, Dialect], Parsed], findings: Findings, dialect: Dialect
-) -> Parsed:
-    """Parse, and parse again as others do where something was refused."""
-    start = len(findings)
-    parsed = run(findings, dialect)
-    if len(findings) == start or dialect is not SPECIFICATION:
-        return parsed
-    takers: dict[tuple[str, str], list[str]] = {}
-    for other in (JAVA, CONFLUENT):
-        run(refused := Findings(), other)
-        places = {(one.rule.id, str(one.location)) for one in refused}
-        for finding in findings.items[start:]:
-            key = (finding.rule.id, str(finding.location))
-            if key not in places:
-                takers.setdefault(key, []).append(other.name)
-    for index, finding in enumerate(findings.items[start:], start):
-        names = takers.get((finding.rule.id, str(finding.location)))
-        if names and not finding.note:
-            verb = "accepts" if len(names) == 1 else "accept"
-            note = f"{' and '.join(names)} {verb} this"
-            findings.items[index] = replace(finding, note=note)
-    return parsed
+    return note_acceptance(run, findings, dialect)
 
 
 MAX_FIXED_SIZE = 2**31 - 9
@@ -207,6 +135,7 @@ class _Parser:
         self._follows_java = dialect.is_java and is_one_text
         self._findings = findings
         self._dialect = dialect
+        self._read = Attributes(findings, dialect)
         self._references: list[Ref] = []
         self._unbound: set[int] = set()
         self._unfinished: list[str] = []
@@ -271,20 +200,16 @@ class _Parser:
             UNKNOWN_TYPE, reference.origin, f"no type is named {reference.name}", hint=hint
         )
 
-    def _broken(self, place: Place, message: str, hint: str = "") -> Broken:
-        self._findings.add(WRONG_SHAPE, place, message, hint=hint)
-        return Broken(place)
-
     def _schema(self, value: Json, place: Place, namespace: str) -> Schema:
         if isinstance(value, str):
             return self._named_or_primitive(value, place, namespace)
         if isinstance(value, list):
             return self._union(value, place, namespace)
         if not isinstance(value, dict):
-            return self._broken(place, f"{show_value(value)} is no schema")
+            return self._read.broken(place, f"{show_value(value)} is no schema")
         kind = value.get("type")
         if kind is None:
-            return self._broken(place, 'a schema needs a "type"')
+            return self._read.broken(place, 'a schema needs a "type"')
         match kind:
             case "record" | "error":
                 return self._record(value, place, namespace, kind)
@@ -301,13 +226,13 @@ class _Parser:
             case str() if self._dialect.takes_wrapped_names:
                 return self._named_or_primitive(kind, place.at("type"), namespace)
             case str():
-                return self._broken(
+                return self._read.broken(
                     place.at("type"),
                     f"{show_value(kind)} is no kind of type",
                     hint=f'to refer to a type by its name write "{kind}" alone, without the object',
                 )
             case _:
-                return self._broken(
+                return self._read.broken(
                     place.at("type"),
                     '"type" of a schema is a name here, not a schema',
                     hint="write the inner schema in place of the outer one",
@@ -350,7 +275,9 @@ class _Parser:
             key = _branch_key(branch)
             if key in seen:
                 message = f"{key} stands twice in this union"
-                self._add_duplicate(at, message, seen[key], "remove one, or name the two apart")
+                self._read.add_duplicate(
+                    at, message, seen[key], "remove one, or name the two apart"
+                )
             elif key:
                 seen[key] = at
         return Union(tuple(branches), place)
@@ -358,7 +285,7 @@ class _Parser:
     def _container(self, value: dict[str, Json], place: Place, namespace: str, kind: str) -> Schema:
         inner_key = "items" if kind == "array" else "values"
         if inner_key not in value:
-            return self._broken(place, f'{_article(kind)} needs "{inner_key}"')
+            return self._read.broken(place, f'{_article(kind)} needs "{inner_key}"')
         inner = self._schema(value[inner_key], place.at(inner_key), namespace)
         extra = _properties(value, _SCHEMA_KEYS)
         return Array(inner, place, extra) if kind == "array" else Map(inner, place, extra)
@@ -368,7 +295,7 @@ class _Parser:
         fields = value.get("fields")
         if not isinstance(fields, list):
             at = place.at("fields") if "fields" in value else place
-            return self._broken(at, 'a record needs "fields", an array')
+            return self._read.broken(at, 'a record needs "fields", an array')
         if name is None:
             return Broken(place)
         inner_namespace = split_name(name)[0]
@@ -381,7 +308,7 @@ class _Parser:
                 continue
             if one.name in seen:
                 message = f'the field "{one.name}" stands twice in {name}'
-                self._add_duplicate(at.at("name"), message, seen[one.name], "rename one")
+                self._read.add_duplicate(at.at("name"), message, seen[one.name], "rename one")
             else:
                 seen[one.name] = at.at("name")
                 parsed.append(one)
@@ -391,7 +318,7 @@ class _Parser:
             name,
             tuple(parsed),
             place,
-            self._text(value, "doc", place),
+            self._read.text(value, "doc", place),
             self._type_aliases(value, place, name),
             kind == "error",
             _properties(value, _SCHEMA_KEYS),
@@ -416,16 +343,16 @@ class _Parser:
 
     def _field(self, value: Json, place: Place, namespace: str) -> Field | None:
         if not isinstance(value, dict):
-            self._broken(place, f"a field is an object, not {show_value(value)}")
+            self._read.broken(place, f"a field is an object, not {show_value(value)}")
             return None
         name = value.get("name")
         if not isinstance(name, str):
             at = place.at("name") if "name" in value else place
-            self._broken(at, 'a field needs a "name", a string')
+            self._read.broken(at, 'a field needs a "name", a string')
             return None
-        self._check_name(name, place.at("name"), "a field name")
+        self._read.check_name(name, place.at("name"), "a field name")
         if "type" not in value:
-            schema: Schema = self._broken(place, f'the field "{name}" needs a "type"')
+            schema: Schema = self._read.broken(place, f'the field "{name}" needs a "type"')
         else:
             schema = self._schema(value["type"], place.at("type"), namespace)
         parsed = Field(
@@ -433,8 +360,8 @@ class _Parser:
             schema,
             place,
             self._default(value, schema),
-            self._text(value, "doc", place),
-            tuple(dict.fromkeys(self._names(value, "aliases", place))),
+            self._read.text(value, "doc", place),
+            tuple(dict.fromkeys(self._read.names(value, "aliases", place))),
             self._order(value, place),
             _properties(value, _FIELD_KEYS),
         )
@@ -463,24 +390,24 @@ class _Parser:
             order = order.lower()
         if order in _ORDERS:
             return str(order)
-        self._broken(place.at("order"), '"order" is ascending, descending or ignore')
+        self._read.broken(place.at("order"), '"order" is ascending, descending or ignore')
         return None
 
     def _enum(self, value: dict[str, Json], place: Place, namespace: str) -> Schema:
         name = self._declare(value, place, namespace)
         if not isinstance(value.get("symbols"), list):
             at = place.at("symbols") if "symbols" in value else place
-            return self._broken(at, 'an enum needs "symbols", an array of names')
+            return self._read.broken(at, 'an enum needs "symbols", an array of names')
         symbols: dict[str, Place] = {}
-        for index, symbol in enumerate(self._names(value, "symbols", place)):
+        for index, symbol in enumerate(self._read.names(value, "symbols", place)):
             at = place.at("symbols", index)
             if symbol in symbols:
                 message = f'the symbol "{symbol}" stands twice'
-                self._add_duplicate(at, message, symbols[symbol], "remove one")
+                self._read.add_duplicate(at, message, symbols[symbol], "remove one")
             symbols.setdefault(symbol, at)
         if name is None:
             return Broken(place)
-        default = self._text(value, "default", place)
+        default = self._read.text(value, "default", place)
         if default is not None and default not in symbols:
             near = get_close_matches(default, symbols, 1)
             self._findings.add(
@@ -490,7 +417,7 @@ class _Parser:
                 hint=f'did you mean "{near[0]}"?' if near else "add it to the symbols",
             )
         aliases = self._type_aliases(value, place, name)
-        doc = self._text(value, "doc", place)
+        doc = self._read.text(value, "doc", place)
         extra = _properties(value, _ENUM_KEYS)
         return self._define(Enum(name, tuple(symbols), place, default, aliases, doc, extra))
 
@@ -499,11 +426,11 @@ class _Parser:
         size = value.get("size")
         if not is_integer(size) or not 0 <= size <= MAX_FIXED_SIZE:
             at = place.at("size") if "size" in value else place
-            return self._broken(at, 'a fixed needs a "size", a number of bytes')
+            return self._read.broken(at, 'a fixed needs a "size", a number of bytes')
         if name is None:
             return Broken(place)
         aliases = self._type_aliases(value, place, name)
-        doc = self._text(value, "doc", place)
+        doc = self._read.text(value, "doc", place)
         extra = _properties(value, _SCHEMA_KEYS)
         logical = read_logical_type("fixed", value, size)
         return self._define(Fixed(name, size, place, aliases, doc, logical, extra))
@@ -513,18 +440,18 @@ class _Parser:
         name = value.get("name")
         if not isinstance(name, str) or not name:
             at = place.at("name") if "name" in value else place
-            self._broken(at, f'{_article(str(value["type"]))} needs a "name", a string')
+            self._read.broken(at, f'{_article(str(value["type"]))} needs a "name", a string')
             return None
         if "." in name:
             full_name = name.removeprefix(".")
-            self._check_namespace(split_name(name)[0], place.at("name"))
+            self._read.check_namespace(split_name(name)[0], place.at("name"))
         else:
-            own = self._text(value, "namespace", place)
+            own = self._read.text(value, "namespace", place)
             space = namespace if own is None else own
             full_name = f"{space}.{name}" if space else name
             if own:
-                self._check_namespace(own, place.at("namespace"))
-        self._check_name(split_name(name)[1], place.at("name"), "a type name")
+                self._read.check_namespace(own, place.at("namespace"))
+        self._read.check_name(split_name(name)[1], place.at("name"), "a type name")
         simple = full_name if self._dialect.is_java else split_name(full_name)[1]
         if simple in PRIMITIVES:
             message = f"{name} is the name of a primitive type"
@@ -538,76 +465,23 @@ class _Parser:
         elif not (self._dialect.is_java and is_alike(named, earlier, self._bound, self._bound)):
             message = f"{named.name} is defined twice"
             hint = "define it once and refer to it by name"
-            self._add_duplicate(named.origin.at("name"), message, earlier.origin.at("name"), hint)
+            self._read.add_duplicate(
+                named.origin.at("name"), message, earlier.origin.at("name"), hint
+            )
         return named
-
-    def _add_duplicate(self, place: Place, message: str, first: Place, hint: str) -> None:
-        related = (Related("first here", location=locate(first)),)
-        self._findings.add(DUPLICATE, place, message, hint=hint, related=related)
-
-    def _text(self, value: dict[str, Json], key: str, place: Place) -> str | None:
-        text = value.get(key)
-        if text is None or isinstance(text, str):
-            return text
-        if self._dialect.is_java:
-            return None
-        self._broken(place.at(key), f'"{key}" is a string, not {show_value(text)}')
-        return None
-
-    def _names(self, value: dict[str, Json], key: str, place: Place) -> Iterator[str]:
-        """The names in the array under a key; what is no name is reported and left out."""
-        if key not in value:
-            return
-        items = value[key]
-        if not isinstance(items, list):
-            self._broken(place.at(key), f'"{key}" is an array of names')
-            return
-        for index, item in enumerate(items):
-            at = place.at(key, index)
-            if not isinstance(item, str):
-                self._broken(at, f'"{key}" holds names, not {show_value(item)}')
-                continue
-            if key == "symbols":
-                self._check_name(item, at, "a symbol")
-            elif not self._dialect.is_java:
-                for part in item.split("."):
-                    self._check_name(part, at, "an alias")
-            yield item
 
     def _type_aliases(self, value: dict[str, Json], place: Place, name: str) -> tuple[str, ...]:
         namespace = split_name(name)[0]
         aliases: dict[str, None] = {}
-        for index, alias in enumerate(self._names(value, "aliases", place)):
+        for index, alias in enumerate(self._read.names(value, "aliases", place)):
             if self._dialect.is_java:
                 at = place.at("aliases", index)
-                self._check_name(split_name(alias)[1], at, "the alias of a type")
+                self._read.check_name(split_name(alias)[1], at, "the alias of a type")
             if namespace:
                 aliases[alias if "." in alias else f"{namespace}.{alias}"] = None
             else:
                 aliases[alias.removeprefix(".")] = None
         return tuple(aliases)
-
-    def _check_namespace(self, namespace: str, place: Place) -> None:
-        if not self._dialect.checks_namespaces or (self._dialect.is_java and not namespace):
-            return
-        parts = namespace.split(".")
-        bad = next((part for part in parts if not self._dialect.is_name(part)), None)
-        if bad is not None:
-            self._report_name(bad, namespace, place, "a namespace")
-
-    def _check_name(self, name: str, place: Place, what: str) -> None:
-        if not self._dialect.is_name(name):
-            self._report_name(name, name, place, what)
-
-    def _report_name(self, bad: str, name: str, place: Place, what: str) -> None:
-        better = re.sub(r"\W", "_", bad, flags=re.ASCII)
-        better = f"_{better}" if better[:1].isdigit() else better
-        self._findings.add(
-            INVALID_NAME,
-            place,
-            f"{show_value(name)} cannot be {what}",
-            hint=f'use ASCII letters, digits and "_", for example "{better}"' if bad else "",
-        )
 
 
 def _properties(value: dict[str, Json], reserved: frozenset[str]) -> dict[str, Json] | None:
