@@ -127,8 +127,8 @@ def judge_impact(
     return Impact(
         event,
         contract.topic(event.topic),
-        f"v{number}" if number else "before",
-        f"v{number + 1}" if number else "now",
+        f"v{number}" if number else "the old one",
+        f"v{number + 1}" if number else "the new one",
         tuple(one.name for one in contract.services if event in one.produces),
         tuple(readers),
         tuple(obstacles),
@@ -204,7 +204,9 @@ def _order(impacts: list[Impact]) -> list[str]:
                     *(name for name in one.producers if name != consumer.service),
                 )
                 waits[consumer.service] = _wait_words(one.topic)
-    registered = ", ".join(f"{one.name} {one.after}" for one in impacts)
+    registered = ", ".join(
+        f"{one.name} {one.after}" if one.after.startswith("v") else one.name for one in impacts
+    )
     steps = [f"1. register {registered}"]
     try:
         sorter.prepare()
@@ -246,7 +248,7 @@ def _keep(one: Impact, today: date) -> str:
     if one.before == one.after:
         return ""
     topic = one.topic
-    what = f"{one.before} of {one.name}" if one.before != "before" else f"the old {one.name}"
+    what = f"{one.before} of {one.name}" if one.before != "the old one" else f"the old {one.name}"
     if "compact" in topic.cleanup_policy or topic.retention_ms == -1:
         return f"{what} stays readable for ever: topic {topic.name} keeps what was written."
     if topic.retention_ms is None:
