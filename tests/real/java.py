@@ -19,7 +19,6 @@ KAFKA = (
     "org.apache.kafka:kafka-tools:4.3.1",
     "org.slf4j:slf4j-simple:1.7.36",  # without it Kafka logs nothing
 )
-APICURIO = "io.apicurio:apicurio-registry-app:{version}:tar.gz:all"
 AVRO = "org.apache.avro:avro:1.12.1"
 
 _DEPENDENCY_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"

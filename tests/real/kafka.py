@@ -13,6 +13,7 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -60,7 +61,7 @@ class Kafka:
         topic = NewTopic(made, partitions, len(self.nodes), config=config or {})
         client = self.admin()
         client.create_topics([topic])[made].result(30)
-        wait_until(lambda: made in self._topics(), 30, f"topic {made}")
+        wait_until(lambda: made in self.admin().list_topics(timeout=10).topics, 30, made)
         return made
 
     def count_brokers(self) -> int:
@@ -69,10 +70,6 @@ class Kafka:
             return len(self.admin().list_topics(timeout=3).brokers)
         except KafkaException:
             return 0
-
-    def _topics(self) -> dict[str, object]:
-        topics: dict[str, object] = self.admin().list_topics(timeout=10).topics
-        return topics
 
 
 @contextmanager
@@ -136,14 +133,13 @@ def _make_cluster(folder: Path, node_count: int) -> Kafka:
             )
         )
         _format(home, properties, libraries, cluster_id)
-        command = [java(17), *_OPTIONS, "-cp", libraries, "kafka.Kafka", properties]
+        command = [*_java(libraries), "kafka.Kafka", str(properties)]
         nodes.append(
             Server(
                 f"Kafka node {number}",
                 command,
                 home / "kafka.log",
-                # One node alone answers nothing of use before its quorum has a leader.
-                lambda port=direct[at]: node_count > 1 or _answers(port),
+                partial(_answers, node_count, direct[at]),
             )
         )
     return Kafka(nodes, direct, proxies)
@@ -189,9 +185,9 @@ def _properties(
 
 
 def _format(home: Path, properties: Path, libraries: str, cluster_id: str) -> None:
-    tool = [java(17), *_OPTIONS, "-cp", libraries, "kafka.tools.StorageTool"]
+    tool = [*_java(libraries), "kafka.tools.StorageTool"]
     done = subprocess.run(
-        [*tool, "format", "-t", cluster_id, "-c", properties],
+        [*tool, "format", "-t", cluster_id, "-c", str(properties)],
         cwd=home,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -203,9 +199,16 @@ def _format(home: Path, properties: Path, libraries: str, cluster_id: str) -> No
         raise DidNotStart(f"Kafka did not format its storage:\n{done.stdout}{done.stderr}")
 
 
-def _answers(port: int) -> bool:
+def _answers(node_count: int, port: int) -> bool:
+    # One of several answers nothing of use before the others are there.
+    if node_count > 1:
+        return True
     client = AdminClient({"bootstrap.servers": f"{HOST}:{port}", "log_level": 0})
     try:
         return bool(client.list_topics(timeout=1).brokers)
     except KafkaException:
         return False
+
+
+def _java(libraries: str) -> list[str]:
+    return [str(java(17)), *_OPTIONS, "-cp", libraries]

@@ -43,7 +43,7 @@ class Postgres:
 @contextmanager
 def start_postgres() -> Iterator[Postgres]:
     """A server for as long as this context. Raises Missing without PostgreSQL, and DidNotStart."""
-    programs = _programs()
+    programs = find_programs()
     # PostgreSQL refuses to run as root; another user cannot enter the folders of pytest.
     user = _USER if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="kontrakt-postgres-"))
@@ -93,8 +93,8 @@ def start_postgres() -> Iterator[Postgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _programs() -> Path:
-    """The folder of the newest PostgreSQL server on this machine."""
+def find_programs() -> Path:
+    """The folder of the PostgreSQL server on this machine. Raises Missing."""
     found = [path for pattern in _HOMES for path in Path("/").glob(pattern)]
     on_path = shutil.which("postgres")
     if on_path is not None:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
-import requests
-
-from real.java import APICURIO, java, maven_archive
+from real.java import java, maven_archive
 from real.processes import HOST, Server, free_ports, start_on_free_ports
 from real.proxy import Proxy, open_proxy
 
@@ -24,6 +24,11 @@ class Line:
     jar: str
     own_api: str
     """The path of Apicurio's own API."""
+
+    @property
+    def artifact(self) -> str:
+        """The archive on Maven Central."""
+        return f"io.apicurio:apicurio-registry-app:{self.version}:tar.gz:all"
 
 
 LINES = (
@@ -52,8 +57,8 @@ class Registry:
     def clear(self) -> None:
         """Forget all schemas and levels."""
         for path in ("/groups/default/artifacts", "/admin/rules"):
-            answer = requests.delete(self._own + path, timeout=30)
-            assert answer.status_code in (204, 404), f"{path}: {answer.status_code} {answer.text}"
+            status = _status("DELETE", self._own + path, 30)
+            assert status in (204, 404), f"DELETE {path}: {status}"
 
 
 @contextmanager
@@ -62,7 +67,7 @@ def start_registry(line: Line, folder: Path, database: Path | None = None) -> It
 
     Raises Missing without Java or Maven, and DidNotStart.
     """
-    home = maven_archive(APICURIO.format(version=line.version))
+    home = maven_archive(line.artifact)
     jar = next(home.rglob(line.jar))
 
     def start(attempt: int) -> tuple[Server, int]:
@@ -99,13 +104,17 @@ def _make_server(
         f"Apicurio Registry {line.version}",
         [java(line.java), *options, "-jar", jar],
         folder / f"{line.name}.log",
-        lambda: _answers(f"http://{HOST}:{port}/apis/ccompat/v7/subjects"),
+        lambda: _status("GET", f"http://{HOST}:{port}/apis/ccompat/v7/subjects", 2) == 200,
         environment=environment,
     )
 
 
-def _answers(url: str) -> bool:
+def _status(method: str, url: str, timeout: float) -> int:
+    """The HTTP status of an answer; 0 when there is none."""
     try:
-        return requests.get(url, timeout=2).status_code == 200
-    except requests.RequestException:
-        return False
+        with urlopen(Request(url, method=method), timeout=timeout) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
