@@ -159,11 +159,14 @@ class _Call:
 
     def content(self) -> Content:
         body = self.object()
-        text, type = body.get("schema"), body.get("schemaType") or "AVRO"
+        text, type = body.get("schema"), body.get("schemaType")
         if not isinstance(text, str):
             raise RegistryError(42201, 'Empty schema: "schema" must be a string')
+        if type is None:
+            type = "AVRO"
         if not isinstance(type, str):
             raise RegistryError(422, '"schemaType" must be a string')
+        text.encode()  # raises UnicodeError for halves of characters, which cannot be kept
         references = _read_references(body.get("references") or [])
         metadata = _check_shape("metadata", body.get("metadata"))
         return Content(
