@@ -140,7 +140,7 @@ class Finding:
         """16 hex digits that stay the same when lines move."""
         path = "/".join(map(str, self.location.path))
         key = "\0".join((self.rule.id, self.subject, self.location.file, path, self.message))
-        return hashlib.sha256(key.encode()).hexdigest()[:16]
+        return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     @property
     def sort_key(self) -> tuple[str, int, int, int, str, str, str]:
