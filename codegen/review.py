@@ -20,6 +20,7 @@ from codegen.impact import Impact, judge_impact
 from codegen.lock import Lock
 from codegen.rules.breaking import report_breaks
 from codegen.rules.decoding import report_surprises
+from codegen.rules.evolution import report_hazards
 from codegen.source import Place
 
 REGISTRY_DIFFERS = rule(
@@ -72,6 +73,7 @@ def review(
         if isinstance(baseline, RegistryBaseline):
             _compare_levels(subject, history, findings)
     report_breaks(judged, findings)
+    report_hazards(((subject, histories[subject.name]) for subject in changed), findings)
     for subject in changed:
         _foresee(subject, histories[subject.name], findings)
     if isinstance(baseline, RegistryBaseline):

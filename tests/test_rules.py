@@ -19,7 +19,7 @@ from codegen.targets import discover_targets
 CORPUS = Path(__file__).parent / "rules"
 CASES = sorted(path.name for path in CORPUS.iterdir() if path.is_dir())
 
-NEEDS_A_PAST = ("compat/",)
+NEEDS_A_PAST = ("compat/", "change/", "waiver/")
 """Rules about two versions of a schema: tests/evolution holds their cases."""
 
 OUTSIDE_A_REPOSITORY = ("generate/not-fresh", "compare/")
