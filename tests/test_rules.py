@@ -1,7 +1,7 @@
-"""Each rule, from outside: a folder with a repository it must complain about, and one it must not.
+"""Each rule, from outside: a repository it must complain about, and one it must not.
 
-tests/rules/<category.rule>/bad and good are contract repositories. expect.txt lists what is found in
-the bad one, a line `file:line:column rule` each; prose is not compared.
+tests/rules/<category.rule>/bad and good are contract repositories. expect.txt lists what is found
+in the bad one, a line `file:line:column rule` each; prose is not compared.
 """
 
 from __future__ import annotations
