@@ -164,7 +164,11 @@ def _check_sender(request: HttpRequest, is_local: bool) -> Response | None:
         is_own_page = is_own_name = False
     if is_own_page and is_own_name:
         return None
-    return _refuse(403, f"Requests of other sites are refused (host {host[:100]!r})")
+    return _refuse(
+        403,
+        f"Only this machine is served, and no pages of other sites (host {host[:100]!r}); "
+        "to serve others, start with --host",
+    )
 
 
 def _is_loopback(host: str) -> bool:
