@@ -147,7 +147,8 @@ async def _answer(store: Store, request: HttpRequest) -> Response:
         except (ValueError, RecursionError):
             return _refuse(400, "The body is not JSON")
     path = request.scope.get("raw_path", b"").decode("ascii", "replace").partition("?")[0]
-    asked = Request(request.method, path, dict(request.query_params), body)
+    query = {name: request.query_params.getlist(name) for name in request.query_params}
+    asked = Request(request.method, path, query, body)
     return await asyncio.to_thread(respond, store, asked)
 
 
