@@ -119,11 +119,21 @@ class Related:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """The schemas before and after a change, by their fingerprints."""
+
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing the tool tells a person.
 
     `message` says what is wrong, `hint` what to do, `note` what stands under the caret, and
-    `related` shows the other side. `subject` is the contract it concerns, where there is one.
+    `related` shows the other side. `subject` is the contract it concerns, where there is one, and
+    `change` names its schemas, so that a waiver can be bound to them. `waived` is empty, or says
+    until when people live with it, and why.
     """
 
     rule: Rule
@@ -134,6 +144,8 @@ class Finding:
     hint: str = ""
     related: tuple[Related, ...] = ()
     subject: str = ""
+    change: Change | None = None
+    waived: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -206,14 +218,14 @@ def override_severities(
     """The findings as a repository wants them judged.
 
     `severities` gives a severity, or `off`, to rule ids and to patterns such as `docs/*`; the last
-    pattern that fits counts, and an exact id goes before any pattern.
+    pattern that fits counts, and an exact id goes before any pattern. What is waived stays a note.
     """
     kept = []
     for item in findings:
         fitting = [word for name, word in severities.items() if fnmatchcase(item.rule.id, name)]
         word = severities.get(item.rule.id, fitting[-1] if fitting else item.severity.value)
         if word != "off":
-            kept.append(replace(item, severity=Severity(word)))
+            kept.append(item if item.waived else replace(item, severity=Severity(word)))
     return kept
 
 

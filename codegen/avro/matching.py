@@ -178,7 +178,7 @@ def _stands_for(new: Target, old: Target) -> bool:
     match new, old:
         case Primitive(), Primitive():
             return is_promotable(new, old) or is_promotable(old, new)
-        case (Record() | Enum() | Fixed()), (Record() | Enum() | Fixed()):
+        case ((Record() | Enum() | Fixed()), (Record() | Enum() | Fixed())):
             is_match = has_matching_name(new, old) or has_matching_name(old, new)
             return is_match and type(new) is type(old)
         case _:

@@ -24,6 +24,7 @@ def render_report(report: Report) -> str:
 
 
 def _finding_value(finding: Finding) -> dict[str, Json]:
+    change = finding.change
     return {
         "rule": finding.rule.id,
         "severity": finding.severity.value,
@@ -41,6 +42,8 @@ def _finding_value(finding: Finding) -> dict[str, Json]:
             for related in finding.related
         ],
         "fingerprint": finding.fingerprint,
+        "change": change and {"from": change.before, "to": change.after},
+        "waived": finding.waived,
     }
 
 

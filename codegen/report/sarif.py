@@ -65,6 +65,9 @@ def _result(finding: Finding, index: int) -> dict[str, Json]:
         ]
     if finding.subject:
         value["properties"] = {"subject": finding.subject}
+    if finding.waived:
+        justification = printable(finding.waived)
+        value["suppressions"] = [{"kind": "external", "justification": justification}]
     return value
 
 
