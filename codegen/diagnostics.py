@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from fnmatch import fnmatchcase
 
+from codegen.editing import Mend
 from codegen.source import Path, Place, SourceError, Span
 
 
@@ -133,7 +134,7 @@ class Finding:
     `message` says what is wrong, `hint` what to do, `note` what stands under the caret, and
     `related` shows the other side. `subject` is the contract it concerns, where there is one, and
     `change` names its schemas, so that a waiver can be bound to them. `waived` is empty, or says
-    until when people live with it, and why.
+    until when people live with it, and why. Each of `mends` would do away with it, the best first.
     """
 
     rule: Rule
@@ -146,6 +147,7 @@ class Finding:
     subject: str = ""
     change: Change | None = None
     waived: str = ""
+    mends: tuple[Mend, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -186,11 +188,13 @@ class Findings:
         related: tuple[Related, ...] = (),
         subject: str = "",
         severity: Severity | None = None,
+        mends: tuple[Mend, ...] = (),
     ) -> None:
         """Record a finding; positions are looked up now."""
         where = locate(place) if isinstance(place, Place) else place
+        severity = severity or rule.severity
         self.items.append(
-            Finding(rule, severity or rule.severity, where, message, note, hint, related, subject)
+            Finding(rule, severity, where, message, note, hint, related, subject, mends=mends)
         )
 
     def add_source_error(self, rule: Rule, error: SourceError) -> None:
