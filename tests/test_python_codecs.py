@@ -1,0 +1,69 @@
+"""The codecs of generated packages: their bytes beside fastavro's, and any bytes beside theirs."""
+
+from __future__ import annotations
+
+import io
+import random
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import pytest
+from python_packages import Schemas, Values, make_event
+
+HEADER = b"\x00\x00\x00\x00\x2a"
+
+
+def fastavro_bytes(parsed: Any, datum: Any) -> bytes:
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, parsed, datum)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_messages_are_what_fastavro_writes(tmp_path: Path, seed: int) -> None:
+    schema = Schemas(seed, for_fastavro=True).event()
+    package, event = make_event(tmp_path, schema)
+    parsed = fastavro.parse_schema(schema)
+    values = Values(seed, package, event, parsed)
+    for _ in range(40):
+        model, datum = values.pair(parsed)
+        expected = fastavro_bytes(parsed, datum)
+        assert event.encode(model, HEADER) == HEADER + expected
+        assert event.codec.encode(model, HEADER) == HEADER + expected
+        for decode in (event.decode, event.codec.decode):
+            decoded = decode(HEADER + expected)
+            assert decoded == model and type(decoded) is event.model
+            assert event.encode(decoded, b"") == expected
+
+
+@pytest.mark.parametrize("seed", range(60, 90))
+def test_damaged_messages_give_one_error_or_a_value(tmp_path: Path, seed: int) -> None:
+    schema = Schemas(seed).event()
+    package, event = make_event(tmp_path, schema)
+    parsed = fastavro.parse_schema(schema)
+    values = Values(seed, package, event, parsed)
+    pick = random.Random(seed)
+    error = package.DecodeError
+    for _ in range(5):
+        model = values.pair(parsed)[0]
+        data = event.encode(model, b"")
+        assert data == event.codec.encode(model, b"") and event.decode(data, 0) == model
+        damaged = [data[:end] for end in range(min(len(data), 300))]
+        damaged += [data + b"\0", data + data, pick.randbytes(40), b"\xff" * 30, b"\x01" * 9]
+        for _ in range(200):
+            if data:
+                index = pick.randrange(len(data))
+                flipped = bytes([pick.randrange(256)])
+                damaged.append(data[:index] + flipped + data[index + 1 :])
+        for one in damaged:
+            results = []
+            for decode in (event.decode, event.codec.decode):
+                try:
+                    value = decode(one, 0)
+                except error as problem:
+                    results.append(str(problem))
+                else:
+                    results.append(repr(value))
+                    event.codec.encode(value, b"")
+            assert results[0] == results[1]
