@@ -219,6 +219,19 @@ def test_references_of_references_define_each_type_once(registry: Registry) -> N
     assert resolved["fields"][1]["type"]["fields"][0]["type"] == "Base"
 
 
+def test_references_may_lead_to_another_context(registry: Registry) -> None:
+    for subject, size in (("money", 4), (":.dev:money", 8)):
+        registry.register(subject, f'{{"type":"fixed","name":"x.Money","size":{size}}}')
+    for index, (subject, size) in enumerate(((":.:money", 4), ("money", 8))):
+        reference = {"name": "x.Money", "subject": subject, "version": 1}
+        schema = record(("m", "x.Money"), doc=str(index))
+        registry.register(f":.dev:s{index}", schema, references=[reference])
+        path = f"/contexts/.dev/subjects/s{index}/versions/1/schema"
+        assert f'"size":{size}' in registry.get(path, format="resolved")
+    assert registry.code("DELETE", "/subjects/money") == 42206
+    assert registry.code("DELETE", "/contexts/.dev/subjects/money") == 42206
+
+
 def test_the_check_sees_through_references(registry: Registry) -> None:
     registry.register("money", record(("units", "long"), name="x.Money"))
     registry.level("NONE", "money")
