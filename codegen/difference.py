@@ -8,9 +8,10 @@ difference, so an empty list means that nothing changed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum as Enumeration
+from typing import assert_never
 
 from codegen.avro.canonical import render
 from codegen.avro.incompatibility import Target, TooManyPairs, is_promotable
@@ -31,6 +32,7 @@ from codegen.avro.schema import (
     Union,
     split_name,
 )
+from codegen.contract.model import Contract, History, PastVersion, SchemaKey
 from codegen.source import Json, Place
 
 
@@ -44,7 +46,6 @@ class ChangeKind(Enumeration):
     NARROWED = "narrowed"
     CHANGED = "changed"
     MOVED = "moved"
-    DOCUMENTED = "documented"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,109 @@ class _Words:
     kind: ChangeKind
     what: str
     detail: str = ""
+
+
+class State(Enumeration):
+    """What became of an event or a key between two states of a contract."""
+
+    NEW = "new"
+    REMOVED = "removed"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class EventDifference:
+    """What became of one event, or of a key, and everything that changed in it.
+
+    `name` is what people call it. `before` and `after` name the versions and are empty where
+    there is none. `problem` says why a version cannot be read.
+    """
+
+    name: str
+    subject: str
+    state: State
+    before: str = ""
+    after: str = ""
+    differences: tuple[Difference, ...] = ()
+    problem: str = ""
+
+    @property
+    def title(self) -> str:
+        """One line, for example `OrderPlaced v3 -> v4`."""
+        match self.state:
+            case State.CHANGED if self.before and self.after:
+                return f"{self.name} {self.before} -> {self.after}"
+            case State.CHANGED:
+                return self.name
+            case State.NEW:
+                return f"{self.name} is new"
+            case State.REMOVED:
+                return f"{self.name} was removed"
+            case State.UNCHANGED:
+                return f"{self.name} is unchanged"
+            case State.UNREADABLE:
+                return f"{self.name} cannot be compared"
+            case _:
+                assert_never(self.state)
+
+
+def compare_contracts(
+    contract: Contract, before: Mapping[str, History], after: Mapping[str, History] | None = None
+) -> tuple[EventDifference, ...]:
+    """What became of each event and each key, between the latest versions of two histories.
+
+    Without `after` the contract itself is what came of it. Types that events share are told of
+    with each event that uses them.
+    """
+    subjects = {subject.name: subject for subject in contract.subjects}
+    outcome = []
+    for name, subject in _name_subjects(contract):
+        old = _latest(before.get(subject))
+        if after is None:
+            new: PastVersion | None = PastVersion(
+                subject, "", subjects[subject].document, subjects[subject].schema
+            )
+        else:
+            new = _latest(after.get(subject))
+        if old is not None or new is not None:
+            outcome.append(_compare_versions(name, subject, new, old))
+    return tuple(outcome)
+
+
+def _name_subjects(contract: Contract) -> Iterator[tuple[str, str]]:
+    simple = [_simple(event.name) for event in contract.events]
+    for event, name in zip(contract.events, simple, strict=True):
+        yield name if simple.count(name) == 1 else f"{event.name} on {event.topic}", event.subject
+    for topic in contract.topics:
+        if isinstance(topic.key, SchemaKey):
+            yield f"key of {topic.name}", topic.key.subject
+
+
+def _latest(history: History | None) -> PastVersion | None:
+    return history.versions[-1] if history is not None and history.versions else None
+
+
+def _compare_versions(
+    name: str, subject: str, new: PastVersion | None, old: PastVersion | None
+) -> EventDifference:
+    before = f"v{old.version}" if old is not None and old.version else ""
+    after = f"v{new.version}" if new is not None and new.version else ""
+    for version in (old, new):
+        if version is not None and version.schema is None:
+            problem = f"{version.label}: {version.problem or 'it cannot be read as Avro'}"
+            state = State.UNREADABLE
+            return EventDifference(name, subject, state, before, after, problem=problem)
+    if old is None or old.schema is None:
+        return EventDifference(name, subject, State.NEW, "", after)
+    if new is None or new.schema is None:
+        return EventDifference(name, subject, State.REMOVED, before, "")
+    differences = find_differences(new.schema, old.schema)
+    if not new.label:
+        after = f"v{old.version + bool(differences)}" if old.version else ""
+    state = State.CHANGED if differences else State.UNCHANGED
+    return EventDifference(name, subject, state, before, after, differences)
 
 
 def find_differences(new: SchemaGraph, old: SchemaGraph) -> tuple[Difference, ...]:
@@ -161,11 +265,13 @@ def _compare_defaults(what: str, new: Default | None, old: Default | None) -> It
         yield _Words(ChangeKind.CHANGED, f"default of {what}", detail)
 
 
+_ADDED_OR_REMOVED = {True: ChangeKind.ADDED, False: ChangeKind.REMOVED}
+
+
 def _compare_docs(what: str, new: str | None, old: str | None) -> Iterator[_Words]:
-    if new == old:
-        return
-    detail = " anew" if new and old else "" if new else " no more"
-    yield _Words(ChangeKind.DOCUMENTED, what, detail)
+    if new != old:
+        kind = ChangeKind.CHANGED if new and old else _ADDED_OR_REMOVED[bool(new)]
+        yield _Words(kind, f"doc of {what}")
 
 
 def _compare_aliases(what: str, new: tuple[str, ...], old: tuple[str, ...]) -> Iterator[_Words]:
