@@ -22,8 +22,8 @@ CASES = sorted(path.name for path in CORPUS.iterdir() if path.is_dir())
 NEEDS_A_PAST = ("compat/", "change/", "waiver/")
 """Rules about two versions of a schema: tests/evolution holds their cases."""
 
-OUTSIDE_A_REPOSITORY = ("generate/not-fresh", "compare/")
-"""Rules about generated files and bare schemas: tests of their commands hold their cases."""
+OUTSIDE_A_REPOSITORY = ("generate/not-fresh", "registry/", "snapshot/")
+"""Rules about generated files, registries and snapshots: the tests of those hold their cases."""
 
 
 def find(root: Path) -> list[str]:
