@@ -15,8 +15,7 @@ import pytest
 from registry_fake import RegistryFake, serve
 
 from codegen.avro.canonical import render
-from codegen.baselines import Baseline, open_baseline
-from codegen.baselines.registry import open_registry
+from codegen.baselines import Baseline, open_baseline, open_registry
 from codegen.baselines.snapshot import save_snapshot
 from codegen.contract.load import load_contract
 from codegen.contract.model import Contract, Level, RegistrySettings

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path as FilePath
 from typing import Protocol, TypeVar
 from urllib.parse import quote
 
@@ -22,15 +21,13 @@ from codegen.baselines.holdings import (
     StoredVersion,
     VersionReference,
     make_histories,
+    select_departed,
 )
-from codegen.contract.model import Contract, History, Level, RegistrySettings, Subject
+from codegen.contract.model import Contract, History, Level, Subject
 from codegen.diagnostics import CouldNotCheck
 from codegen.source import Json
 
 T = TypeVar("T")
-
-EMBEDDED = ".kontrakt/registry.db"
-"""Where the embedded registry lies under the root of a contract repository."""
 
 CONNECTIONS = 32
 """How many requests are under way at once."""
@@ -356,22 +353,10 @@ class RegistryBaseline:
         names = [subject.name for subject in contract.subjects]
         return make_histories(self.client.fetch(names), names, "registry")
 
-
-def open_registry(settings: RegistrySettings, root: FilePath) -> RegistryClient:
-    """The registry of the settings; the embedded one of the repository where they name none.
-
-    Nothing is sent yet. Raises KontraktError for settings that cannot be meant.
-    """
-    transport: Transport
-    if settings.url is None:
-        from codegen.baselines.embedded import EmbeddedTransport  # noqa: PLC0415
-
-        transport = EmbeddedTransport(root / EMBEDDED, f"embedded registry {EMBEDDED}")
-    else:
-        from codegen.baselines.http import HttpTransport  # noqa: PLC0415 - requests takes 90 ms
-
-        transport = HttpTransport(settings, root)
-    return RegistryClient(transport)
+    def departed(self, contract: Contract) -> Mapping[str, History]:
+        """The histories of subjects that the contract seems to have had; see Archive."""
+        names = select_departed(self.client.subjects(), contract)
+        return make_histories(self.client.fetch(names), names, "registry") if names else {}
 
 
 def clean(text: str, longest: int = 500) -> str:
