@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 
 from codegen.avro.canonical import render
 from codegen.avro.resolution import TooManyPairs
-from codegen.baselines import Baseline
+from codegen.baselines import Archive, Baseline
 from codegen.baselines.registry import RegistryBaseline, RegistryClient
 from codegen.compatibility import SCOPES, Direction, Judge, Verdict
 from codegen.contract.model import Contract, History, Level, Subject
@@ -22,6 +22,7 @@ from codegen.lock import Lock
 from codegen.rules.breaking import report_breaks
 from codegen.rules.decoding import report_surprises
 from codegen.rules.evolution import report_hazards
+from codegen.rules.renames import report_renames
 from codegen.rules.waivers import apply_waivers, name_changes
 from codegen.source import Place
 
@@ -96,6 +97,10 @@ def _judge_all(
             _compare_levels(subject, history, findings)
     report_breaks(judged, findings)
     report_hazards(((subject, histories[subject.name]) for subject in changed), findings)
+    events = {event.subject for event in contract.events}
+    new_events = [subject for subject in new if subject.name in events]
+    if new_events and isinstance(baseline, Archive):
+        report_renames(new_events, baseline.departed(contract), findings)
     for subject in changed:
         _foresee(subject, histories[subject.name], findings)
     if isinstance(baseline, RegistryBaseline):
