@@ -35,6 +35,9 @@ from codegen.avro.schema import (
 from codegen.contract.model import Contract, History, PastVersion, SchemaKey
 from codegen.source import Json, Place
 
+MOST = 12
+"""The most differences of one event that a report lists; kontrakt diff lists them all."""
+
 
 class ChangeKind(Enumeration):
     """What sort of change it is; the value begins its line."""
@@ -116,6 +119,19 @@ class EventDifference:
                 return f"{self.name} cannot be compared"
             case _:
                 assert_never(self.state)
+
+
+def describe_differences(
+    compared: Iterable[EventDifference],
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The section of a report: a line for each event that changed; none where none did."""
+    lines = tuple(
+        f"{one.title}: {'; '.join(map(str, one.differences[:MOST]))}"
+        + (f"; and {len(one.differences) - MOST} more" if len(one.differences) > MOST else "")
+        for one in compared
+        if one.state is State.CHANGED
+    )
+    return (("What changed", lines),) if lines else ()
 
 
 def compare_contracts(
