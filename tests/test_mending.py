@@ -486,3 +486,18 @@ def test_a_waiver_of_one_finding_does_not_keep_another_from_being_mended(
     assert "1 fixed, " in done.stdout
     mended = TIER.replace('"string",', '"string", "default": "unknown",')
     assert (shop / PLACED).read_text("utf-8") == both.replace(TIER, mended)
+
+
+def test_a_renamed_type_gets_its_alias_where_it_is_defined(check: Run, shop: Path) -> None:
+    for path in (shop / "schemas/retail/orders").iterdir():
+        text = path.read_text("utf-8").replace('"name": "Customer"', '"name": "Client"')
+        path.write_text(text.replace('"type": "Customer"', '"type": "Client"'), "utf-8")
+    manifest = shop / "schemas/contracts.yaml"
+    manifest.write_text(manifest.read_text().replace("FULL_TRANSITIVE", "BACKWARD"))
+    before = {path: path.read_text("utf-8") for path in shop.rglob("*.avsc")}
+    done = check("--fix", "--against", "folder:../released")
+    assert done.returncode == 0, done.stdout
+    path = shop / "schemas/retail/orders/Customer.avsc"
+    line = '"namespace": "retail.orders",\n'
+    before[path] = before[path].replace(line, f'{line}  "aliases": ["retail.orders.Customer"],\n')
+    assert {path: path.read_text("utf-8") for path in shop.rglob("*.avsc")} == before
