@@ -232,6 +232,32 @@ def test_several_breaks_of_one_file_are_all_mended(tmp_path: Path) -> None:
     assert "".join(change.after.text.split()).startswith("".join(record(ID).split())[:-2])
 
 
+def test_one_hopeless_file_does_not_keep_others_from_being_mended(tmp_path: Path) -> None:
+    """And forty files cost a few checks, not forty: all that can be mended is mended at once."""
+    names = [f"Event{number}" for number in range(40)]
+    for side in ("before", "after"):
+        folder = tmp_path / side / "schemas/shop"
+        folder.mkdir(parents=True)
+        topics = "".join(
+            f"  {name.lower()}: {{doc: Some., partitions: 1, events: [shop.{name}]}}\n"
+            for name in names
+        )
+        text = f"version: 1\ndefaults: {{compatibility: BACKWARD}}\ntopics:\n{topics}"
+        (folder.parent / "contracts.yaml").write_text(f"{text}services: {{}}\n")
+        for name in names:
+            fields = ID
+            if name == "Event17":
+                fields = ID if side == "before" else ID.replace('"string"', '"int"')
+            if side == "after":
+                fields += ', {"name": "n", "type": "long"}'
+            (folder / f"{name}.avsc").write_text(record(fields).replace("Sold", name))
+    past = FolderBaseline(tmp_path / "before")
+    mending = mend(load(tmp_path / "after"), past, Lock())
+    assert len(mending.changes) == len(mending.mends) == 40
+    for change in mending.changes:
+        assert change.after.text == change.before.text.replace('"long"', '"long", "default": 0')
+
+
 STYLES = {
     "four blanks": json.dumps(json.loads(record(ID)), indent=4),
     "tabs": json.dumps(json.loads(record(ID)), indent="\t"),
