@@ -240,8 +240,8 @@ def blank(model: type[Any]) -> Any:
 
 
 # A number of several bytes is FIRST of the first byte, and SIGN of it times what the others make.
-_FIRST: Final = tuple((byte & 127) >> 1 ^ -(byte & 1) for byte in range(256))
-_SIGN: Final = (64, -64) * 128
+FIRST: Final = tuple((byte & 127) >> 1 ^ -(byte & 1) for byte in range(256))
+SIGN: Final = (64, -64) * 128
 
 
 def read_long(data: bytes, position: int) -> tuple[int, int]:
@@ -251,29 +251,29 @@ def read_long(data: bytes, position: int) -> tuple[int, int]:
         return ZIGZAG[first], position + 1
     second = data[position + 1]
     if second < 128:
-        return _FIRST[first] + _SIGN[first] * second, position + 2
+        return FIRST[first] + SIGN[first] * second, position + 2
     third = data[position + 2]
     if third < 128:
-        return _FIRST[first] + _SIGN[first] * (second + (third << 7) - 0x80), position + 3
+        return FIRST[first] + SIGN[first] * (second + (third << 7) - 0x80), position + 3
     fourth = data[position + 3]
     rest = second + (third << 7) + (fourth << 14)
     if fourth < 128:
-        return _FIRST[first] + _SIGN[first] * (rest - 0x4080), position + 4
+        return FIRST[first] + SIGN[first] * (rest - 0x4080), position + 4
     fifth = data[position + 4]
     rest += fifth << 21
     if fifth < 128:
-        return _FIRST[first] + _SIGN[first] * (rest - 0x204080), position + 5
+        return FIRST[first] + SIGN[first] * (rest - 0x204080), position + 5
     rest -= 0x10204080
     for shift in (28, 35, 42, 49):
         position += 1
         byte = data[position + 4]
         if byte < 128:
-            return _FIRST[first] + _SIGN[first] * (rest + (byte << shift)), position + 5
+            return FIRST[first] + SIGN[first] * (rest + (byte << shift)), position + 5
         rest += (byte & 127) << shift
     last = data[position + 5]
     if last > 1:
         raise OverflowError
-    return _FIRST[first] + _SIGN[first] * (rest + (last << 56)), position + 6
+    return FIRST[first] + SIGN[first] * (rest + (last << 56)), position + 6
 
 
 def read_int(data: bytes, position: int) -> tuple[int, int]:
