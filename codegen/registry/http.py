@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -51,14 +51,20 @@ def serve(store: Store, host: str, port: int, on_ready: Callable[[str], None]) -
     To be called in the main thread. Port 0 takes a free one; `on_ready` is told the address once
     it answers. Raises KontraktError when the port cannot be had or the extra `server` is missing.
     """
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stopping = threading.Event()
+    # No KeyboardInterrupt: one that hits Thread.join makes it forget that the thread still runs.
+    before = {
+        number: signal.signal(number, lambda number, frame: stopping.set())
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
     try:
-        with suppress(KeyboardInterrupt), _run(store, host, port) as (address, thread):
+        with _run(store, host, port) as (address, thread):
             on_ready(address)
-            while thread.is_alive():
-                thread.join(1)
+            while thread.is_alive() and not stopping.wait(1):
+                pass
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
