@@ -7,7 +7,6 @@ the lock names is ever deleted, and a person's change is never overwritten witho
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
@@ -19,13 +18,9 @@ from pathlib import Path, PurePosixPath
 from codegen.avro.canonical import render
 from codegen.contract.model import Contract, Service
 from codegen.diagnostics import CouldNotCheck, Findings, KontraktError, Location, rule
-from codegen.source import Json, Place, SourceError, read_json
+from codegen.lock import LOCK_NAME, LOCK_VERSION, fingerprint, hash_text, read_lock
+from codegen.source import Json, Place
 from codegen.targets import Target
-
-LOCK_NAME = "kontrakt.lock"
-"""The lock file's name under generated/."""
-
-LOCK_VERSION = 1
 
 NOT_FRESH = rule(
     "generate/not-fresh",
@@ -132,7 +127,7 @@ def compare(contract: Contract, outputs: tuple[Output, ...], folder: Path) -> Co
 
     Raises CouldNotCheck when the lock or a file cannot be read.
     """
-    locked = _read_lock(folder / LOCK_NAME)
+    locked = read_lock(folder / LOCK_NAME).files
     expected = {path: text for output in outputs for path, text in output.files.items()}
     present = set(_files_in(folder, {output.folder for output in outputs} | _folders(locked)))
     states = [
@@ -205,8 +200,8 @@ def report_states(comparison: Comparison, findings: Findings, prefix: str) -> No
 def render_lock(contract: Contract, outputs: Iterable[Output]) -> str:
     """The lock: what each service was generated from, and the hash of each file.
 
-    `schemas` holds each event's schema, whole, under the first 16 hex digits of the SHA-256 of its
-    text, so that it stays known which schema a service was built with.
+    `schemas` holds each event's schema, whole, under its fingerprint, so that it stays known which
+    schema a service was built with.
     """
     schemas: dict[str, Json] = {}
     services: dict[str, Json] = {}
@@ -215,7 +210,7 @@ def render_lock(contract: Contract, outputs: Iterable[Output]) -> str:
         entry = services.setdefault(output.service, {})
         entry[output.target] = {
             "events": _pinned_events(by_name[output.service], schemas),
-            "files": {path: _hash(text) for path, text in sorted(output.files.items())},
+            "files": {path: hash_text(text) for path, text in sorted(output.files.items())},
         }
     value = {
         "version": LOCK_VERSION,
@@ -250,7 +245,7 @@ def _pinned_events(service: Service, schemas: dict[str, Json]) -> dict[str, str]
     pinned: dict[str, str] = {}
     for event in (*service.produces, *service.consumes):
         text = render(event.schema, inline=True)
-        key = _hash(text)[:16]
+        key = fingerprint(text)
         schemas[key] = json.loads(text)
         pinned[event.subject] = key
     return dict(sorted(pinned.items()))
@@ -285,15 +280,11 @@ def _state(folder: Path, path: str, expected: str | None, locked: str | None) ->
         state = State.UNCHANGED
     elif locked is None:
         state = State.ORPHAN if expected is None else State.EDITED
-    elif actual is None or _hash(actual) != locked:
+    elif actual is None or hash_text(actual) != locked:
         state = State.EDITED
     else:
         state = State.STALE if expected is None else State.CHANGED
     return FileState(path, state, expected, actual)
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _read_text(path: Path) -> str | None:
@@ -303,30 +294,6 @@ def _read_text(path: Path) -> str | None:
         return None
     except OSError as error:
         raise CouldNotCheck(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _read_lock(path: Path) -> dict[str, str]:
-    """The hash of each file that the lock names, by path."""
-    text = _read_text(path)
-    if text is None:
-        return {}
-    try:
-        value = read_json(str(path), text).value
-        if value["version"] != LOCK_VERSION:
-            raise CouldNotCheck(
-                f"{path} has the version {value['version']}, and this kontrakt knows {LOCK_VERSION}",
-                "update kontrakt",
-            )
-        return {
-            file: digest
-            for targets in value["services"].values()
-            for entry in targets.values()
-            for file, digest in entry["files"].items()
-        }
-    except (SourceError, KeyError, TypeError, AttributeError):
-        raise CouldNotCheck(
-            f"{path} is damaged", "restore it from git, or delete it and run kontrakt generate"
-        ) from None
 
 
 def _folders(locked: Mapping[str, str]) -> set[str]:

@@ -17,6 +17,7 @@ from codegen.compatibility import SCOPES, Direction, Judge, Verdict
 from codegen.contract.model import Contract, History, Level, Subject
 from codegen.diagnostics import Findings, Severity, rule
 from codegen.impact import Impact, judge_impact
+from codegen.lock import Lock
 from codegen.rules.breaking import report_breaks
 from codegen.rules.decoding import report_surprises
 from codegen.source import Place
@@ -48,8 +49,13 @@ class Review:
     """The subjects with a verdict that is not good."""
 
 
-def review(contract: Contract, baseline: Baseline, findings: Findings) -> Review:
-    """Judge every subject of the contract at its level. Raises CouldNotCheck."""
+def review(
+    contract: Contract, baseline: Baseline, findings: Findings, lock: Lock | None = None
+) -> Review:
+    """Judge every subject of the contract at its level. Raises CouldNotCheck.
+
+    `lock` tells which schemas the services' stubs were made from.
+    """
     histories = baseline.histories(contract)
     judge = Judge()
     new: list[Subject] = []
@@ -75,7 +81,7 @@ def review(contract: Contract, baseline: Baseline, findings: Findings) -> Review
         tuple(new),
         tuple(changed),
         tuple(unchanged),
-        _impacts(contract, {subject.name for subject in changed}, histories, judge),
+        _impacts(contract, {one.name for one in changed}, histories, judge, lock or Lock()),
         sum(len(history.versions) for history in histories.values()),
         tuple(subject.name for subject, verdict in judged if not verdict.is_compatible),
     )
@@ -134,13 +140,17 @@ def _ask_registry(
 
 
 def _impacts(
-    contract: Contract, changed: set[str], histories: Mapping[str, History], judge: Judge
+    contract: Contract,
+    changed: set[str],
+    histories: Mapping[str, History],
+    judge: Judge,
+    lock: Lock,
 ) -> tuple[Impact, ...]:
     touched = {
         name for subject in contract.subjects if subject.name in changed for name in subject.events
     }
     return tuple(
-        judge_impact(contract, event, histories[event.subject], judge)
+        judge_impact(contract, event, histories[event.subject], judge, lock)
         for event in contract.events
         if event.name in touched and event.subject in histories
     )

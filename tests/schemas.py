@@ -36,4 +36,4 @@ def record(*fields: Any, name: str = "R", **more: Any) -> dict[str, Any]:
     items = [
         item if isinstance(item, dict) else {"name": item[0], "type": item[1]} for item in fields
     ]
-    return {"type": "record", "name": name, "fields": items, **more}
+    return {"type": "record", "name": name, "fields": items} | more

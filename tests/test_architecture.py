@@ -24,7 +24,7 @@ HOMES = {
     "ruamel": "source.py",
     "starlette": "registry/http.py",
     "uvicorn": "registry/http.py",
-    "sqlite3": ("registry/store.py", "retail/", "targets/python/runtime/"),
+    "sqlite3": ("registry/database.py", "retail/", "targets/python/runtime/"),
     "confluent_kafka": ("retail/demo.py", "targets/python/runtime/kafka.py"),
     "pytest": "registry/pytest_plugin.py",
 }

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from random_schemas import SchemaMaker
 
 from codegen.avro.canonical import (
     fingerprint_crc64,
@@ -15,7 +16,8 @@ from codegen.avro.canonical import (
     render,
     write_json,
 )
-from codegen.avro.parse import parse_schema
+from codegen.avro.normalization import normalize
+from codegen.avro.parse import CONFLUENT, parse_schema
 from codegen.diagnostics import Findings
 from codegen.source import read_json
 from schemas import parse_text, record, schema
@@ -109,3 +111,39 @@ def test_a_name_that_is_a_word_of_avro_is_never_shortened() -> None:
     inner = {"type": "fixed", "name": "record", "size": 1}
     text = render(schema(record(("a", inner), ("b", "n.record"), name="n.R")))
     assert json.loads(text)["fields"][1]["type"] == "n.record"
+
+
+def test_normalize_sorts_what_has_no_order() -> None:
+    value = record(
+        {"name": "a", "type": "int", "z": {"b": 1, "a": [{"d": 1, "c": 2}]}, "y": 1,
+         "aliases": ["y", "x"]},
+        type="error", doc="", aliases=["Z", "Y"],
+    )  # fmt: skip
+    text = render(normalize(schema(value)))
+    assert text == (
+        '{"type":"record","name":"R","fields":[{"name":"a","type":"int","aliases":["x","y"],"y":1,'
+        '"z":{"a":[{"c":2,"d":1}],"b":1}}],"aliases":["Y","Z"]}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "default", "kept"),
+    [
+        ("float", 1, "1.0"), ("double", 1, "1.0"), ("float", 16777217, "1.6777216E7"),
+        ("float", 0.1, "0.1"), ("long", 1, "1"), (["null", "int"], None, "null"),
+        (["null", "int"], 2, None), ({"type": "array", "items": "float"}, [1], "[1.0]"),
+        ({"type": "map", "values": "int"}, {"b": 1, "a": 2}, '{"b":1,"a":2}'),
+    ],
+)  # fmt: skip
+def test_normalize_writes_defaults_by_their_types(kind: Any, default: Any, kept: Any) -> None:
+    value = record({"name": "a", "type": kind, "default": default})
+    text = render(normalize(schema(value, CONFLUENT)))
+    assert (f'"default":{kept}' in text) if kept else ("default" not in text)
+
+
+def test_what_is_normalized_is_normalized() -> None:
+    for seed in range(200):
+        graph = schema(SchemaMaker(seed, plain=True).schema())
+        once = normalize(graph)
+        assert render(normalize(once)) == render(once)
+        assert parsing_canonical_form(once) == parsing_canonical_form(graph)

@@ -12,7 +12,8 @@ from threading import Lock
 from codegen.baselines.registry import Answer
 from codegen.diagnostics import CouldNotCheck
 from codegen.registry.api import Request, respond
-from codegen.registry.store import RegistryError, Store
+from codegen.registry.entries import RegistryError
+from codegen.registry.store import Store
 from codegen.source import Json
 
 

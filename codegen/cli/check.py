@@ -31,25 +31,27 @@ def command(root: Path | None, against: str | None, format_name: str) -> None:
       kontrakt check
       kontrakt check --against git:main
     """
+    from datetime import date  # noqa: PLC0415
     from time import perf_counter  # noqa: PLC0415
 
     from codegen.baselines import open_baseline  # noqa: PLC0415
     from codegen.cli._repository import open_repository, show  # noqa: PLC0415
     from codegen.diagnostics import make_report, override_severities  # noqa: PLC0415
     from codegen.impact import describe  # noqa: PLC0415
+    from codegen.lock import LOCK_NAME, read_lock  # noqa: PLC0415
     from codegen.review import review  # noqa: PLC0415
 
     started = perf_counter()
     folder, contract, findings = open_repository(root, format_name)
     baseline = open_baseline(against, contract.registry, folder)
-    outcome = review(contract, baseline, findings)
+    outcome = review(contract, baseline, findings, read_lock(folder / "generated" / LOCK_NAME))
     found = make_report(override_severities(findings, contract.severities))
     summary = _summary(contract, outcome, len(found.findings), baseline.name)
     report = make_report(
         found.findings,
         (subject.name for subject in contract.subjects),
         f"{summary}, {(perf_counter() - started) * 1000:.0f} ms",
-        describe(outcome.impacts),
+        describe(outcome.impacts, date.today()),
     )
     show(report, format_name)
     raise click.exceptions.Exit(1 if report.has_errors else 0)

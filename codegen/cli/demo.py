@@ -57,7 +57,8 @@ def command(orders: int, bootstrap: str | None, registry: str | None, keep: Path
         click.echo(f"{'Registry':<12}{url}{'' if registry else ' (embedded)'}")
         address = bootstrap or stack.enter_context(mock_cluster())
         click.echo(f"{'Kafka':<12}{address}{'' if bootstrap else ' (embedded mock cluster)'}")
-        result = Demo(folder, orders, address, url, click.echo, is_mock=bootstrap is None).run()
+        demo = Demo(folder, orders, address, url, click.echo, _show_progress, bootstrap is None)
+        result = demo.run()
     click.echo()
     for name, value in result.rows:
         click.echo(f"  {name:<24}{value}")
@@ -70,3 +71,12 @@ def command(orders: int, bootstrap: str | None, registry: str | None, keep: Path
     click.echo(
         f"{folder / 'services' if keep else Path(__file__).parent.parent / 'retail/services'}"
     )
+
+
+def _show_progress(line: str, is_last: bool) -> None:
+    import sys  # noqa: PLC0415
+
+    if sys.stdout.isatty():
+        click.echo(f"\r{line}   ", nl=is_last)
+    elif is_last:
+        click.echo(line)

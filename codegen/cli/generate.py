@@ -59,14 +59,22 @@ def _show_outputs(comparison: Comparison, seconds: float) -> None:
 
     for output in comparison.outputs:
         counts = Counter(one.state.value for one in comparison.of(output))
-        words = "   ".join(f"{counts[state]} {state}" for state in _STATES if counts[state])
+        words = "   ".join(f"{counts[state]} {word}" for state, word in _WORDS if counts[state])
         click.echo(f"{output.service:<24}{output.target:<10}{words:<32}generated/{output.folder}")
     services = len({output.service for output in comparison.outputs})
     files = sum(len(output.files) for output in comparison.outputs)
     click.echo(f"{_count(services, 'service')}, {_count(files, 'file')}, {seconds * 1000:.0f} ms")
 
 
-_STATES = ("changed", "missing", "stale", "edited", "orphan", "unchanged")
+_WORDS = (
+    ("missing", "new"),
+    ("changed", "changed"),
+    ("edited", "overwritten"),
+    ("stale", "deleted"),
+    ("orphan", "not ours"),
+    ("unchanged", "unchanged"),
+)
+"""What generating does to a file in each state."""
 
 
 def _count(number: int, noun: str) -> str:
@@ -77,7 +85,7 @@ def _show_diff(comparison: Comparison) -> None:
     from difflib import unified_diff  # noqa: PLC0415
 
     from codegen.generation import State  # noqa: PLC0415
-    from codegen.report import printable  # noqa: PLC0415
+    from codegen.report.escaping import printable  # noqa: PLC0415
 
     for one in comparison.states:
         if one.state in (State.UNCHANGED, State.ORPHAN):

@@ -36,8 +36,9 @@ def command(root: Path | None, host: str, port: int, database: Path | None) -> N
     from codegen.baselines.registry import EMBEDDED  # noqa: PLC0415
     from codegen.contract.load import find_root  # noqa: PLC0415
     from codegen.diagnostics import KontraktError  # noqa: PLC0415
+    from codegen.registry.entries import RegistryError  # noqa: PLC0415
     from codegen.registry.http import serve  # noqa: PLC0415
-    from codegen.registry.store import RegistryError, Store  # noqa: PLC0415
+    from codegen.registry.store import Store  # noqa: PLC0415
 
     file = database or (root or find_root(Path.cwd())) / EMBEDDED
     try:

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from urllib.parse import unquote
 
-from codegen.contract.model import Level
-from codegen.registry.store import (
-    MAX_VERSION,
+from codegen.registry.entries import (
+    DEFAULT_CONTEXT,
+    MAX_NUMBER,
     SCHEMA_TYPES,
-    Candidate,
-    Entry,
+    Content,
+    Reference,
     RegistryError,
-    Store,
+    StoredSchema,
+    Version,
+    qualify,
     split_subject,
 )
+from codegen.registry.history import History
+from codegen.registry.store import Store
 from codegen.source import Json
 
 
@@ -46,42 +50,84 @@ class Response:
 def respond(store: Store, request: Request) -> Response:
     """Answer a request. What goes wrong with it is an answer too, never an exception."""
     try:
-        path, context = _split_context(request.path)
-        for method, pattern, handler in _ROUTES:
-            match = pattern.fullmatch(path)
-            if match is None or method != request.method:
-                continue
-            names = {key: unquote(value) for key, value in match.groupdict().items()}
-            if "subject" in names:
-                names["subject"] = _qualify(names["subject"], context)
-            answer = handler(_Call(store, request, names, context))
-            return answer if isinstance(answer, Response) else Response(200, answer)
-        if any(pattern.fullmatch(path) for _, pattern, _ in _ROUTES):
-            raise RegistryError(405, "HTTP 405 Method Not Allowed")
-        raise RegistryError(404, "HTTP 404 Not Found")
+        answer = _route(store, request)
+        return answer if isinstance(answer, Response) else Response(200, answer)
     except RegistryError as error:
-        return Response(error.status, {"error_code": error.code, "message": error.message})
+        return _refuse(error.code, error.message, error.status)
+    except UnicodeError:
+        return _refuse(400, "The request holds text that is not valid Unicode")
+    except RecursionError:
+        return _refuse(422, "The request is nested too deeply")
+
+
+def _refuse(code: int, message: str, status: int | None = None) -> Response:
+    # What is quoted from a request may hold halves of characters, which no answer may.
+    text = message.encode("utf-8", "backslashreplace").decode()
+    return Response(status or code, {"error_code": code, "message": text})
+
+
+def _route(store: Store, request: Request) -> Json:
+    path, context = _split_context(request.path)
+    is_known = False
+    for method, pattern, handler in _ROUTES:
+        match = pattern.fullmatch(path)
+        if match is None:
+            continue
+        is_known = True
+        if method == request.method:
+            found = match.groupdict().items()
+            names = {key: unquote(value, errors="strict") for key, value in found}
+            if "subject" in names:
+                names["subject"] = qualify(names["subject"], context)
+            return handler(_Call(store, request, names, context))
+    if is_known:
+        raise RegistryError(405, "HTTP 405 Method Not Allowed")
+    raise RegistryError(404, "HTTP 404 Not Found")
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
+    """A request on its way: the names in its path, decoded, and the context that it is about."""
+
     store: Store
     request: Request
     names: Mapping[str, str]
     context: str
 
     @property
+    def history(self) -> History:
+        return self.store.history
+
+    @property
     def subject(self) -> str:
         return self.names["subject"]
 
+    @property
+    def scope(self) -> str:
+        """What a setting is for: a subject, a context, or "" for all."""
+        scope = self.names.get("subject", "")
+        if scope == ":.__GLOBAL:":
+            return ""
+        if not scope and self.context != DEFAULT_CONTEXT:
+            return f":{self.context}:"
+        return scope
+
+    @property
+    def id_context(self) -> str:
+        """Where an id is looked for: in the context of the subject that is named, or the path's."""
+        return split_subject(qualify(self.text("subject"), self.context))[0]
+
+    def text(self, name: str, otherwise: str = "") -> str:
+        return self.request.query.get(name, otherwise)
+
     def flag(self, name: str) -> bool:
-        return self.request.query.get(name, "").lower() == "true"
+        return self.text(name).lower() == "true"
 
     def number(self, name: str, otherwise: int) -> int:
-        try:
-            return int(self.request.query.get(name, otherwise))
-        except ValueError:
-            raise RegistryError(404, f"{name} is no number") from None
+        text = self.text(name, str(otherwise))
+        if not re.fullmatch(r"-?[0-9]{1,10}", text):
+            raise RegistryError(404, f"HTTP 404 Not Found: {name} must be a number")
+        return int(text)
 
     def page(self, items: list[Json]) -> list[Json]:
         first, most = max(self.number("offset", 0), 0), self.number("limit", -1)
@@ -93,7 +139,7 @@ class _Call:
         text = self.names["version"]
         if text in ("latest", "-1"):
             return None
-        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:12]) <= MAX_VERSION:
+        if not re.fullmatch(r"[0-9]{1,10}", text) or not 1 <= int(text) <= MAX_NUMBER:
             raise RegistryError(
                 42202,
                 f"The specified version '{text[:40]}' is not a valid version id. Allowed values "
@@ -103,172 +149,190 @@ class _Call:
 
     @property
     def id(self) -> int:
-        if len(self.names["id"]) > 10:
-            raise RegistryError(40403, f"Schema {self.names['id'][:20]} not found")
-        return int(self.names["id"])
+        # A number that no id can be is like one that none is.
+        return min(int(self.names["id"][:12]), MAX_NUMBER + 1)
 
     def object(self) -> dict[str, Json]:
         if not isinstance(self.request.body, dict):
             raise RegistryError(422, "The body must be a JSON object")
         return self.request.body
 
-    def candidate(self) -> Candidate:
+    def content(self) -> Content:
         body = self.object()
-        text = body.get("schema")
+        text, type = body.get("schema"), body.get("schemaType") or "AVRO"
         if not isinstance(text, str):
             raise RegistryError(42201, 'Empty schema: "schema" must be a string')
-        numbers = {}
-        for key in ("id", "version"):
-            value = body.get(key)
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-                raise RegistryError(422, f'"{key}" must be a number')
-            numbers[key] = value if value is not None and value > 0 else None
-        return Candidate(
-            text,
-            body.get("schemaType") or "AVRO",
-            _read_references(body.get("references") or []),
-            body.get("metadata"),
-            body.get("ruleSet"),
-            numbers["id"],
-            numbers["version"],
+        if not isinstance(type, str):
+            raise RegistryError(422, '"schemaType" must be a string')
+        references = _read_references(body.get("references") or [])
+        metadata = _check_shape("metadata", body.get("metadata"))
+        return Content(
+            text, type, references, metadata, _check_shape("ruleSet", body.get("ruleSet"))
         )
 
-    @property
-    def scope(self) -> str:
-        """A subject, or all that the path is about."""
-        if "subject" in self.names:
-            return self.subject
-        return "" if self.context == "" else f":{self.context}:"
+    def wanted(self, key: str) -> int | None:
+        """A number that the body may give; 0 and -1 mean none."""
+        value = self.object().get(key)
+        if value in (None, 0, -1):
+            return None
+        if not _is_number(value) or not 1 <= value <= MAX_NUMBER:
+            raise RegistryError(422, f'"{key}" must be a number from 1 to {MAX_NUMBER}')
+        return int(value)
 
 
-def _read_references(items: Json) -> tuple[Mapping[str, Json], ...]:
+def _is_number(value: Json) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _read_references(items: Json) -> tuple[Reference, ...]:
     if not isinstance(items, list):
         raise RegistryError(422, '"references" must be an array')
     references = []
     for item in items:
         match item:
-            case {"name": str(name), "subject": str(subject), "version": int(version)}:
-                references.append({"name": name, "subject": subject, "version": version})
+            case {"name": str(name), "subject": str(subject), "version": version} if _is_number(
+                version
+            ) and (version == -1 or 1 <= version <= MAX_NUMBER):
+                references.append(Reference(name, subject, version))
             case _:
                 raise RegistryError(422, 'A reference needs "name", "subject" and "version"')
     return tuple(references)
 
 
+_SHAPES: Mapping[str, type] = {
+    "tags": dict, "properties": dict, "sensitive": list,
+    "migrationRules": list, "domainRules": list, "encodingRules": list,
+}  # fmt: skip
+
+
+def _check_shape(key: str, value: Json) -> dict[str, Json] | None:
+    """Metadata or a set of rules, whose parts have the shape that all clients rely on."""
+    if value is None:
+        return None
+    code = 42210 if "rule" in key.lower() else 422
+    if not isinstance(value, dict):
+        raise RegistryError(code, f'"{key}" must be an object')
+    for part, shape in _SHAPES.items():
+        item = value.get(part)
+        if item is not None and not isinstance(item, shape):
+            word = "an object" if shape is dict else "an array"
+            raise RegistryError(code, f'"{part}" in "{key}" must be {word}')
+    return value
+
+
 def _split_context(path: str) -> tuple[str, str]:
     """Take `/contexts/.name` off the front of a path."""
-    match = re.fullmatch(r"/contexts/(?::?)(\.[^/:]*)(?::?)(/.*)", path)
-    return (match[2], "" if match[1] == "." else unquote(match[1])) if match else (path, "")
+    match = re.fullmatch(r"/contexts/(?::|%3A)?(\.[^/:%]*)(?::|%3A)?(/.*)", path)
+    return (match[2], match[1]) if match else (path, DEFAULT_CONTEXT)
 
 
-def _qualify(subject: str, context: str) -> str:
-    if subject.startswith(":.:"):
-        subject = subject[3:]
-    if not context or subject.startswith(":."):
-        return subject
-    return f":{context}:{subject}"
-
-
-def _describe(entry: Entry) -> dict[str, Json]:
-    """An entry as the API writes it: the type is left out for Avro, and what there is none of."""
+def _describe(call: _Call, schema: StoredSchema) -> dict[str, Json]:
+    """A schema as the API writes it: the type is left out for Avro, and what there is none of."""
+    content = schema.content
+    is_resolved = call.text("format") == "resolved"
     value: dict[str, Json] = {
-        "subject": entry.subject,
-        "version": entry.version,
-        "id": entry.id,
-        "guid": entry.guid,
-        "schemaType": entry.type if entry.type != "AVRO" else None,
-        "references": list(entry.references) or None,
-        "metadata": entry.metadata,
-        "ruleSet": entry.rules,
-        "schema": entry.text,
+        "guid": content.guid,
+        "schemaType": content.type if content.type != "AVRO" else None,
+        "references": [asdict(one) for one in content.references] or None,
+        "metadata": content.metadata,
+        "ruleSet": content.rules,
+        "schema": call.store.resolve(schema) if is_resolved else content.text,
     }
     return {key: item for key, item in value.items() if item is not None}
 
 
-def _describe_schema(entry: Entry) -> dict[str, Json]:
-    value = _describe(entry)
-    return {key: value[key] for key in value if key not in ("subject", "version", "id")}
+def _describe_version(call: _Call, version: Version) -> dict[str, Json]:
+    head = {"subject": version.subject, "version": version.number, "id": version.schema.id}
+    deleted = {"deleted": True} if version.is_deleted else {}
+    return head | _describe(call, version.schema) | deleted
 
 
 def _list_subjects(call: _Call) -> Json:
-    prefix = call.request.query.get("subjectPrefix", ":*:" if not call.context else "")
-    if call.context:
-        prefix = _qualify(prefix, call.context)
-    return call.page(call.store.subjects(prefix, call.flag("deleted"), call.flag("deletedOnly")))
+    names = call.history.subjects(_prefix(call), call.flag("deleted"), call.flag("deletedOnly"))
+    return call.page(names)
+
+
+def _prefix(call: _Call) -> str:
+    if call.context == DEFAULT_CONTEXT:
+        return call.text("subjectPrefix", ":*:")
+    return qualify(call.text("subjectPrefix"), call.context)
 
 
 def _list_versions(call: _Call) -> Json:
-    store, query = call.store, call
-    return call.page(store.versions(call.subject, query.flag("deleted"), query.flag("deletedOnly")))
+    found = call.history.versions(call.subject, call.flag("deleted"), call.flag("deletedOnly"))
+    return call.page([version.number for version in found])
 
 
 def _register(call: _Call) -> Json:
-    candidate = call.candidate()
-    entry = call.store.register(call.subject, candidate, call.flag("normalize"))
-    return {"id": entry.id, "guid": entry.guid}
+    version = call.store.register(
+        call.subject,
+        call.content(),
+        id=call.wanted("id"),
+        number=call.wanted("version"),
+        normalize=call.flag("normalize"),
+    )
+    return {"id": version.schema.id, "guid": version.schema.content.guid}
 
 
 def _look_up(call: _Call) -> Json:
-    normalize, deleted = call.flag("normalize"), call.flag("deleted")
-    return _describe(call.store.lookup(call.subject, call.candidate(), normalize, deleted))
+    flags = call.flag("normalize"), call.flag("deleted")
+    return _describe_version(call, call.store.lookup(call.subject, call.content(), *flags))
 
 
 def _show_version(call: _Call) -> Json:
-    return _describe(call.store.version(call.subject, call.version, call.flag("deleted")))
+    found = call.history.version(call.subject, call.version, call.flag("deleted"))
+    return _describe_version(call, found)
 
 
-def _show_text(call: _Call) -> Response:
-    entry = call.store.version(call.subject, call.version, call.flag("deleted"))
-    return Response(200, None, entry.text)
+def _show_version_text(call: _Call) -> Response:
+    found = call.history.version(call.subject, call.version, call.flag("deleted"))
+    return Response(200, None, str(_describe(call, found.schema)["schema"]))
 
 
 def _show_metadata(call: _Call) -> Json:
-    keys, values = call.request.query.get("key"), call.request.query.get("value")
-    wanted = {keys: values} if keys and values is not None else {}
-    return _describe(call.store.latest_with_metadata(call.subject, wanted, call.flag("deleted")))
+    """The latest version whose metadata has a property."""
+    key, value = call.text("key"), call.request.query.get("value")
+    for version in reversed(call.history.versions(call.subject, call.flag("deleted"))):
+        properties = (version.schema.content.metadata or {}).get("properties") or {}
+        if not key or (value is not None and properties.get(key) == value):
+            return _describe_version(call, version)
+    raise RegistryError(40403, "Schema not found")
 
 
 def _show_id(call: _Call) -> Json:
-    entry = call.store.by_id(call.id, _id_scope(call))
-    value = _describe_schema(entry)
+    value = _describe(call, call.history.by_id(call.id, call.id_context))
     if call.flag("fetchMaxId"):
-        value["maxId"] = call.store.max_id(split_subject(_id_scope(call))[0])
+        value["maxId"] = call.history.max_id(call.id_context)
     return value
 
 
-def _id_scope(call: _Call) -> str:
-    subject = call.request.query.get("subject", "")
-    return _qualify(subject, call.context) if subject or call.context else ""
+def _show_id_text(call: _Call) -> Response:
+    schema = call.history.by_id(call.id, call.id_context)
+    return Response(200, None, str(_describe(call, schema)["schema"]))
 
 
-def _users_of_id(call: _Call) -> list[Entry]:
-    return call.store.users_of_id(call.id, _id_scope(call), call.flag("deleted"))
-
-
-def _show_guid(call: _Call) -> Json:
-    return _describe_schema(call.store.by_guid(call.names["guid"])[0][2])
+def _users_of_id(call: _Call) -> list[Version]:
+    found = call.history.users_of_id(call.id, call.id_context, call.flag("deleted"))
+    subject = qualify(call.text("subject"), call.context)
+    return [one for one in found if not call.text("subject") or one.subject == subject]
 
 
 def _list_schemas(call: _Call) -> Json:
-    prefix = call.request.query.get("subjectPrefix", ":*:")
-    deleted = call.flag("deleted")
-    found = []
-    for subject in call.store.subjects(prefix, deleted):
-        numbers = call.store.versions(subject, deleted)
-        for number in numbers[-1:] if call.flag("latestOnly") else numbers:
-            found.append(_describe(call.store.version(subject, number, deleted)))
-    return call.page(found)
+    found = call.history.all_versions(_prefix(call), call.flag("deleted"))
+    if call.flag("latestOnly"):
+        found = list({version.subject: version for version in found}.values())
+    return [_describe_version(call, version) for version in call.page(found)]
 
 
 def _test_all(call: _Call) -> Json:
-    return _verdict(call, call.store.objections(
-        call.subject, call.candidate(), normalize=call.flag("normalize")
-    ))  # fmt: skip
+    normalize = call.flag("normalize")
+    return _verdict(call, call.store.objections(call.subject, call.content(), normalize=normalize))
 
 
 def _test_one(call: _Call) -> Json:
+    normalize, number = call.flag("normalize"), call.version
     return _verdict(call, call.store.objections(
-        call.subject, call.candidate(), call.version, only_one=True,
-        normalize=call.flag("normalize"),
+        call.subject, call.content(), number, only_one=True, normalize=normalize
     ))  # fmt: skip
 
 
@@ -277,64 +341,38 @@ def _verdict(call: _Call, objections: list[str]) -> Json:
     return verdict | {"messages": objections} if call.flag("verbose") else verdict
 
 
-_CONFIGURATION = (
-    "alias", "normalize", "validateFields", "validateRules", "compatibilityGroup",
-    "compatibilityPolicy", "defaultMetadata", "overrideMetadata", "defaultRuleSet",
-    "overrideRuleSet",
-)  # fmt: skip
-
-
 def _show_config(call: _Call) -> Json:
-    own = call.store.setting("config", call.scope)
+    own = call.store.settings.own_configuration(call.scope)
     if call.scope and own is None and not call.flag("defaultToGlobal"):
         message = f"Subject '{call.scope}' does not have subject-level compatibility configured"
         raise RegistryError(40408, message)
-    return call.store.configuration(call.scope)
+    return call.store.settings.configuration(call.scope)
 
 
 def _set_config(call: _Call) -> Json:
     body = call.object()
-    level = body.get("compatibility")
-    if level is not None and level not in [one.value for one in Level]:
-        raise RegistryError(
-            42203,
-            "Invalid compatibility level. Valid values are none, backward, forward, full, "
-            "backward_transitive, forward_transitive, and full_transitive",
-        )
-    value = dict(call.store.setting("config", call.scope) or {})
-    value |= {key: body[key] for key in _CONFIGURATION if key in body}
-    if level is not None:
-        value["compatibilityLevel"] = level
-    call.store.set_setting("config", call.scope, value)
+    for key in ("defaultMetadata", "overrideMetadata", "defaultRuleSet", "overrideRuleSet"):
+        _check_shape(key, body.get(key))
+    call.store.settings.configure(call.scope, body)
     return body
 
 
-def _delete_config(call: _Call) -> Json:
-    before = call.store.delete_setting("config", call.scope)
-    if before is None and call.scope:
-        raise RegistryError(40401, f"Subject '{call.scope}' not found.")
-    return before or call.store.configuration("")
-
-
 def _show_mode(call: _Call) -> Json:
-    own = call.store.setting("mode", call.scope)
+    own = call.store.settings.own_mode(call.scope)
     if call.scope and own is None and not call.flag("defaultToGlobal"):
         message = f"Subject '{call.scope}' does not have subject-level mode configured"
         raise RegistryError(40409, message)
-    return {"mode": call.store.mode(call.scope)}
+    return {"mode": call.store.settings.mode(call.scope)}
 
 
 def _set_mode(call: _Call) -> Json:
-    mode = call.object().get("mode")
-    call.store.set_mode(call.scope, mode if isinstance(mode, str) else "", call.flag("force"))
+    mode = str(call.object().get("mode")).upper()
+    call.store.settings.set_mode(call.scope, mode, call.flag("force"))
     return {"mode": mode}
 
 
 def _delete_mode(call: _Call) -> Json:
-    before = call.store.delete_setting("mode", call.scope)
-    if before is None and call.scope:
-        raise RegistryError(40401, f"Subject '{call.scope}' not found.")
-    return {"mode": before or "READWRITE"}
+    return {"mode": call.store.settings.forget_mode(call.scope, call.flag("recursive"))}
 
 
 _SUBJECT = "/subjects/{subject}"
@@ -343,7 +381,7 @@ _TABLE: tuple[tuple[str, str, Callable[[_Call], Json]], ...] = (
     ("GET", "/", lambda call: {}),
     ("GET", "/v1/metadata/id", lambda call: {"scope": {"path": [], "clusters": {}}, "id": ""}),
     ("GET", "/v1/metadata/version", lambda call: {"version": "kontrakt", "commitId": ""}),
-    ("GET", "/contexts", lambda call: call.page(call.store.contexts())),
+    ("GET", "/contexts", lambda call: call.page(call.history.contexts())),
     ("GET", "/subjects", _list_subjects),
     ("POST", _SUBJECT, _look_up),
     ("DELETE", _SUBJECT,
@@ -354,30 +392,32 @@ _TABLE: tuple[tuple[str, str, Callable[[_Call], Json]], ...] = (
     ("GET", _VERSION, _show_version),
     ("DELETE", _VERSION,
      lambda call: call.store.delete_version(call.subject, call.version, call.flag("permanent"))),
-    ("GET", _VERSION + "/schema", _show_text),
+    ("GET", _VERSION + "/schema", _show_version_text),
     ("GET", _VERSION + "/referencedby",
-     lambda call: call.store.referenced_by(call.subject, call.version, call.flag("deleted"))),
+     lambda call: call.history.referenced_by(call.subject, call.version, call.flag("deleted"))),
     ("GET", "/schemas", _list_schemas),
     ("GET", "/schemas/types", lambda call: list(SCHEMA_TYPES)),
     ("GET", "/schemas/ids/{id}", _show_id),
-    ("GET", "/schemas/ids/{id}/schema",
-     lambda call: Response(200, None, call.store.by_id(call.id, _id_scope(call)).text)),
+    ("GET", "/schemas/ids/{id}/schema", _show_id_text),
     ("GET", "/schemas/ids/{id}/subjects",
      lambda call: call.page(list(dict.fromkeys(one.subject for one in _users_of_id(call))))),
     ("GET", "/schemas/ids/{id}/versions",
-     lambda call: [{"subject": one.subject, "version": one.version} for one in _users_of_id(call)]),
-    ("GET", "/schemas/guids/{guid}", _show_guid),
+     lambda call: [{"subject": one.subject, "version": one.number} for one in _users_of_id(call)]),
+    ("GET", "/schemas/guids/{guid}",
+     lambda call: _describe(call, call.history.by_guid(call.names["guid"])[0])),
     ("GET", "/schemas/guids/{guid}/ids",
-     lambda call: [{"context": context, "id": id}
-                   for context, id, _ in call.store.by_guid(call.names["guid"])]),
+     lambda call: [{"context": one.context, "id": one.id}
+                   for one in call.history.by_guid(call.names["guid"])]),
     ("POST", "/compatibility" + _SUBJECT + "/versions", _test_all),
     ("POST", "/compatibility" + _VERSION, _test_one),
     ("GET", "/config", _show_config),
     ("PUT", "/config", _set_config),
-    ("DELETE", "/config", _delete_config),
+    ("DELETE", "/config",
+     lambda call: call.store.settings.forget_configuration(call.scope)),
     ("GET", "/config/{subject}", _show_config),
     ("PUT", "/config/{subject}", _set_config),
-    ("DELETE", "/config/{subject}", _delete_config),
+    ("DELETE", "/config/{subject}",
+     lambda call: call.store.settings.forget_configuration(call.scope)),
     ("GET", "/mode", _show_mode),
     ("PUT", "/mode", _set_mode),
     ("DELETE", "/mode", _delete_mode),

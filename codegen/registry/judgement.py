@@ -9,17 +9,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from codegen.avro.canonical import render
-from codegen.avro.dialect import CONFLUENT, JAVA
+from codegen.avro.canonical import render, write_json
+from codegen.avro.dialect import CONFLUENT, JAVA, Dialect
 from codegen.avro.incompatibility import AmbiguousFieldError, Incompatibility, Kind, TooManyPairs
 from codegen.avro.parse import parse_schema
 from codegen.avro.resolution import compare_as_reference
 from codegen.avro.schema import Named, SchemaGraph
 from codegen.compatibility import SCOPES, Direction
 from codegen.contract.model import Level
-from codegen.diagnostics import Findings
+from codegen.diagnostics import Findings, Severity
 from codegen.source import Document, Json, SourceError, read_json
+
+Past = TypeVar("Past")
 
 OLD_SCHEMA_LIMIT = 10 * 1024
 """A message quotes at most this many characters of an older schema."""
@@ -51,7 +54,7 @@ def read_schema(text: str, references: Sequence[str] = (), *, is_new: bool = Tru
     return _parse(text, names, dialect)
 
 
-def _parse(text: str, names: dict[str, Named], dialect: object) -> SchemaGraph:
+def _parse(text: str, names: dict[str, Named], dialect: Dialect) -> SchemaGraph:
     try:
         document = read_json("schema", text)
     except SourceError as error:
@@ -61,9 +64,10 @@ def _parse(text: str, names: dict[str, Named], dialect: object) -> SchemaGraph:
             raise InvalidSchema(error.problems[0].message) from None
         document = Document("schema", json.dumps(word), word)
     findings = Findings()
-    graph = parse_schema(document, findings, names=names, dialect=dialect)  # type: ignore[arg-type]
+    graph = parse_schema(document, findings, names=names, dialect=dialect)
     for finding in findings:
-        raise InvalidSchema(finding.message)
+        if finding.severity is Severity.ERROR:
+            raise InvalidSchema(finding.message)
     return graph
 
 
@@ -72,9 +76,14 @@ def write_schema(graph: SchemaGraph) -> str:
     return render(graph)
 
 
+def write_resolved(graph: SchemaGraph) -> str:
+    """The same with the types of other schemas written out, as `format=resolved` asks for."""
+    return render(graph, inline=True)
+
+
 def normalize_schema(graph: SchemaGraph) -> str:
     """The text with the properties sorted at each level, as `normalize=true` asks for."""
-    return json.dumps(_sort(json.loads(render(graph))), separators=(",", ":"), ensure_ascii=False)
+    return write_json(_sort(json.loads(render(graph))))
 
 
 _ORDER = ("type", "name", "namespace", "doc", "fields", "symbols", "items", "values", "size",
@@ -105,20 +114,27 @@ def _sort_deep(value: Json) -> Json:
     return [_sort_deep(item) for item in value] if isinstance(value, list) else value
 
 
+def in_scope(versions: Sequence[Past], level: Level) -> Sequence[Past]:
+    """Those of the live versions, oldest first, that a level looks at."""
+    scope = SCOPES[level]
+    if not scope.directions:
+        return ()
+    return versions if scope.is_transitive else versions[-1:]
+
+
 def find_objections(
-    schema: SchemaGraph, versions: Sequence[LiveVersion], level: Level
+    schema: SchemaGraph, versions: Sequence[LiveVersion], level: Level, validates: bool = False
 ) -> list[str]:
     """What Confluent's registry says against a schema; empty when the level holds.
 
-    It goes from the newest version to the oldest and stops at the first that fails.
+    It goes from the newest of the versions to the oldest and stops at the first that fails.
+    `validates` is the setting `validateFields`, which its last message repeats.
     """
-    scope = SCOPES[level]
-    if not scope.directions:
-        return []
-    for version in reversed(versions if scope.is_transitive else versions[-1:]):
-        objections = list(_object(schema, version, scope.directions))
+    for version in reversed(versions):
+        objections = list(_object(schema, version, SCOPES[level].directions))
         if objections:
-            objections.append(f"{{validateFields: 'false', compatibility: '{level.value}'}}")
+            word = str(validates).lower()
+            objections.append(f"{{validateFields: '{word}', compatibility: '{level.value}'}}")
             return objections
     return []
 

@@ -43,8 +43,11 @@ CONSUMED = {
 DUPLICATES = 5
 """How many messages of topic orders are sent a second time, unchanged."""
 
-POISON = (b"not an event", b"\x00\x00\x00\x00\x01\xff\xff")
-"""What a stranger sends to topic orders: no magic byte, and bytes that no schema fits."""
+POISON = b"not an event"
+"""What a stranger sends to topic orders; an order that is cut off comes after it."""
+
+ADDED_FIELD = '{"name": "loyalty_tier", "type": "string", "doc": "The tier of the customer."},'
+MENDED_FIELD = ADDED_FIELD.replace('"string"', '"string", "default": "none"')
 
 PATIENCE = 60.0
 """Seconds without any progress after which the demo gives up."""
@@ -72,6 +75,8 @@ class Demo:
     bootstrap: str
     registry: str
     say: Say
+    progress: Callable[[str, bool], None]
+    """Shows a line that the next one replaces; the second argument tells the last of its kind."""
     is_mock: bool
 
     def run(self) -> Result:
@@ -82,7 +87,7 @@ class Demo:
         self._kontrakt("generate")
         self._make_topics()
         self._step("Run", f"three services, {self.orders} orders; some messages come twice,")
-        self.say(f"{'':<12}and a stranger sends {len(POISON)} that nobody can read")
+        self.say(f"{'':<12}and a stranger sends two that nobody can read")
         with self._services() as running:
             self._wait_for_orders(running)
             self._disturb()
@@ -152,7 +157,7 @@ class Demo:
     def _services(self) -> Iterator[dict[str, subprocess.Popen[str]]]:
         running: dict[str, subprocess.Popen[str]] = {}
         options = {
-            "inventory-service": ["--pieces", str(max(self.orders, 1))],
+            "inventory-service": ["--pieces", str(_pieces(self.orders))],
             "order-service": ["--place", str(self.orders)],
         }
         with ExitStack() as files:
@@ -204,11 +209,8 @@ class Demo:
             number = measure()
             if number != last:
                 last, since = number, time.monotonic()
-                self.say(
-                    f"\r{'':<12}{abs(number):>6} of {self.orders} {what}"
-                    if wanted
-                    else f"\r{'':<12}{abs(number):>6} {what}"
-                )
+                amount = f"{abs(number):>6} of {self.orders}" if wanted else f"{abs(number):>6}"
+                self.progress(f"{'':<12}{amount} {what}", number >= wanted)
             if number >= wanted:
                 return
             if time.monotonic() - since > PATIENCE:
@@ -255,7 +257,8 @@ class Demo:
                 partition=message.partition() or 0,
                 headers=message.headers() or [],
             )
-        for value in POISON:
+        cut_off = next(copy.value() or b"" for copy in copies)[:20]
+        for value in (POISON, cut_off):
             producer.produce("orders", value, b"stranger")
         producer.flush(30)
 
@@ -330,16 +333,11 @@ class Demo:
     def _break_the_contract(self) -> bool:
         path = self.folder / "schemas/retail/orders/OrderPlaced.avsc"
         before = path.read_text("utf-8")
-        line = (
-            '    {"name": "loyalty_tier", "type": "string", "doc": "The tier of the customer."},\n'
-        )
-        after = before.replace('    {"name": "currency"', f'{line}    {{"name": "currency"', 1)
+        after = before.replace('{"name": "currency"', f'{ADDED_FIELD}\n    {{"name": "currency"', 1)
+        mended = after.replace(ADDED_FIELD, MENDED_FIELD)
         path.write_text(after, encoding="utf-8")
         self._kontrakt("check", expected=1)
         self._step("Mend", "with a default, older orders can still be read")
-        mended = after.replace(
-            '"string", "doc": "The loyalty', '"string", "default": "none", "doc": "The loyalty'
-        )
         path.write_text(mended, encoding="utf-8")
         self._kontrakt("check")
         return len({before, after, mended}) == 3
@@ -347,10 +345,11 @@ class Demo:
     def _count(self, statistics: Mapping[str, Counter[str]], is_caught: bool) -> Result:
         statuses = self._statuses()
         total: Counter[str] = sum(statistics.values(), Counter())
-        events = Counter(_event_name(message) for message in self._read(*TOPICS))
-        strangers = events.pop("", 0)
+        sent = {_event_of(message) for message in self._read(*TOPICS)} - {("", "")}
+        events = Counter(name for name, _ in sent)
         letters = [f"{topic}.{name}.dlq" for name, topics in CONSUMED.items() for topic in topics]
-        dead = sum(1 for _ in self._read(*letters))
+        reasons = Counter(_header(message, "dlq.reason") for message in self._read(*letters))
+        dead = reasons.total()
         notified = self._number("notifications", "SELECT count(*) FROM notifications")
         told = self._number("notifications", "SELECT count(DISTINCT order_id) FROM notifications")
         reserved = self._number("inventory", "SELECT sum(pieces) FROM reserved")
@@ -364,10 +363,13 @@ class Demo:
             ("pieces left", f"{left} (and {reserved} set aside)"),
             ("notifications", f"{notified}"),
             ("duplicates suppressed", f"{total['duplicates']}"),
-            ("dead letters", f"{dead} ({strangers} unreadable messages, by each consumer)"),
+            (
+                "dead letters",
+                f"{dead} ({', '.join(f'{n} {why}' for why, n in sorted(reasons.items()))})",
+            ),
             ("breaking change", "caught before it was registered" if is_caught else "missed"),
         ]
-        pieces = 4 * max(self.orders, 1)
+        pieces = 4 * _pieces(self.orders)
         result.expect(sum(statuses.values()) == self.orders, "orders were lost")
         result.expect(statuses["placed"] == 0, "orders are not done")
         result.expect(notified == told == self.orders, "not one notification for each order")
@@ -377,10 +379,19 @@ class Demo:
         return result
 
 
-def _event_name(message: Message) -> str:
-    headers = dict(message.headers() or [])
-    value = headers.get("ce_type")
-    return value.decode().rpartition(".")[2] if isinstance(value, bytes) else ""
+def _event_of(message: Message) -> tuple[str, str]:
+    """The simple name of a message's event, and its id: two empty texts for a stranger's."""
+    return _header(message, "ce_type").rpartition(".")[2], _header(message, "ce_id")
+
+
+def _header(message: Message, name: str) -> str:
+    value = dict(message.headers() or []).get(name)
+    return value.decode() if isinstance(value, bytes) else ""
+
+
+def _pieces(orders: int) -> int:
+    """How many pieces of each article are in stock: not quite enough for all orders."""
+    return max(orders * 7 // 10, 1)
 
 
 def _own_path() -> str:

@@ -132,6 +132,13 @@ def report_breaks(judged: Iterable[tuple[Subject, Verdict]], findings: Findings)
             )
 
 
+def summarize(reason: Incompatibility, direction: Direction) -> str:
+    """One incompatibility in a few words, for example `"total" was int and is long`."""
+    inner = _inner_cause(reason) or reason
+    facts = _Facts(Break(direction, inner))
+    return _WORDINGS[facts.kind, direction].message(facts)
+
+
 def _report(one: Break, findings: Findings) -> None:
     related = _befores(one)
     if inner := _inner_cause(one.reason):

@@ -38,7 +38,7 @@ class DecodeError(StubError):
 
 @dataclass(frozen=True, slots=True)
 class SchemaReference:
-    """A type that a schema refers to: its full name, its subject, and its own schema."""
+    """A schema in the registry: its full name, its subject, its text, and what it refers to."""
 
     name: str
     subject: str
@@ -56,15 +56,9 @@ class Decoder(Protocol[E_co]):
 class Codec(Generic[E]):
     """Codes the values of one schema with care. Its schema is parsed when it is first needed."""
 
-    def __init__(
-        self,
-        schema: str,
-        references: tuple[SchemaReference, ...],
-        types: Types,
-    ) -> None:
+    def __init__(self, schema: SchemaReference, types: Types) -> None:
         """`types` has the classes of the records and enums that the schema uses."""
         self.schema: Final = schema
-        self.references: Final = references
         self._types = types
         self._node: avro.Node | None = None
         self._read: Read | None = None
@@ -110,7 +104,7 @@ class Codec(Generic[E]):
 
     def _own(self) -> avro.Node:
         if self._node is None:
-            self._node = avro.parse(self.schema, dict(_texts(self.references)))
+            self._node = avro.parse(self.schema.schema, dict(_texts(self.schema.references)))
         return self._node
 
 
@@ -145,7 +139,9 @@ def is_same(one: avro.Node, other: avro.Node) -> bool:
         seen.add((id(left), id(right)))
         match left, right:
             case avro.Record(), avro.Record():
-                waiting += [(a.schema, b.schema) for a, b in zip(left.fields, right.fields)]
+                waiting += [
+                    (a.schema, b.schema) for a, b in zip(left.fields, right.fields, strict=False)
+                ]
                 names = [[field.name for field in side.fields] for side in (left, right)]
                 equal = left.name == right.name and names[0] == names[1]
             case avro.Enum(), avro.Enum():
@@ -165,7 +161,7 @@ def is_same(one: avro.Node, other: avro.Node) -> bool:
                 waiting.append((left.values, right.values))
                 equal = True
             case avro.Union(), avro.Union():
-                waiting += zip(left.branches, right.branches)
+                waiting += zip(left.branches, right.branches, strict=False)
                 equal = len(left.branches) == len(right.branches)
             case _:
                 equal = False
@@ -186,7 +182,6 @@ class EventType(Generic[E]):
     name: str
     """The full name of its schema."""
     topic: str
-    subject: str
     codec: Codec[E]
     encode: Callable[[E, bytes], bytes]
     """The header, and then the event in Avro's binary encoding. Raises EncodeError."""
@@ -196,14 +191,19 @@ class EventType(Generic[E]):
     """The message key of an event; None where its topic has none. Raises EncodeError."""
 
     @property
+    def subject(self) -> str:
+        """The registry's name for the history of its schema."""
+        return self.codec.schema.subject
+
+    @property
     def schema(self) -> str:
         """The text of its schema, as it is registered."""
-        return self.codec.schema
+        return self.codec.schema.schema
 
     @property
     def references(self) -> tuple[SchemaReference, ...]:
         """The types that its schema refers to."""
-        return self.codec.references
+        return self.codec.schema.references
 
     def resolve(self, writer_schema: str, writer_references: Mapping[str, str]) -> Decoder[E]:
         """A decoder of what was written with another schema, older or newer.

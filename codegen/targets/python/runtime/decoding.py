@@ -1,4 +1,4 @@
-"""Read single values of Avro's binary encoding, slowly and with care, from bytes nobody vouches for.
+"""Read single values of Avro's binary encoding, with care, from bytes that nobody vouches for.
 
 Each reader takes the data and a position and returns the value and the position behind it. Bytes
 that are no such value raise Damage, whatever they are, and no length makes it reserve memory.

@@ -1,4 +1,4 @@
-"""Write a value with a schema, slowly and with care: every value is checked, every error has a path.
+"""Write a value with a schema, with care: every value is checked, and every error has a path.
 
 The straight-line code of a package writes what it can write fast and leaves everything else to
 this: rare values, and all that do not fit.
@@ -20,7 +20,7 @@ Types: TypeAlias = Mapping[str, type[Any]]
 """The classes of records and enums, by the full names of their schemas."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-LOCAL_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - local timestamps have no time zone
+LOCAL_EPOCH: Final = datetime(1970, 1, 1)
 EPOCH_DAY: Final = EPOCH.toordinal()
 MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -51,14 +51,14 @@ def write(schema: avro.Node, value: Any, types: Types) -> bytes:
 
 def _write(schema: avro.Node, value: Any, types: Types, out: bytearray) -> None:
     match schema:
-        case avro.Primitive(type=kind, logical=None):
-            _PRIMITIVES[kind](value, out)
-        case avro.Primitive(logical=logical):
+        case avro.Primitive(logical=avro.Logical() as logical):
             _write_logical(schema, logical, value, out)
-        case avro.Fixed(logical=None):
-            _write_fixed(schema, value, out)
-        case avro.Fixed(logical=logical):
+        case avro.Primitive(type=kind):
+            _PRIMITIVES[kind](value, out)
+        case avro.Fixed(logical=avro.Logical() as logical):
             _write_logical_fixed(schema, logical, value, out)
+        case avro.Fixed():
+            _write_fixed(schema, value, out)
         case avro.Enum():
             _write_enum(schema, value, types, out)
         case avro.Record():

@@ -292,18 +292,20 @@ def _require_names(writer: avro.Named, reader: avro.Named) -> None:
         raise _mismatch(writer, reader)
 
 
+_NAMED: Final = avro.Record | avro.Enum | avro.Fixed
+
+
 def _is_exact(writer: avro.Node, reader: avro.Node) -> bool:
-    if isinstance(writer, avro.Primitive):
-        return isinstance(reader, avro.Primitive) and reader.type == writer.type
-    if isinstance(writer, avro.Record | avro.Enum | avro.Fixed):
-        is_named = isinstance(reader, type(writer))
-        return is_named and (reader.name == writer.name or writer.name in reader.aliases)
+    if isinstance(writer, avro.Primitive) and isinstance(reader, avro.Primitive):
+        return reader.type == writer.type
+    if isinstance(writer, _NAMED) and isinstance(reader, _NAMED):
+        is_named = reader.name == writer.name or writer.name in reader.aliases
+        return is_named and type(writer) is type(reader)
     return type(writer) is type(reader)
 
 
 def _is_alike(writer: avro.Node, reader: avro.Node) -> bool:
-    is_named = isinstance(writer, avro.Record | avro.Enum | avro.Fixed)
-    return is_named and isinstance(reader, type(writer))
+    return isinstance(writer, _NAMED) and type(writer) is type(reader)
 
 
 def _is_any(writer: avro.Node, reader: avro.Node) -> bool:

@@ -40,6 +40,8 @@ DEFAULTS: Final[dict[str, object]] = {
 }
 _CONSUMER_OPTIONS: Final = ("group.id", "group.instance.id", "auto.offset.reset")
 _FAILURE_LIMIT: Final = 10_000
+_SWEEP: Final = 0.02
+"""Seconds between two looks for reports that nobody waits for."""
 
 
 class _Route:
@@ -237,8 +239,9 @@ class EventProducer(Generic[Produced_contra]):
 
 
 def _poll(client: ProducerClient, stop: threading.Event) -> None:
-    while not stop.is_set():
-        client.poll(0.1)
+    # Never blocks in the client: whoever waits for a delivery is to get its report first.
+    while not stop.wait(_SWEEP):
+        client.poll(0)
 
 
 def _options(settings: Settings, service: str) -> dict[str, object]:

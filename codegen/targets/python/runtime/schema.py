@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard
 
 Json: TypeAlias = Any
 
@@ -267,12 +267,16 @@ def _logical(base: str, value: dict[str, Json], size: int = 0) -> Logical | None
         precision, scale = value.get("precision"), value.get("scale", 0)
         if not _is_integer(precision) or not _is_integer(scale) or not 0 <= scale <= precision:
             return None
-        is_too_wide = base == "fixed" and 10 ** min(precision, 10_000) > 2 ** (8 * min(size, 4_000))
-        return None if precision < 1 or is_too_wide else Logical("decimal", precision, scale)
+        if precision < 1 or (base == "fixed" and precision > decimal_digits(size)):
+            return None
+        return Logical("decimal", precision, scale)
+    if not isinstance(name, str):
+        return None
     if base == "fixed":
         is_valid = (name, size) in (("uuid", 16), ("duration", 12))
-        return Logical(name) if is_valid else None
-    return Logical(name) if isinstance(name, str) and _BASES.get(name) == base else None
+    else:
+        is_valid = _BASES.get(name) == base
+    return Logical(name) if is_valid else None
 
 
 def decimal_digits(size: int) -> int:
@@ -280,7 +284,7 @@ def decimal_digits(size: int) -> int:
     return int(math.log10(2) * (8 * size - 1)) if size > 0 else 0
 
 
-def _is_integer(value: Json) -> bool:
+def _is_integer(value: Json) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 

@@ -1,0 +1,160 @@
+"""Where does the registry keep things, so that nothing that was answered is ever lost?
+
+One SQLite file with a write-ahead log: a change is one transaction, on the disk before it is
+answered, and no two threads or processes change the file at once. Whatever goes wrong with the file
+is a RegistryError, never one of SQLite.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from codegen.registry.entries import RegistryError
+
+PATIENCE = 30.0
+"""How many seconds a change waits for the changes of others."""
+
+_APPLICATION = 0x6B6F6E74
+"""Marks a SQLite file as one of these registries (https://sqlite.org/pragma.html)."""
+
+_LAYOUT = 1
+
+_TABLES = (
+    "CREATE TABLE schemas (context TEXT NOT NULL, id INTEGER NOT NULL, guid TEXT NOT NULL, "
+    "type TEXT NOT NULL, text TEXT NOT NULL, refs TEXT NOT NULL, metadata TEXT NOT NULL, "
+    "rules TEXT NOT NULL, identity TEXT NOT NULL, "
+    "PRIMARY KEY (context, id), UNIQUE (context, identity))",
+    "CREATE INDEX schemas_by_guid ON schemas (guid)",
+    "CREATE TABLE versions (subject TEXT NOT NULL, version INTEGER NOT NULL, "
+    "context TEXT NOT NULL, id INTEGER NOT NULL, is_deleted INTEGER NOT NULL, "
+    "PRIMARY KEY (subject, version), FOREIGN KEY (context, id) REFERENCES schemas) WITHOUT ROWID",
+    "CREATE INDEX versions_by_id ON versions (context, id)",
+    "CREATE TABLE counters (context TEXT PRIMARY KEY, last_id INTEGER NOT NULL)",
+    "CREATE TABLE settings (scope TEXT NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL, "
+    "PRIMARY KEY (scope, kind)) WITHOUT ROWID",
+    f"PRAGMA application_id = {_APPLICATION}",
+    f"PRAGMA user_version = {_LAYOUT}",
+)
+
+Value = str | int
+Row = tuple[Any, ...]
+
+
+class Database:
+    """The tables of one registry. Safe to use from several threads."""
+
+    def __init__(self, file: Path | str) -> None:
+        """Open a file, made when it is missing; `:memory:` for one that is gone afterwards.
+
+        Raises RegistryError (50001) for a file that is no registry or cannot be opened.
+        """
+        self._lock = threading.RLock()
+        try:
+            if str(file) != ":memory:":
+                Path(file).parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(
+                file, timeout=PATIENCE, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare()
+            except BaseException:
+                self._connection.close()
+                raise
+        except (sqlite3.Error, OSError, _NoRegistry) as error:
+            message = f"{file} is no registry that can be opened: {error}"
+            raise RegistryError(50001, message) from None
+
+    def _prepare(self) -> None:
+        # Each commit reaches the disk before it is answered, even when the power goes.
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        if not self._is_registry():
+            with self._transaction("EXCLUSIVE"):
+                # Another process may have been first to make the tables.
+                if not self._is_registry():
+                    for statement in _TABLES:
+                        self._connection.execute(statement)
+        if self._pragma("journal_mode") != "wal":
+            self._connection.execute("PRAGMA journal_mode = WAL")
+
+    def _is_registry(self) -> bool:
+        """Whether the tables are there; False for an empty file."""
+        application, layout = self._pragma("application_id"), self._pragma("user_version")
+        if application == _APPLICATION and layout != _LAYOUT:
+            raise _NoRegistry(f"its layout is {layout}, of another version of kontrakt")
+        tables = self._connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        if application != _APPLICATION and (application or tables):
+            raise _NoRegistry("it is the database of something else")
+        return bool(application == _APPLICATION)
+
+    def _pragma(self, setting: str) -> Value:
+        value: Value = self._connection.execute(f"PRAGMA {setting}").fetchone()[0]
+        return value
+
+    @contextmanager
+    def _transaction(self, kind: str) -> Iterator[None]:
+        self._connection.execute(f"BEGIN {kind}")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """A transaction that no other thread or process writes in between, whole or not at all.
+
+        Raises RegistryError (50001) when the file cannot be written.
+        """
+        with self._lock, _failing_clearly():
+            if self._connection.in_transaction:
+                yield
+                return
+            with self._transaction("IMMEDIATE"):
+                yield
+
+    def rows(self, query: str, *values: Value) -> list[Row]:
+        """All rows of a query. Raises RegistryError (50001)."""
+        with self._lock, _failing_clearly():
+            return self._connection.execute(query, values).fetchall()
+
+    def row(self, query: str, *values: Value) -> Row | None:
+        """The first row of a query. Raises RegistryError (50001)."""
+        with self._lock, _failing_clearly():
+            row: Row | None = self._connection.execute(query, values).fetchone()
+            return row
+
+    def write(self, statement: str, *values: Value) -> None:
+        """Run a statement inside a change."""
+        assert self._connection.in_transaction
+        self._connection.execute(statement, values)
+
+    def write_all(self, statement: str, values: Sequence[Sequence[Value]]) -> None:
+        """Run a statement for each of many rows inside a change."""
+        assert self._connection.in_transaction
+        self._connection.executemany(statement, values)
+
+
+class _NoRegistry(Exception):
+    """A database that this program did not make."""
+
+
+@contextmanager
+def _failing_clearly() -> Iterator[None]:
+    """A file that is damaged, locked or on a full disk is the registry's error 50001."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise RegistryError(50001, f"the registry's file cannot be used: {error}") from None

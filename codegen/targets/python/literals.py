@@ -1,0 +1,102 @@
+"""What users wrote, as Python literals: the only way by which their text gets into code.
+
+Everything is printed as `ruff format` would leave it, so that generated files need no formatter.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+LINE_LENGTH = 100
+"""The longest line of a generated file."""
+
+
+def string(text: str) -> str:
+    """A string literal on one line; what cannot be seen is escaped."""
+    return _quote(_escape(text), text.count('"') > text.count("'"))
+
+
+def bytes_literal(data: bytes) -> str:
+    """A bytes literal on one line."""
+    body = "".join(
+        "\\\\" if byte == 92 else chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}"
+        for byte in data
+    )
+    return "b" + _quote(body, data.count(b'"') > data.count(b"'"))
+
+
+def long_string(text: str, indent: int) -> list[str]:
+    """A string literal as the lines between a pair of brackets, none of them too long."""
+    room = LINE_LENGTH - indent - 12
+    parts: list[str] = []
+    start = size = 0
+    for index, character in enumerate(text):
+        # Twice for a quote, which may have to be escaped, or may not.
+        size += 2 if character in "\"'" else _width(_escape(character))
+        if size > room:
+            parts.append(text[start : index + 1])
+            start, size = index + 1, 0
+    return [" " * indent + string(part) for part in (*parts, text[start:]) if part or not parts]
+
+
+def docstring(text: str, indent: int) -> list[str]:
+    """A docstring as indented lines; no text can end it early. None for an empty text."""
+    margin = " " * indent
+    paragraphs = [line.strip() for line in text.expandtabs(4).splitlines()]
+    while paragraphs and not paragraphs[-1]:
+        paragraphs.pop()
+    while paragraphs and not paragraphs[0]:
+        paragraphs.pop(0)
+    lines: list[str] = []
+    for paragraph in paragraphs:
+        body = _escape(" ".join(paragraph.split())).replace('"""', '\\"\\"\\"')
+        lines += _wrap(body, LINE_LENGTH - indent - 6) or [""]
+    if not lines:
+        return []
+    if lines[-1].endswith('"'):
+        lines[-1] = lines[-1].removesuffix('"').removesuffix("\\") + '\\"'
+    first = f'{margin}"""{lines[0]}'
+    rest = [margin + line if line else "" for line in lines[1:]]
+    if rest:
+        return [first, *rest, f'{margin}"""']
+    return [first + '"""']
+
+
+def comment(text: str) -> str:
+    """A text as part of a comment on one line."""
+    return _escape(" ".join(text.split()))
+
+
+def _escape(text: str) -> str:
+    return "".join(
+        "\\\\"
+        if character == "\\"
+        else character
+        if character == " " or character.isprintable()
+        else repr(character)[1:-1]
+        for character in text
+    )
+
+
+def _quote(body: str, is_single: bool) -> str:
+    quote = "'" if is_single else '"'
+    return quote + body.replace(quote, "\\" + quote) + quote
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    lines: list[str] = []
+    used = width + 1
+    for word in text.split(" "):
+        size = _width(word)
+        if used + 1 + size > width:
+            lines.append(word)
+            used = size
+        else:
+            lines[-1] += " " + word
+            used += 1 + size
+    return lines
+
+
+def _width(text: Iterable[str]) -> int:
+    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)

@@ -1,0 +1,154 @@
+"""What the module `models` of a package says: its enums and records, in a stable order.
+
+Enums come first, since the defaults of records name their members; within each kind types are in
+the order in which the service's events need them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from codegen.avro.schema import Enum, Field, Named, Record, SchemaGraph, Union
+from codegen.targets.python.literals import LINE_LENGTH, docstring, string
+from codegen.targets.python.names import name_attributes, name_members, snake, unique
+from codegen.targets.python.types import Defaults, annotation, union_types
+
+ALIAS_FROM = 60
+"""A union whose type is longer than this gets a name of its own."""
+
+
+@dataclass(slots=True)
+class _Page:
+    """What is collected while the classes are written."""
+
+    graph: SchemaGraph
+    classes: Mapping[str, str]
+    taken: set[str]
+    functions: list[Mapping[str, object]] = field(default_factory=list)
+    aliases: list[Mapping[str, object]] = field(default_factory=list)
+
+
+def models_view(
+    types: Iterable[Named], graph: SchemaGraph, classes: Mapping[str, str]
+) -> Mapping[str, object]:
+    """The values of the template `models.py.j2`; `types` are those that the service needs.
+
+    Raises KontraktError where a field's default has no value in Python.
+    """
+    named = tuple(types)
+    page = _Page(graph, classes, set(classes.values()))
+    enums = [_enum_view(one, classes) for one in named if isinstance(one, Enum)]
+    records = [_record_view(one, page) for one in named if isinstance(one, Record)]
+    used = " ".join(field_types(named, graph, classes))
+    return {
+        "enums": enums,
+        "records": records,
+        "functions": page.functions,
+        "aliases": page.aliases,
+        "exports": sorted(exported_models(named, graph, classes)),
+        "imports": _imports(used, bool(enums), page, records),
+    }
+
+
+def field_types(
+    types: Iterable[Named], graph: SchemaGraph, classes: Mapping[str, str]
+) -> Iterator[str]:
+    """The type of every field of every record."""
+    for one in types:
+        if isinstance(one, Record):
+            for item in one.fields:
+                yield annotation(graph, item.schema, classes)
+
+
+def exported_models(
+    types: Iterable[Named], graph: SchemaGraph, classes: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Every class that the module offers."""
+    named = tuple(types)
+    names = [classes[one.name] for one in named if isinstance(one, Record | Enum)]
+    if "Duration" in _words(field_types(named, graph, classes)):
+        names.append("Duration")
+    return tuple(names)
+
+
+def _words(texts: Iterable[str]) -> set[str]:
+    return {word for text in texts for word in re.findall(r"\w+", text)}
+
+
+def _imports(
+    used: str, has_enums: bool, page: _Page, records: list[Mapping[str, object]]
+) -> list[str]:
+    words = _words([used])
+    lines = ["import datetime as dt"] if "dt" in words else []
+    if records:
+        has_fields = any(record["has_factories"] for record in records)
+        lines.append("from dataclasses import dataclass" + (", field" if has_fields else ""))
+    if "Decimal" in words:
+        lines.append("from decimal import Decimal")
+    if page.aliases:
+        lines.append("from typing import TypeAlias, Union")
+    if "UUID" in words:
+        lines.append("from uuid import UUID")
+    values = ["Duration"] * ("Duration" in words) + ["Symbol"] * has_enums
+    if values:
+        lines += [""] * bool(lines) + [f"from ._runtime.values import {', '.join(values)}"]
+    return lines
+
+
+def _enum_view(enum: Enum, classes: Mapping[str, str]) -> Mapping[str, object]:
+    members = name_members(enum.symbols)
+    return {
+        "class": classes[enum.name],
+        "doc": docstring(enum.doc or "", 4) or docstring(f"The Avro enum {enum.name}.", 4),
+        "members": [
+            f"{member} = {string(symbol)}"
+            for member, symbol in zip(members, enum.symbols, strict=True)
+        ],
+        "default": members[enum.symbols.index(enum.default)] if enum.default else "",
+    }
+
+
+def _record_view(record: Record, page: _Page) -> Mapping[str, object]:
+    attributes = name_attributes(item.name for item in record.fields)
+    fields = [
+        _field_view(record, item, attribute, page)
+        for item, attribute in zip(record.fields, attributes, strict=True)
+    ]
+    return {
+        "class": page.classes[record.name],
+        "doc": docstring(record.doc or "", 4) or docstring(f"The Avro record {record.name}.", 4),
+        "fields": fields,
+        "has_factories": any("field(" in str(view["lines"]) for view in fields),
+    }
+
+
+def _field_view(record: Record, item: Field, attribute: str, page: _Page) -> Mapping[str, object]:
+    name = page.classes[record.name]
+    kind = annotation(page.graph, item.schema, page.classes)
+    target = page.graph.resolve(item.schema)
+    if len(kind) > ALIAS_FROM and isinstance(target, Union):
+        alias = unique(name + "".join(map(str.capitalize, item.name.split("_"))), page.taken)
+        types = union_types(page.graph, target, page.classes)
+        page.aliases.append({"name": alias, "types": types})
+        kind = alias
+    declaration = f"    {attribute}: {kind}"
+    doc = docstring(item.doc or "", 4)
+    if item.default is None:
+        return {"lines": [declaration], "doc": doc}
+    defaults = Defaults(page.graph, page.classes)
+    code = defaults.expression(item, record.name)
+    if defaults.is_constant(item):
+        line = f"{declaration} = {code.text}"
+        if len(line) > LINE_LENGTH and code.opened:
+            opened = [f"    {text}" for text in code.opened[1:]]
+            return {"lines": [f"{declaration} = {code.opened[0]}", *opened], "doc": doc}
+        return {"lines": [line], "doc": doc}
+    factory = {"[]": "list", "{}": "dict"}.get(code.text)
+    if factory is None:
+        factory = unique(f"_default_{snake(name)}_{attribute}", page.taken)
+        lines = [f"    {text}" for text in code.opened or (code.text,)]
+        lines[0] = f"    return {lines[0].lstrip()}"
+        page.functions.append({"name": factory, "type": kind, "lines": lines})
+    return {"lines": [f"{declaration} = field(default_factory={factory})"], "doc": doc}

@@ -1,0 +1,1 @@
+"""Tests against real parts: Kafka, registries, PostgreSQL, Avro Java; and what starts them."""
