@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from fnmatch import fnmatchcase
 
+from codegen.editing import Mend
 from codegen.source import Path, Place, SourceError, Span
 
 
@@ -119,11 +120,21 @@ class Related:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """The schemas before and after a change, by their fingerprints."""
+
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing the tool tells a person.
 
     `message` says what is wrong, `hint` what to do, `note` what stands under the caret, and
-    `related` shows the other side. `subject` is the contract it concerns, where there is one.
+    `related` shows the other side. `subject` is the contract it concerns, where there is one, and
+    `change` names its schemas, so that a waiver can be bound to them. `waived` is empty, or says
+    until when people live with it, and why. Each of `mends` would do away with it, the best first.
     """
 
     rule: Rule
@@ -134,13 +145,16 @@ class Finding:
     hint: str = ""
     related: tuple[Related, ...] = ()
     subject: str = ""
+    change: Change | None = None
+    waived: str = ""
+    mends: tuple[Mend, ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """16 hex digits that stay the same when lines move."""
         path = "/".join(map(str, self.location.path))
         key = "\0".join((self.rule.id, self.subject, self.location.file, path, self.message))
-        return hashlib.sha256(key.encode()).hexdigest()[:16]
+        return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     @property
     def sort_key(self) -> tuple[str, int, int, int, str, str, str]:
@@ -174,11 +188,13 @@ class Findings:
         related: tuple[Related, ...] = (),
         subject: str = "",
         severity: Severity | None = None,
+        mends: tuple[Mend, ...] = (),
     ) -> None:
         """Record a finding; positions are looked up now."""
         where = locate(place) if isinstance(place, Place) else place
+        severity = severity or rule.severity
         self.items.append(
-            Finding(rule, severity or rule.severity, where, message, note, hint, related, subject)
+            Finding(rule, severity, where, message, note, hint, related, subject, mends=mends)
         )
 
     def add_source_error(self, rule: Rule, error: SourceError) -> None:
@@ -206,14 +222,14 @@ def override_severities(
     """The findings as a repository wants them judged.
 
     `severities` gives a severity, or `off`, to rule ids and to patterns such as `docs/*`; the last
-    pattern that fits counts, and an exact id goes before any pattern.
+    pattern that fits counts, and an exact id goes before any pattern. What is waived stays a note.
     """
     kept = []
     for item in findings:
         fitting = [word for name, word in severities.items() if fnmatchcase(item.rule.id, name)]
         word = severities.get(item.rule.id, fitting[-1] if fitting else item.severity.value)
         if word != "off":
-            kept.append(replace(item, severity=Severity(word)))
+            kept.append(item if item.waived else replace(item, severity=Severity(word)))
     return kept
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -18,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from codegen.avro.canonical import render
 from codegen.contract.model import Contract, Service
 from codegen.diagnostics import CouldNotCheck, Findings, KontraktError, Location, rule
+from codegen.files import write_atomically
 from codegen.lock import LOCK_NAME, LOCK_VERSION, fingerprint, hash_text, read_lock
 from codegen.source import Json, Place
 from codegen.targets import Target
@@ -218,27 +218,6 @@ def render_lock(contract: Contract, outputs: Iterable[Output]) -> str:
         "schemas": dict(sorted(schemas.items())),
     }
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file in UTF-8 so that readers see all of it or what was there before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _pinned_events(service: Service, schemas: dict[str, Json]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 from codegen.avro.canonical import render
 from codegen.avro.resolution import TooManyPairs
@@ -20,6 +21,8 @@ from codegen.impact import Impact, judge_impact
 from codegen.lock import Lock
 from codegen.rules.breaking import report_breaks
 from codegen.rules.decoding import report_surprises
+from codegen.rules.evolution import report_hazards
+from codegen.rules.waivers import apply_waivers, name_changes
 from codegen.source import Place
 
 REGISTRY_DIFFERS = rule(
@@ -50,13 +53,33 @@ class Review:
 
 
 def review(
-    contract: Contract, baseline: Baseline, findings: Findings, lock: Lock | None = None
+    contract: Contract,
+    baseline: Baseline,
+    findings: Findings,
+    lock: Lock | None = None,
+    today: date | None = None,
 ) -> Review:
     """Judge every subject of the contract at its level. Raises CouldNotCheck.
 
-    `lock` tells which schemas the services' stubs were made from.
+    `lock` tells which schemas the services' stubs were made from, `today` which waivers hold; by
+    default it is the day in UTC, so that it is one day everywhere.
     """
     histories = baseline.histories(contract)
+    found = Findings()
+    outcome = _judge_all(contract, baseline, histories, found, lock or Lock())
+    named = name_changes(found, contract, histories)
+    day = today or datetime.now(UTC).date()
+    findings.items += apply_waivers(contract.waivers, named, day)
+    return outcome
+
+
+def _judge_all(
+    contract: Contract,
+    baseline: Baseline,
+    histories: Mapping[str, History],
+    findings: Findings,
+    lock: Lock,
+) -> Review:
     judge = Judge()
     new: list[Subject] = []
     changed: list[Subject] = []
@@ -72,6 +95,7 @@ def review(
         if isinstance(baseline, RegistryBaseline):
             _compare_levels(subject, history, findings)
     report_breaks(judged, findings)
+    report_hazards(((subject, histories[subject.name]) for subject in changed), findings)
     for subject in changed:
         _foresee(subject, histories[subject.name], findings)
     if isinstance(baseline, RegistryBaseline):
@@ -81,7 +105,7 @@ def review(
         tuple(new),
         tuple(changed),
         tuple(unchanged),
-        _impacts(contract, {one.name for one in changed}, histories, judge, lock or Lock()),
+        _impacts(contract, {one.name for one in changed}, histories, judge, lock),
         sum(len(history.versions) for history in histories.values()),
         tuple(subject.name for subject, verdict in judged if not verdict.is_compatible),
     )

@@ -2,7 +2,7 @@
 
 tests/evolution/<case>/before and after are contract repositories. expect.txt lists what is found
 when the one is checked against the other: a line `file:line:column rule` for each finding, then the
-rollout of each changed event.
+rollout of each changed event. Where before holds a snapshot of a registry, that is the past.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def check(case: Path) -> list[str]:
     findings = Findings()
     contract = load_contract(case / "after", findings)
     assert contract is not None, list(findings)
-    baseline = open_baseline(f"folder:{case / 'before'}", contract.registry, case / "after")
+    snapshot = case / "before" / "schemas" / "registry.snapshot.json"
+    past = f"snapshot:{snapshot}" if snapshot.exists() else f"folder:{case / 'before'}"
+    baseline = open_baseline(past, contract.registry, case / "after")
     outcome = review(contract, baseline, findings)
     lines = [f"{item.location} {item.rule.id}" for item in make_report(findings).findings]
     return lines + [f"{one.event.name} {one.rollout.value}" for one in outcome.impacts]
@@ -45,5 +47,5 @@ def test_a_change_is_judged(case: str, update_golden: bool) -> None:
 
 def test_every_rule_about_a_change_has_a_case() -> None:
     lines = [line for case in CASES for line in (CORPUS / case / "expect.txt").read_text().split()]
-    rules = {name for name in all_rules() if name.startswith("compat/")}
+    rules = {name for name in all_rules() if name.startswith(("compat/", "change/"))}
     assert rules - NEEDS_A_REGISTRY == rules & set(lines)

@@ -231,7 +231,7 @@ def test_poison_becomes_a_dead_letter_and_the_rest_goes_on(
     desk = Desk(answer_service)
     desk.ask(1)
     if POISON[value] == "undecodable":
-        schema_id = desk.fake.fake_registry.look_up(
+        schema_id = desk.fake.registry.look_up(
             sys.modules["answer_service.codecs"].ASKED  # type: ignore[attr-defined]
         )
         value = b"\0" + schema_id.to_bytes(4, "big") + b"\x7f"
@@ -270,7 +270,7 @@ def test_an_event_that_is_new_on_the_topic_is_skipped_and_counted(
 ) -> None:
     desk = Desk(answer_service)
     schema = {"type": "record", "name": "Escalated", "namespace": "help.desk", "fields": []}
-    schema_id = desk.fake.fake_registry.register(json.dumps(schema))
+    schema_id = desk.fake.registry.register(json.dumps(schema))
     for _ in range(3):
         desk.fake.deliver_bytes("questions", b"\0" + schema_id.to_bytes(4, "big"))
     desk.consumer.drain()
@@ -354,7 +354,7 @@ def test_a_writer_of_an_older_version_is_understood(answer_service: ModuleType) 
             {"name": "question_id", "type": "string"},
         ],
     }
-    schema_id = desk.fake.fake_registry.register(json.dumps(older))
+    schema_id = desk.fake.registry.register(json.dumps(older))
     out = io.BytesIO(b"")
     fastavro.schemaless_writer(out, older, {"urgent": True, "text": "t", "question_id": "q9"})
     desk.fake.deliver_bytes("questions", b"\0" + schema_id.to_bytes(4, "big") + out.getvalue())
@@ -365,14 +365,14 @@ def test_a_writer_of_an_older_version_is_understood(answer_service: ModuleType) 
 def test_a_registry_that_is_down_is_waited_for(answer_service: ModuleType) -> None:
     desk = Desk(answer_service)
     desk.ask(1)
-    desk.fake.fake_registry.is_down = True
+    desk.fake.registry.is_down = True
     runner = threading.Thread(target=desk.consumer.run)
     runner.start()
     try:
         while desk.consumer.statistics.registry_waits < 20:
             assert runner.is_alive()
         assert desk.fake.dead_letters == () and desk.handler.asked == []
-        desk.fake.fake_registry.is_down = False
+        desk.fake.registry.is_down = False
         while not desk.fake.sent:
             assert runner.is_alive()
     finally:
@@ -387,7 +387,7 @@ def test_a_schema_that_is_not_registered_stops_instead_of_making_dead_letters(
 ) -> None:
     desk = Desk(answer_service)
     desk.ask(1)
-    desk.fake.fake_registry.forget("help.desk.Answered")
+    desk.fake.registry.forget("help.desk.Answered")
     expected = r"help\.desk\.Answered.*answers-help.*memory://registry.*kontrakt register --apply"
     with pytest.raises(answer_service.SchemaNotRegistered, match=expected):
         desk.consumer.drain()

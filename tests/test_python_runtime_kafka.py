@@ -206,7 +206,7 @@ def test_a_registry_outage_is_waited_for_inside_the_group(world: World) -> None:
 
 def test_keys_go_where_the_java_client_sends_them(world: World) -> None:
     """The fake's partitioner and librdkafka's must agree, or a service's tests would lie."""
-    murmur2 = importlib.import_module("answer_service._runtime.fakes").murmur2
+    murmur2 = importlib.import_module("answer_service._runtime.fake_kafka").murmur2
     world.ask_questions(range(40), "part-")
     records = world.read(
         "questions",

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from desk import answer_service, desk_folders  # noqa: F401
 
+from codegen.registry.pytest_plugin import schema_registry  # noqa: F401
+
 Answer = tuple[int, Any]
 
 
@@ -303,3 +305,26 @@ def test_the_next_address_is_asked_when_one_is_down(
     server.answer = lambda request: (200, {"schema": "S"})
     urls = SimpleNamespace(url=f"http://127.0.0.1:{gone},{server.url}")
     assert connect(answer_service, urls).fetch(1).text == "S"  # type: ignore[arg-type]
+
+
+def test_the_embedded_registry_answers_producer_and_consumer(
+    answer_service: ModuleType, schema_registry: str
+) -> None:
+    import importlib
+    from urllib.request import Request, urlopen
+
+    kind = importlib.import_module("answer_service.codecs").ANSWERED
+    registry = connect(answer_service, SimpleNamespace(url=schema_registry))  # type: ignore[arg-type]
+    with pytest.raises(answer_service.SchemaNotRegistered, match="kontrakt register --apply"):
+        registry.look_up(kind)
+    body = json.dumps({"schema": kind.schema}).encode()
+    address = f"{schema_registry}/subjects/{kind.subject}/versions"
+    headers = {"Content-Type": "application/vnd.schemaregistry.v1+json"}
+    with urlopen(Request(address, body, headers), timeout=10) as response:
+        schema_id = json.load(response)["id"]
+    assert registry.look_up(kind) == schema_id
+    writer = registry.fetch(schema_id)
+    event = answer_service.Answered(question_id="q1", text="because")
+    assert kind.resolve(writer.text, writer.references)(kind.encode(event, b"12345"), 5) == event
+    with pytest.raises(answer_service.RegistryError, match="no schema of this id"):
+        registry.fetch(schema_id + 1000)

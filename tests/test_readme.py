@@ -40,6 +40,7 @@ def commands(block: str) -> list[str]:
 
 def comparable(text: str) -> list[str]:
     text = re.sub(r"\b\d+(\.\d+)? (ms|s)\b", "N ms", text)
+    text = re.sub(r"\b\d{4}-\d\d-\d\d\b", "DATE", text)
     text = re.sub(r"[0-9a-f]{7,40}\b", "HEX", text)
     return [line.rstrip() for line in text.strip().splitlines()]
 

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,46 @@ def test_what_is_no_good_http_is_refused(url: str) -> None:
     assert ask(url, "GET", "/subjects") == (200, [])
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://example.org"},
+        {"Origin": "null"},
+        {"Host": "rebound.example.org:8081"},
+        {"Host": "[", "Content-Type": ""},
+    ],
+)
+def test_pages_of_other_sites_are_refused(url: str, headers: dict[str, str]) -> None:
+    status, body = ask(url, "POST", "/subjects/s/versions", {"schema": ONE}, **headers)
+    assert (status, body["error_code"]) == (403, 403)
+    assert ask(url, "GET", "/subjects") == (200, [])
+
+
+def test_pages_of_the_server_itself_are_not(url: str) -> None:
+    assert ask(url, "GET", "/subjects", Origin=url) == (200, [])
+    local = url.replace("127.0.0.1", "localhost")
+    assert ask(local, "GET", "/subjects", Origin=local) == (200, [])
+
+
+def test_a_connection_is_kept_and_answers_in_confluents_type(url: str) -> None:
+    connection = HTTPConnection(url.removeprefix("http://"), timeout=10)
+    connection.connect()
+    first = connection.sock
+    for method, path, status in (
+        ("GET", "/subjects", 200),
+        ("GET", "/nothing", 404),
+        ("TRACE", "/subjects", 405),
+        ("DELETE", "/subjects/none", 404),
+    ):
+        connection.request(method, path)
+        answer = connection.getresponse()
+        assert answer.status == status
+        assert answer.getheader("content-type") == "application/vnd.schemaregistry.v1+json"
+        json.loads(answer.read())
+        assert connection.sock is first
+    connection.close()
+
+
 def test_soft_deleted_versions_come_back_with_their_id(url: str) -> None:
     first = ask(url, "POST", "/subjects/s/versions", {"schema": ONE})[1]["id"]
     ask(url, "DELETE", "/subjects/s")
@@ -323,23 +364,53 @@ def test_what_was_answered_survives_kill_9(tmp_path: Path) -> None:
     assert len(answered) >= 60
 
 
+def run_command(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *more.pop("first", ("-m", "codegen")), "registry", *arguments]
+    return subprocess.run(
+        command, cwd=PROJECT, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
 def test_a_file_that_is_no_registry_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "registry.db"
     file.write_text("this is not a database, and it is long enough to be seen as none" * 20)
-    done = subprocess.run(
-        [sys.executable, "-m", "codegen", "registry", "--port", "0", "--database", str(file)],
-        cwd=PROJECT, capture_output=True, text=True, timeout=30, check=False,
-    )  # fmt: skip
+    done = run_command("--port", "0", "--database", str(file))
     assert done.returncode == 2
     assert "no registry that can be opened" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_named(url: str, tmp_path: Path) -> None:
+    port = url.rpartition(":")[2]
+    done = run_command("--port", port, "--database", str(tmp_path / "registry.db"))
+    assert done.returncode == 2
+    assert f"127.0.0.1:{port}" in done.stderr
+    assert "--port" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
+def test_a_missing_extra_is_named(tmp_path: Path, missing: str) -> None:
+    program = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        "from codegen.cli import main; sys.argv[0] = 'kontrakt'; main()"
+    )
+    done = run_command("--port", "0", "--database", str(tmp_path / "r.db"), first=("-c", program))
+    assert done.returncode == 2
+    assert "pip install 'kontrakt[server]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_serves_until_it_is_told_to_stop(
+    tmp_path: Path, ending: signal.Signals
+) -> None:
     file = tmp_path / "registry.db"
     command = [sys.executable, "-m", "codegen", "registry", "--port", "0", "--database", str(file)]
     for expected in ([], ["s"]):
-        process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
@@ -347,6 +418,6 @@ def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
             assert ask(url, "GET", "/subjects") == (200, expected)
             assert ask(url, "POST", "/subjects/s/versions", {"schema": ONE})[0] == 200
         finally:
-            process.terminate()
-            process.communicate(timeout=20)
-        assert process.returncode in (0, -signal.SIGTERM)
+            process.send_signal(ending)
+            _, errors = process.communicate(timeout=20)
+        assert (process.returncode, errors) == (0, "")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum as Enumeration
 from typing import TypeAlias
 
-from codegen.avro.defaults import check_default
+from codegen.avro.defaults import check_java_use
 from codegen.avro.dialect import is_alike
 from codegen.avro.incompatibility import (
     MAX_PAIRS,
@@ -44,6 +44,7 @@ from codegen.avro.schema import (
     Union,
     reachable,
     split_name,
+    walk,
 )
 from codegen.avro.search import Task, search
 from codegen.source import Place
@@ -172,6 +173,7 @@ class _Decoder:
         self._alive: list[Target] = []
 
     def run(self) -> Iterator[DecodingError]:
+        yield from self._check_renaming()
         waiting = deque([_Visit(self._reader.root, self._writer.root, None, None)])
         seen: set[tuple[int, int]] = set()
         while waiting:
@@ -188,6 +190,27 @@ class _Decoder:
                     waiting.append(step)
                 else:
                     yield step
+
+    def _check_renaming(self) -> Iterator[DecodingError]:
+        """The aliases rename all that the writer has, whether data gets there or not."""
+        roots = [self._writer.root, *reachable(self._writer).values()]
+        nodes = {id(node): node for root in roots for node in walk(root)}
+        for node in nodes.values():
+            if isinstance(node, Record):
+                names = self._aliases.rename_fields(node)
+            elif isinstance(node, Union):
+                targets = map(self._writer.resolve, node.branches)
+                names = [self._rename_branch(target) for target in targets]
+            else:
+                continue
+            if len(set(names)) < len(names):
+                message = "the reader's aliases give two things of the writer one name"
+                yield DecodingError(message, "/", "/", self._reader.root.origin, node.origin)
+
+    def _rename_branch(self, target: Target) -> str:
+        if isinstance(target, Record | Enum | Fixed):
+            return self._aliases.rename(target)
+        return type_name(target)
 
     def _targets(self, reader: Schema, writer: Schema) -> tuple[Target, Target]:
         targets = (self._reader.resolve(reader), self._writer.resolve(writer))
@@ -224,9 +247,6 @@ class _Decoder:
     ) -> Iterator[_Visit | DecodingError]:
         names = self._aliases.rename_fields(writer)
         positions = {name: index for index, name in enumerate(names)}
-        if len(positions) < len(names):
-            yield _error(visit, "the reader's aliases give two fields of the writer one name")
-            return
         for index, item in enumerate(reader.fields):
             steps = ("fields", str(index))
             if (match := positions.get(item.name)) is not None:
@@ -239,9 +259,7 @@ class _Decoder:
     def _check_missing(self, item: Field) -> str:
         if item.default is None:
             return f'the writer has no field "{item.name}", and it has no default'
-        if isinstance(self._reader.resolve(item.schema), Fixed):
-            return ""  # Avro Java fills up or cuts what has another length.
-        problem = check_default(self._reader, item.schema, item.default.value)
+        problem = check_java_use(self._reader, item.schema, item.default.value)
         return f'the default of "{item.name}" cannot be used: {problem}' if problem else ""
 
     def _compare_simple(self, reader: Target, writer: Target) -> str:

@@ -100,6 +100,9 @@ class _Check:
         """Check what stands in for a field that a default leaves out: it must come to an end."""
         if not isinstance(default, dict | list):
             return None  # Judged where it stands, and nothing is left out in it.
+        return self._follow(item, default)
+
+    def _follow(self, item: Field, default: Json) -> str | None:
         if item in self._expanding:
             return f'it leaves out "{item.name}", whose default holds itself without end'
         if len(self._expanding) >= MAX_EXPANSIONS:
@@ -191,6 +194,60 @@ class _JavaCheck(_Check):
         if _is_primitive(target, "float") or _is_primitive(target, "double"):
             return None if isinstance(value, float) or is_integer(value) else "no number"
         return super()._compare(target, value)
+
+
+def check_java_use(graph: SchemaGraph, schema: Schema, value: Json) -> str | None:
+    """Say why Avro Java's decoder cannot put a default in place; None where it can.
+
+    It is no parser: of a union it takes the first branch that may hold such a value, and a value
+    of the wrong kind counts as an empty record, array or map.
+    """
+    return _JavaUse(graph).check(schema, value)
+
+
+class _JavaUse(_Check):
+    def check(self, schema: Schema, value: Json) -> str | None:
+        target = self._graph.resolve(schema)
+        key = (id(target), id(value))
+        if key not in self._memory:
+            self._memory[key] = self._compare(target, value)
+        return self._memory[key]
+
+    def _expand(self, item: Field, default: Json) -> str | None:
+        return self._follow(item, default)
+
+    def _compare(self, target: Schema, value: Json) -> str | None:
+        match target:
+            case Union(branches=branches):
+                for branch in branches:
+                    if _may_hold(self._graph.resolve(branch), value):
+                        return self.check(branch, value)
+                return f"{show_value(value)} fits no branch of the union"
+            case Fixed():
+                return None if isinstance(value, str) else f"{show_value(value)} is no text"
+            case Array() if not isinstance(value, list):
+                return None
+            case Map() | Record() if not isinstance(value, dict):
+                return super()._compare(target, {})
+            case Primitive() if _may_hold(target, value):
+                return None
+            case _:
+                return super()._compare(target, value)
+
+
+def _may_hold(target: Schema, value: Json) -> bool:
+    """What Avro Java looks at when it chooses the branch of a default."""
+    match target:
+        case Primitive(type="null"):
+            return value is None
+        case Primitive(type="boolean"):
+            return isinstance(value, bool)
+        case Primitive(type="string" | "bytes") | Fixed():
+            return isinstance(value, str)
+        case Primitive():
+            return isinstance(value, float) or is_integer(value)
+        case _:
+            return True
 
 
 def _is_primitive(schema: Schema, name: str) -> bool:

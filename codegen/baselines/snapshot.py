@@ -8,8 +8,6 @@ names the line of each that is wrong. Its format has a version of its own, in `"
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
@@ -24,6 +22,7 @@ from codegen.baselines.holdings import (
 )
 from codegen.contract.model import Contract, History, Level
 from codegen.diagnostics import CouldNotCheck, Findings, rule
+from codegen.files import write_atomically
 from codegen.source import Document, Json, Place, SourceError, read_json
 
 FORMAT = 1
@@ -115,22 +114,12 @@ def save_snapshot(file: FilePath, holdings: Holdings) -> bool:
 
     Raises CouldNotCheck when the file cannot be written; what was there before is then unchanged.
     """
-    data = write_snapshot(holdings).encode()
-    temporary = ""
+    text = write_snapshot(holdings)
     try:
-        if file.is_file() and file.read_bytes() == data:
+        if file.is_file() and file.read_bytes() == text.encode():
             return False
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        FilePath(temporary).chmod(0o644)
-        FilePath(temporary).replace(file)
+        write_atomically(file, text)
     except OSError as error:
-        if temporary:
-            FilePath(temporary).unlink(missing_ok=True)
         message = f"{file} cannot be written: {(error.strerror or 'unknown error').lower()}"
         raise CouldNotCheck(message, hint="check the folder and who may write there") from None
     return True

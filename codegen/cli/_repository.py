@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from codegen.report import FORMATS
+
 if TYPE_CHECKING:
     from codegen.contract.model import Contract
     from codegen.diagnostics import Findings, Report
@@ -24,7 +26,7 @@ root_option: Callable[[Command], Command] = click.option(
 format_option: Callable[[Command], Command] = click.option(
     "--format",
     "format_name",
-    type=click.Choice(["text", "json"]),
+    type=click.Choice(FORMATS),
     default="text",
     show_default=True,
     help="How to print the report.",

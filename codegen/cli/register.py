@@ -70,17 +70,15 @@ def _show_plan(plan: Plan) -> None:
     width = max((len(step.subject.name) for step in plan.changes), default=0)
     for step in plan.changes:
         name = f"{step.subject.name:<{width}}"
+        before = f" (was {step.level.value})" if step.level is not None else ""
+        level = f"  level {step.subject.level.value}{before}" if step.changes_level else ""
         if step.action is Action.REGISTER:
-            click.echo(f"  register   {name}  v{step.version}")
-        if step.changes_level:
-            before = f" (was {step.level.value})" if step.level is not None else ""
-            click.echo(f"  set level  {name}  {step.subject.level.value}{before}")
-    if not plan.changes:
-        click.echo(f"  unchanged  all {len(plan.steps)} subjects")
-        return
-    if unchanged := len(plan.steps) - len(plan.changes):
-        click.echo(f"  unchanged  {unchanged} subject{'s' if unchanged != 1 else ''}")
-    click.echo("Nothing was written. Apply it with: kontrakt register --apply")
+            click.echo(f"  register   {name}  v{step.version}{level}")
+        else:
+            click.echo(f"  set level  {name}  {level.strip()}")
+    _show_unchanged(plan)
+    if plan.changes:
+        click.echo("Nothing was written. Apply it with: kontrakt register --apply")
 
 
 def _show_done(plan: Plan, done: tuple[Done, ...]) -> None:
@@ -88,9 +86,14 @@ def _show_done(plan: Plan, done: tuple[Done, ...]) -> None:
     width = max((len(one.step.subject.name) for one in done), default=0)
     for one in done:
         name = f"{one.step.subject.name:<{width}}"
+        level = f"  level {one.step.subject.level.value}" if one.step.changes_level else ""
         if one.stored is not None:
-            click.echo(f"  registered {name}  v{one.stored.version}  id {one.stored.id}")
-        if one.step.changes_level:
-            click.echo(f"  level      {name}  {one.step.subject.level.value}")
+            click.echo(f"  registered {name}  v{one.stored.version}  id {one.stored.id}{level}")
+        else:
+            click.echo(f"  set level  {name}  {level.strip()}")
+    _show_unchanged(plan)
+
+
+def _show_unchanged(plan: Plan) -> None:
     if unchanged := len(plan.steps) - len(plan.changes):
         click.echo(f"  unchanged  {unchanged} subject{'s' if unchanged != 1 else ''}")

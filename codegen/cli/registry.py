@@ -11,7 +11,12 @@ from codegen.cli._repository import root_option
 
 @click.command()
 @root_option
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to listen on. Whoever can reach it can write: there are no passwords.",
+)
 @click.option(
     "--port",
     default=8081,
@@ -27,6 +32,9 @@ from codegen.cli._repository import root_option
 )
 def command(root: Path | None, host: str, port: int, database: Path | None) -> None:
     """Serve the embedded registry over HTTP, with the API of Confluent's schema registry.
+
+    Avro schemas are checked against the history of their subject. JSON and Protobuf schemas are
+    kept as they are given, and not checked.
 
     \b
     Example:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path as FilePath
 
@@ -23,7 +24,7 @@ from codegen.avro.schema import (
     Schema,
     SchemaGraph,
 )
-from codegen.contract.manifest import check_shape, read_registry_settings
+from codegen.contract.manifest import WRONG_SHAPE, check_shape, read_registry_settings
 from codegen.contract.model import (
     Contract,
     Event,
@@ -33,6 +34,7 @@ from codegen.contract.model import (
     Service,
     SubjectStrategy,
     Topic,
+    Waiver,
 )
 from codegen.contract.subjects import derive_subjects
 from codegen.diagnostics import CouldNotCheck, Findings, Location, rule
@@ -226,7 +228,28 @@ class _Loader:
             registry=read_registry_settings(self._manifest, self._findings, environment),
             severities=(self._value.get("lint") or {}).get("severity") or {},
             manifest=self._manifest,
+            waivers=tuple(self._waivers()),
         )
+
+    def _waivers(self) -> Iterator[Waiver]:
+        for index, value in enumerate(self._value.get("waivers") or []):
+            place = self._place.at("waivers", index)
+            try:
+                until = date.fromisoformat(value["until"])
+            except ValueError:
+                message = f"{value['until']} is no day of the calendar"
+                hint = "write year-month-day, for example 2027-01-31"
+                self._findings.add(WRONG_SHAPE, place.at("until"), message, hint=hint)
+                continue
+            yield Waiver(
+                value["rule"],
+                value["subject"],
+                value["from"],
+                value["to"],
+                value["reason"],
+                until,
+                place,
+            )
 
     def _topic(self, name: str, value: Mapping[str, Json]) -> Topic:
         place = self._place.at("topics", name)

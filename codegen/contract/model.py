@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import Enum
 
 from codegen.avro.schema import Named, Schema, SchemaGraph
@@ -172,6 +173,23 @@ class RegistrySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiver:
+    """What people decided to live with: one rule, for one change of one subject, until a day.
+
+    `before` and `after` are the fingerprints of the two schemas: the first 16 hex digits of the
+    SHA-256 of the text that a registry on Avro Java would print, all types written out.
+    """
+
+    rule: str
+    subject: str
+    before: str
+    after: str
+    reason: str
+    until: date
+    origin: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """Everything a repository states. `types` is every named type by full name, sorted."""
 
@@ -187,6 +205,7 @@ class Contract:
     severities: Mapping[str, str]
     """What the manifest says of rules: a severity or `off` for ids and patterns."""
     manifest: Document
+    waivers: tuple[Waiver, ...] = ()
 
     @property
     def events(self) -> tuple[Event, ...]:

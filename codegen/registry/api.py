@@ -30,11 +30,14 @@ from codegen.source import Json
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked: the path still percent-encoded, the body as a JSON value or None."""
+    """What is asked: the path still percent-encoded, the body as a JSON value or None.
+
+    A name that the query repeats has all its values in order.
+    """
 
     method: str
     path: str
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str | list[str]] = field(default_factory=dict)
     body: Json = None
 
 
@@ -117,8 +120,12 @@ class _Call:
         """Where an id is looked for: in the context of the subject that is named, or the path's."""
         return split_subject(qualify(self.text("subject"), self.context))[0]
 
+    def texts(self, name: str) -> list[str]:
+        value = self.request.query.get(name, [])
+        return [value] if isinstance(value, str) else value
+
     def text(self, name: str, otherwise: str = "") -> str:
-        return self.request.query.get(name, otherwise)
+        return (self.texts(name) or [otherwise])[-1]
 
     def flag(self, name: str) -> bool:
         return self.text(name).lower() == "true"
@@ -159,11 +166,14 @@ class _Call:
 
     def content(self) -> Content:
         body = self.object()
-        text, type = body.get("schema"), body.get("schemaType") or "AVRO"
+        text, type = body.get("schema"), body.get("schemaType")
         if not isinstance(text, str):
             raise RegistryError(42201, 'Empty schema: "schema" must be a string')
+        if type is None:
+            type = "AVRO"
         if not isinstance(type, str):
             raise RegistryError(422, '"schemaType" must be a string')
+        text.encode()  # raises UnicodeError for halves of characters, which cannot be kept
         references = _read_references(body.get("references") or [])
         metadata = _check_shape("metadata", body.get("metadata"))
         return Content(
@@ -290,11 +300,14 @@ def _show_version_text(call: _Call) -> Response:
 
 
 def _show_metadata(call: _Call) -> Json:
-    """The latest version whose metadata has a property."""
-    key, value = call.text("key"), call.request.query.get("value")
+    """The latest version whose metadata has these properties."""
+    keys, values = call.texts("key"), call.texts("value")
+    if len(keys) != len(values):
+        raise RegistryError(422, "Each key needs a value")
+    wanted = dict(zip(keys, values, strict=True))
     for version in reversed(call.history.versions(call.subject, call.flag("deleted"))):
         properties = (version.schema.content.metadata or {}).get("properties") or {}
-        if not key or (value is not None and properties.get(key) == value):
+        if all(properties.get(key) == value for key, value in wanted.items()):
             return _describe_version(call, version)
     raise RegistryError(40403, "Schema not found")
 

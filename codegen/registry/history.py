@@ -70,35 +70,50 @@ class History:
 
     def version(self, subject: str, number: int | None, deleted: bool = False) -> Version:
         """One version, None for the latest. Raises RegistryError (40401, 40402)."""
-        query, wanted = "v.subject = ? AND v.is_deleted <= ?", (subject, int(deleted))
-        if number is None:
-            found = self._find(f"{query} {_NEWEST_FIRST} LIMIT 1", *wanted)
-        else:
-            found = self._find(f"{query} AND v.version = ?", *wanted, number)
-        if found:
-            return found[0]
-        if number is None or not self._find(f"{query} LIMIT 1", *wanted):
+        latest = self.latest(subject, deleted)
+        if latest is None:
             raise _no_subject(subject)
-        raise no_version(number)
+        if number is None:
+            return latest
+        where = "v.subject = ? AND v.is_deleted <= ? AND v.version = ?"
+        found = self._find(where, subject, int(deleted), number)
+        if not found:
+            raise no_version(number)
+        return found[0]
+
+    def latest(self, subject: str, deleted: bool = False) -> Version | None:
+        """The newest version of a subject, None where there is none."""
+        where = f"v.subject = ? AND v.is_deleted <= ? {_NEWEST_FIRST} LIMIT 1"
+        found = self._find(where, subject, int(deleted))
+        return found[0] if found else None
+
+    def has(self, subject: str, number: int) -> bool:
+        """Whether a subject has a live version of this number."""
+        where = "v.subject = ? AND v.is_deleted = 0 AND v.version = ?"
+        return bool(self._find(where, subject, number))
 
     def referenced_by(self, subject: str, number: int | None, deleted: bool = False) -> list[int]:
         """The ids of the schemas that refer to a version. Raises RegistryError (40401, 40402)."""
         version = self.version(subject, number, deleted=number is not None)
         rows = self.database.rows(
-            "SELECT DISTINCT s.id, s.refs FROM schemas s JOIN versions v "
+            "SELECT DISTINCT s.context, s.id, s.refs FROM schemas s JOIN versions v "
             "ON v.context = s.context AND v.id = s.id "
-            "WHERE s.context = ? AND s.refs != '[]' AND v.is_deleted <= ? ORDER BY s.id",
-            version.schema.context, int(deleted),
-        )  # fmt: skip
-        context = version.schema.context
-        return [
+            "WHERE s.refs != '[]' AND v.is_deleted <= ? ORDER BY s.context, s.id",
+            int(deleted),
+        )
+        found = (
             id
-            for id, references in rows
-            if any(
-                (qualify(one.subject, context), one.version) == (subject, version.number)
-                for one in _read_references(references)
-            )
-        ]
+            for context, id, references in rows
+            for one in _read_references(references)
+            if (qualify(one.subject, context), one.version) == (subject, version.number)
+        )
+        return list(dict.fromkeys(found))
+
+    def schema(self, context: str, id: int) -> StoredSchema | None:
+        """The schema with an id in a context, None where there is none."""
+        query = f"SELECT {_SCHEMA} FROM schemas s WHERE s.context = ? AND s.id = ?"
+        row = self.database.row(query, context, id)
+        return _read_schema(row) if row else None
 
     def by_id(self, id: int, context: str = DEFAULT_CONTEXT) -> StoredSchema:
         """The schema with an id in a context. Raises RegistryError (40403)."""
@@ -160,12 +175,6 @@ class History:
     def _find(self, where: str, *values: Value) -> list[Version]:
         rows = self.database.rows(f"{_VERSION} WHERE {where}", *values)
         return [Version(row[0], row[1], _read_schema(row[3:]), bool(row[2])) for row in rows]
-
-    def schema(self, context: str, id: int) -> StoredSchema | None:
-        """The schema with an id in a context, None where there is none."""
-        query = f"SELECT {_SCHEMA} FROM schemas s WHERE s.context = ? AND s.id = ?"
-        row = self.database.row(query, context, id)
-        return _read_schema(row) if row else None
 
 
 def _no_subject(subject: str) -> RegistryError:

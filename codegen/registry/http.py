@@ -1,27 +1,34 @@
-"""The embedded registry as an HTTP server: Starlette and uvicorn around `api.respond`.
+"""The embedded registry as an HTTP server: uvicorn, with Starlette's requests, around `respond`.
 
-It binds the loopback interface unless told otherwise, bounds what it reads, and answers everything,
-errors included, as JSON in Confluent's content type.
+It binds the loopback interface unless told otherwise, bounds what it reads, turns away what web
+pages of other sites send through a browser, and answers everything, errors included, as JSON in
+Confluent's content type.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
+import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from codegen.diagnostics import KontraktError
-from codegen.registry.api import Request, respond
+from codegen.registry.api import Request, Response, respond
 from codegen.registry.store import Store
 
 if TYPE_CHECKING:
     import uvicorn
-    from starlette.applications import Starlette
     from starlette.requests import Request as HttpRequest
     from starlette.responses import Response as HttpResponse
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 MAX_BODY = 10_000_000
 """A longer request body, in bytes, is refused with 413."""
@@ -33,95 +40,157 @@ ACCEPTED = (
     "application/json",
     "application/octet-stream",
 )
-"""The content types that a request may have."""
+"""The content types that a request may have; one without any is taken for JSON."""
 
-
-def make_application(store: Store) -> Starlette:
-    """The ASGI application. Raises KontraktError when the extra `server` is not installed."""
-    try:
-        from starlette.applications import Starlette  # noqa: PLC0415
-        from starlette.concurrency import run_in_threadpool  # noqa: PLC0415
-        from starlette.responses import Response as HttpResponse  # noqa: PLC0415
-        from starlette.routing import Route  # noqa: PLC0415
-    except ImportError:
-        raise _missing_extra() from None
-
-    def write(status: int, body: object) -> HttpResponse:
-        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-        return HttpResponse(
-            text.encode("utf-8", "backslashreplace"), status, media_type=CONTENT_TYPE
-        )
-
-    def refuse(status: int, message: str) -> HttpResponse:
-        return write(status, {"error_code": status, "message": message})
-
-    async def handle(request: HttpRequest) -> HttpResponse:
-        data = bytearray()
-        async for chunk in request.stream():
-            data += chunk
-            if len(data) > MAX_BODY:
-                return refuse(413, f"The body is longer than {MAX_BODY} bytes")
-        body = None
-        if data:
-            kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if kind and kind not in ACCEPTED:
-                return refuse(415, "HTTP 415 Unsupported Media Type")
-            try:
-                body = json.loads(data.decode("utf-8"))
-            except (ValueError, RecursionError):
-                return refuse(400, "The body is not JSON")
-        path = request.scope.get("raw_path", b"").decode("ascii", "replace").partition("?")[0]
-        asked = Request(request.method, path, dict(request.query_params), body)
-        answer = await run_in_threadpool(respond, store, asked)
-        if answer.text is not None:
-            return HttpResponse(answer.text, answer.status, media_type=CONTENT_TYPE)
-        return write(answer.status, answer.body)
-
-    methods = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
-    return Starlette(routes=[Route("/{path:path}", handle, methods=methods)])
+_log = logging.getLogger("kontrakt.registry")
 
 
 def serve(store: Store, host: str, port: int, on_ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; `on_ready` is told the address. Port 0 takes a free one.
+    """Serve until SIGTERM or SIGINT, then answer what is under way and return.
 
-    Raises KontraktError when the port cannot be had or the extra `server` is missing.
+    To be called in the main thread. Port 0 takes a free one; `on_ready` is told the address once
+    it answers. Raises KontraktError when the port cannot be had or the extra `server` is missing.
     """
-    listening = _listen(host, port)
-    with listening:
-        on_ready(_address(listening))
-        _make_server(store).run([listening])
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with suppress(KeyboardInterrupt), _run(store, host, port) as (address, thread):
+            on_ready(address)
+            while thread.is_alive():
+                thread.join(1)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
 def serve_in_thread(store: Store, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
-    """Serve beside the caller as long as the context lasts; its value is the address."""
-    listening = _listen(host, port)
-    server = _make_server(store)
-    thread = threading.Thread(target=server.run, args=([listening],), name="registry", daemon=True)
-    thread.start()
-    try:
-        yield _address(listening)
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listening.close()
+    """Serve beside the caller as long as the context lasts; its value is the address.
+
+    Raises KontraktError like `serve`.
+    """
+    with _run(store, host, port) as (address, _):
+        yield address
 
 
-def _make_server(store: Store) -> uvicorn.Server:
-    application = make_application(store)
+@contextmanager
+def _run(store: Store, host: str, port: int) -> Iterator[tuple[str, threading.Thread]]:
+    with _listen(host, port) as listening:
+        server = _make_server(store, is_local=_is_loopback(listening.getsockname()[0]))
+        thread = threading.Thread(target=server.run, args=([listening],), name="registry")
+        thread.start()
+        try:
+            while thread.is_alive() and not server.started:
+                time.sleep(0.005)
+            yield _address(listening), thread
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _make_server(store: Store, is_local: bool) -> uvicorn.Server:
     try:
         import uvicorn  # noqa: PLC0415
     except ImportError:
         raise _missing_extra() from None
     config = uvicorn.Config(
-        application,
+        make_application(store, is_local),
         log_level="warning",
         access_log=False,
         lifespan="off",
-        timeout_graceful_shutdown=5,
+        ws="none",
         server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=5,
     )
     return uvicorn.Server(config)
+
+
+def make_application(store: Store, is_local: bool) -> ASGIApp:
+    """The ASGI application; `is_local` is for a server that only this machine can reach.
+
+    Raises KontraktError when the extra `server` is not installed.
+    """
+    try:
+        from starlette.requests import ClientDisconnect  # noqa: PLC0415
+        from starlette.requests import Request as HttpRequest  # noqa: PLC0415
+        from starlette.responses import Response as HttpResponse  # noqa: PLC0415
+    except ImportError:
+        raise _missing_extra() from None
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        request = HttpRequest(scope, receive)
+        try:
+            refusal = _check_sender(request, is_local)
+            answer = refusal or await _answer(store, request)
+        except ClientDisconnect:
+            return
+        except Exception:
+            _log.exception("%s %s failed", request.method, request.url.path)
+            answer = _refuse(500, "The registry failed; its log says how", 50001)
+        await _write(answer, HttpResponse)(scope, receive, send)
+
+    return application
+
+
+async def _answer(store: Store, request: HttpRequest) -> Response:
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > MAX_BODY:
+            return _refuse(413, f"The body is longer than {MAX_BODY} bytes")
+    body = None
+    if data:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind and kind not in ACCEPTED:
+            return _refuse(415, "HTTP 415 Unsupported Media Type")
+        try:
+            body = json.loads(data.decode("utf-8"))
+        except (ValueError, RecursionError):
+            return _refuse(400, "The body is not JSON")
+    path = request.scope.get("raw_path", b"").decode("ascii", "replace").partition("?")[0]
+    query = {name: request.query_params.getlist(name) for name in request.query_params}
+    asked = Request(request.method, path, query, body)
+    return await asyncio.to_thread(respond, store, asked)
+
+
+def _check_sender(request: HttpRequest, is_local: bool) -> Response | None:
+    """Refuse what a page of another site sends: a browser tells where it comes from.
+
+    A page whose own name was made to mean this machine names that name as the host.
+    """
+    host, origin = request.headers.get("host", ""), request.headers.get("origin")
+    try:
+        is_own_page = origin is None or urlsplit(origin).netloc == host
+        is_own_name = not is_local or _is_loopback(urlsplit(f"//{host}").hostname or "localhost")
+    except ValueError:
+        is_own_page = is_own_name = False
+    if is_own_page and is_own_name:
+        return None
+    return _refuse(
+        403,
+        f"Only this machine is served, and no pages of other sites (host {host[:100]!r}); "
+        "to serve others, start with --host",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse(status: int, message: str, code: int | None = None) -> Response:
+    return Response(status, {"error_code": code or status, "message": message})
+
+
+def _write(answer: Response, kind: type[HttpResponse]) -> HttpResponse:
+    text = answer.text
+    if text is None:
+        text = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":"))
+    data = text.encode("utf-8", "backslashreplace")
+    return kind(data, answer.status, media_type=CONTENT_TYPE)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -108,8 +108,8 @@ class Store:
             return self._append(subject, schema, number, is_import=id is not None)
 
     def _complete(self, subject: str, prepared: _Prepared) -> _Prepared:
-        live = self.history.live(subject)
-        previous = live[-1].schema.content if live else None
+        latest = self.history.latest(subject)
+        previous = latest.schema.content if latest else None
         content = self.settings.complete(subject, prepared.content, previous)
         return replace(prepared, content=content)
 
@@ -147,7 +147,7 @@ class Store:
         if wanted != following and not is_import:
             message = f"The version must be {following}, one more than the last, not {number}"
             raise RegistryError(42201, message)
-        if any(one.number == wanted for one in self.history.live(subject)):
+        if wanted < following and self.history.has(subject, wanted):
             raise RegistryError(42205, f"Version {wanted} of {subject} has another schema already.")
         statement = "INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?, 0)"
         self._database.write(statement, subject, wanted, schema.context, schema.id)
@@ -230,7 +230,7 @@ class Store:
             f"{change} WHERE subject = ? AND version = ?",
             [(subject, number) for number in numbers],
         )
-        if not self.history.live(subject):
+        if self.history.latest(subject) is None:
             self.settings.forget_all(subject)
         if permanent:
             self._database.write(

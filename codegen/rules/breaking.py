@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from codegen.avro.resolution import Incompatibility, Kind
 from codegen.compatibility import Direction, Verdict
 from codegen.contract.model import PastVersion, Subject
 from codegen.diagnostics import Findings, Related, Rule, locate, rule
+from codegen.editing import Mend
+from codegen.rules.mends import find_renames, propose_mends, value_at
 from codegen.source import Json, Place
 
 FIELD_WITHOUT_DEFAULT = rule(
@@ -155,6 +158,7 @@ def _report(one: Break, findings: Findings) -> None:
         hint=wording.hint(facts),
         related=related,
         subject=next(iter(one.subjects)),
+        mends=facts.mends,
     )
 
 
@@ -186,7 +190,7 @@ class _Facts:
     def __init__(self, one: Break) -> None:
         self.reason = one.reason
         self.kind = _kind(one)
-        self._old = one.old
+        self._one = one
         self.new = _value_at(one.new)
         self.old = _value_at(one.old)
         self.field = _field_name(one.new) or _field_name(one.old)
@@ -194,7 +198,20 @@ class _Facts:
             version for versions in one.subjects.values() for version in versions
         )
         self.symbols = one.reason.message.strip("[]")
-        self.example = _example_default(self.new.get("type") if _is_field(self.new) else self.new)
+
+    @cached_property
+    def mends(self) -> tuple[Mend, ...]:
+        one = self._one
+        return propose_mends(self.kind, one.direction, one.new, one.old, self.reason.message)
+
+    @property
+    def successor(self) -> str:
+        """The field that a removed one seems to have become; empty where none does."""
+        past = Place(self._one.old.document, self._one.old.path[:-2])
+        now = self.new.get("fields") if isinstance(self.new, dict) else None
+        renames = find_renames(now, value_at(past))
+        name = self.reason.message
+        return next((new for new, former in renames.items() if former == name), "")
 
     @property
     def old_type(self) -> str:
@@ -213,7 +230,7 @@ class _Facts:
         """The branch of the writer that a reader lacks."""
         if self.reason.kind is Kind.MISSING_UNION_BRANCH:
             return self.reason.message.rpartition(": ")[2].lower()
-        return self.old_type if _is_branch(self._old) else self.new_type
+        return self.old_type if _is_branch(self._one.old) else self.new_type
 
 
 Words = Callable[[_Facts], str]
@@ -234,13 +251,18 @@ _WORDINGS: Mapping[tuple[Kind, Direction], _Wording] = {
         FIELD_WITHOUT_DEFAULT,
         lambda facts: f'the new field "{facts.reason.message}" has no default',
         lambda facts: f"readers need this field; {facts.versions} never wrote it",
-        lambda facts: f'give it a default, for example "default": {facts.example}',
+        lambda facts: facts.mends[0].advice if facts.mends else "give it a default",
     ),
     (Kind.READER_FIELD_MISSING_DEFAULT_VALUE, _OLD): _Wording(
         FIELD_REMOVED,
         lambda facts: f'the field "{facts.reason.message}" was removed',
         lambda facts: f'readers of {facts.versions} need "{facts.reason.message}"',
-        lambda facts: "put the field back; remove it when no reader needs it any more",
+        lambda facts: (
+            f'it looks like it became "{facts.successor}", and an alias does not help readers from '
+            "before that: keep both until they are gone"
+            if facts.successor
+            else "put the field back; remove it when no reader needs it any more"
+        ),
     ),
     (Kind.TYPE_MISMATCH, _NEW): _Wording(
         TYPE_CHANGED,
@@ -416,33 +438,3 @@ def _list_versions(versions: Iterable[PastVersion]) -> str:
 
 def _is_run(numbers: list[int]) -> bool:
     return numbers[-1] - numbers[0] == len(numbers) - 1
-
-
-_EXAMPLES: Mapping[str, str] = {
-    "null": "null",
-    "boolean": "false",
-    "int": "0",
-    "long": "0",
-    "float": "0.0",
-    "double": "0.0",
-    "string": '"unknown"',
-    "bytes": '""',
-    "array": "[]",
-    "map": "{}",
-}
-
-
-def _example_default(schema: Json) -> str:
-    match schema:
-        case [first, *_]:
-            return _example_default(first)
-        case {"type": "enum", "default": str(symbol)} | {"type": "enum", "symbols": [symbol, *_]}:
-            return json.dumps(symbol)
-        case {"type": str(kind), "logicalType": "uuid"} if kind == "string":
-            return '"00000000-0000-0000-0000-000000000000"'
-        case {"type": str(kind)} if kind in _EXAMPLES:
-            return _EXAMPLES[kind]
-        case str() if schema in _EXAMPLES:
-            return _EXAMPLES[schema]
-        case _:
-            return 'null, with the type ["null", ...]'

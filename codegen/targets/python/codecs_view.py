@@ -5,15 +5,21 @@ The schema's text is the one that is registered, with the types of other files a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from codegen.avro.canonical import render
-from codegen.avro.schema import Enum, Record, reachable
-from codegen.contract.model import Contract, Event, FieldKey, Service, Subject
+from codegen.avro.schema import Enum, Record, Schema, SchemaGraph, reachable
+from codegen.contract.model import Contract, Event, FieldKey, SchemaKey, Service, Subject, Topic
+from codegen.diagnostics import KontraktError
+from codegen.targets.python.decoders import write_decoder
+from codegen.targets.python.encoders import write_encoder
 from codegen.targets.python.literals import long_string, string
-from codegen.targets.python.names import snake, unique
+from codegen.targets.python.names import name_attributes, snake, unique
 from codegen.targets.python.service_view import import_order
+from codegen.targets.python.straight_line import Module, has_weightless_items
+from codegen.targets.python.types import annotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +104,21 @@ def codecs_view(
         for name, type_ in reachable(one.event.schema).items():
             if isinstance(type_, Record | Enum):
                 types[name] = classes[name]
+    graph = SchemaGraph(named[0].event.schema.root, contract.types)
+    module = Module(graph, {name: classes[name] for name in types})
+    coders = [_write_coders(module, one) for one in named]
+    keys = [_write_key(module, one, contract.topic(one.event.topic)) for one in named]
+    code = [line for function in module.functions for line in function]
     return {
+        "imports": _imports(code, module),
         "classes": import_order(types.values()),
+        "wire": import_order(module.wire),
         "types": [{"name": string(name), "class": types[name]} for name in sorted(types)],
         "exports": sorted(["EVENTS", "TYPES", *(one.constant for one in named)]),
+        "constants": [
+            {"name": name, "expression": text} for text, name in module.constants.items()
+        ],
+        "functions": module.functions,
         "codecs": [
             {
                 "constant": f"_{one.constant}",
@@ -111,23 +128,76 @@ def codecs_view(
             for one in named
         ],
         "all_events": tuple_lines("EVENTS: Final = ", [one.constant for one in named]),
-        "events": [_event_view(one, contract, classes) for one in named],
+        "events": [
+            {
+                "constant": one.constant,
+                "class": classes[one.event.name],
+                "name": string(one.event.name),
+                "topic": string(one.event.topic),
+                "codec": f"_{one.constant}",
+                "key": key,
+                **coder,
+            }
+            for one, coder, key in zip(named, coders, keys, strict=True)
+        ],
     }
 
 
-def _event_view(
-    one: NamedEvent, contract: Contract, classes: Mapping[str, str]
-) -> Mapping[str, object]:
-    key = contract.topic(one.event.topic).key
-    return {
-        "constant": one.constant,
-        "class": classes[one.event.name],
-        "name": string(one.event.name),
-        "topic": string(one.event.topic),
-        "codec": f"_{one.constant}",
-        "encode": f"_{one.constant}.encode",
-        "decode": f"_{one.constant}.decode",
-        "key": f"lambda event: str(event.{'.'.join(key.path)}).encode()"
-        if isinstance(key, FieldKey)
-        else "",
-    }
+def _write_coders(module: Module, one: NamedEvent) -> Mapping[str, str]:
+    """The functions that encode and decode an event; several topics share them."""
+    record = module.graph.names[one.event.name]
+    assert isinstance(record, Record)
+    known = f"_{one.constant}"
+    coders = module.coders.get(record.name)
+    if coders is None:
+        decode = f"{known}.decode"
+        if not has_weightless_items(module.graph, record):
+            decode = write_decoder(module, record, known)
+        coders = module.coders[record.name] = {
+            "encode": write_encoder(module, record, known),
+            "decode": decode,
+        }
+    return coders
+
+
+def _write_key(module: Module, one: NamedEvent, topic: Topic) -> str:
+    """The function that makes the message key of an event; empty where its topic has none."""
+    match topic.key:
+        case None:
+            return ""
+        case SchemaKey(subject=subject):
+            raise KontraktError(
+                f"the topic {topic.name} has keys with a schema ({subject}), which the Python "
+                "target cannot write",
+                "let the key be a field that every event of the topic has",
+            )
+        case FieldKey(path=path):
+            schema: Schema = module.graph.names[one.event.name]
+            value = "event"
+            for name in path:
+                record = module.graph.resolve(schema)
+                assert isinstance(record, Record), "the contract was loaded without errors"
+                names = [field.name for field in record.fields]
+                value += f".{name_attributes(names)[names.index(name)]}"
+                schema = record.fields[names.index(name)].schema
+            kind = annotation(module.graph, schema, module.classes)
+            text = value if kind == "str" else f"str({value})"
+            name = f"_key_of_{one.constant.lower()}"
+            head = f"def {name}(event: {module.classes[one.event.name]}) -> bytes:"
+            module.functions.append([head, f"    return {text}.encode()"])
+            return name
+
+
+def _imports(code: Iterable[str], module: Module) -> list[str]:
+    """What the functions need of Python's library."""
+    words = {word for line in code for word in re.findall(r"\w+", line)}
+    lines = ["import datetime as dt"] if "dt" in words else []
+    if module.needs_struct:
+        lines.append("import struct")
+    lines.append("from collections.abc import Mapping")
+    if "Decimal" in words:
+        lines.append("from decimal import Decimal")
+    lines.append("from typing import Any, Final")
+    if "UUID" in words:
+        lines.append("from uuid import UUID")
+    return lines

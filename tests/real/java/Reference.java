@@ -102,7 +102,7 @@ public final class Reference {
     Set<Resolver.Action> seen = Collections.newSetFromMap(new IdentityHashMap<>());
     try {
       waiting.add(Resolver.resolve(writer, reader));
-    } catch (AvroRuntimeException error) {
+    } catch (AvroRuntimeException | StackOverflowError error) {
       return false;
     }
     while (!waiting.isEmpty()) {

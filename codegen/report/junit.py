@@ -1,0 +1,69 @@
+"""A report for test result viewers: JUnit's XML, with a test case for each thing that was checked.
+
+What was found good is a passing case, so that people see what green covers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from xml.etree import ElementTree
+
+from codegen.diagnostics import Finding, Report, Severity
+from codegen.report.escaping import printable, single_line
+
+
+def render_report(report: Report) -> str:
+    """One suite; a case for each checked subject, and for each file with findings of its own.
+
+    Errors are failures of their case; warnings and notes are its output.
+    """
+    cases: dict[str, list[Finding]] = {name: [] for name in report.checked}
+    for finding in report.findings:
+        cases.setdefault(finding.subject or finding.location.file, []).append(finding)
+    failed = sum(any(_is_failure(one) for one in found) for found in cases.values())
+    counts = {"tests": str(len(cases)), "failures": str(failed), "errors": "0"}
+    root = ElementTree.Element("testsuites", {"name": "kontrakt", **counts})
+    suite = ElementTree.SubElement(
+        root, "testsuite", {"name": "kontrakt", **counts, "skipped": "0"}
+    )
+    for name, found in cases.items():
+        _add_case(suite, name, found)
+    words = [line for title, lines in report.sections for line in (title, *lines)]
+    if report.summary:
+        words.append(report.summary)
+    if words:
+        ElementTree.SubElement(suite, "system-out").text = printable("\n".join(words))
+    ElementTree.indent(root)
+    text: str = ElementTree.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+
+
+def _is_failure(finding: Finding) -> bool:
+    return finding.severity is Severity.ERROR
+
+
+def _add_case(suite: ElementTree.Element, name: str, found: Iterable[Finding]) -> None:
+    case = ElementTree.SubElement(
+        suite, "testcase", {"classname": "kontrakt", "name": single_line(name)}
+    )
+    failures = [finding for finding in found if _is_failure(finding)]
+    others = [finding for finding in found if not _is_failure(finding)]
+    if failures:
+        # Many viewers read the first failure of a case only, so all stand in one.
+        first = failures[0]
+        failure = ElementTree.SubElement(
+            case, "failure", {"type": first.rule.id, "message": single_line(first.message)}
+        )
+        failure.text = "\n\n".join(_describe(finding) for finding in failures)
+    if others:
+        output = ElementTree.SubElement(case, "system-out")
+        output.text = "\n\n".join(_describe(finding) for finding in others)
+
+
+def _describe(finding: Finding) -> str:
+    head = f"{finding.location}: {finding.severity.value} {finding.rule.id}: {finding.message}"
+    lines = [head, finding.note, finding.hint and f"fix: {finding.hint}"]
+    for related in finding.related:
+        place = str(related.location) if related.location and not related.label else ""
+        lines.append("  ".join(part for part in (related.label, place, related.message) if part))
+    return printable("\n".join(line for line in lines if line))

@@ -1,0 +1,242 @@
+"""Which change of a schema file would mend a break? Data that advice and `check --fix` share.
+
+The first mend is the best one. None takes back what was meant: a new field stays, and gets a
+default; a renamed one stays, and gets an alias. Whether a mend does mend is for others to try.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from difflib import SequenceMatcher
+
+from codegen.avro.resolution import Kind
+from codegen.compatibility import Direction
+from codegen.editing import Enclose, Insert, Mend, Remove
+from codegen.source import Json, Path, Place
+
+MAX_RENAME_PAIRS = 2_500
+"""Where more pairs of a removed and a new field are possible, no rename is looked for."""
+
+SIMILAR = 0.6
+"""From this ratio of difflib on, two names are taken for one that was reworded."""
+
+_CATCH_ALL = re.compile(r"(?:.*_)?(?:UNKNOWN|UNSPECIFIED|UNDEFINED|UNRECOGNI[SZ]ED|OTHER)", re.I)
+"""Enum symbols that say that the value is none of the others."""
+
+_EXAMPLES: Mapping[str, Json] = {
+    "boolean": False,
+    "int": 0,
+    "long": 0,
+    "float": 0.0,
+    "double": 0.0,
+    "string": "unknown",
+    "bytes": "",
+    "array": [],
+    "map": {},
+}
+
+
+def propose_mends(
+    kind: Kind, direction: Direction, new: Place, old: Place, message: str
+) -> tuple[Mend, ...]:
+    """The mends of one incompatibility, the best first; none where no single change would do.
+
+    `new` lies in the schema that people edit, `old` in the version of the past, and `message` is
+    the incompatibility's own.
+    """
+    propose = _PROPOSALS.get((kind, direction))
+    return propose(new, old, message) if propose is not None else ()
+
+
+def find_renames(new_fields: Json, old_fields: Json) -> dict[str, str]:
+    """The old name of each field of a record that seems to have been renamed, by its new name.
+
+    A field that is gone and one that is new belong together when they have the same type and
+    similar names, or are the only such two and stand at one position. Each is paired once, and
+    where two would fit equally well none is.
+    """
+    after, before = _by_name(new_fields), _by_name(old_fields)
+    known = {alias for _, item in after.values() for alias in item.get("aliases") or ()}
+    gone = {name: one for name, one in before.items() if name not in after and name not in known}
+    come = {name: one for name, one in after.items() if name not in before}
+    if len(gone) * len(come) > MAX_RENAME_PAIRS:
+        return {}
+    is_single = len(gone) == len(come) == 1
+    scores: dict[tuple[str, str], float] = {}
+    for name, (position, item) in come.items():
+        for other, (other_position, other_item) in gone.items():
+            ratio = SequenceMatcher(None, _letters(name), _letters(other)).ratio()
+            is_alike = ratio >= SIMILAR or (is_single and position == other_position)
+            if is_alike and _type(item) == _type(other_item):
+                scores[name, other] = ratio + (position == other_position)
+    return {
+        name: other
+        for (name, other), score in scores.items()
+        if all(
+            score > rival
+            for pair, rival in scores.items()
+            if pair != (name, other) and (pair[0] == name or pair[1] == other)
+        )
+    }
+
+
+def value_at(place: Place) -> Json:
+    """The JSON value at a place, or of its nearest ancestor that exists."""
+    value = place.document.value
+    for step in place.path:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            break
+    return value
+
+
+def _mend_missing_field(new: Place, old: Place, message: str) -> tuple[Mend, ...]:
+    """For a reader's field that the writer lacks: an alias, a default, or null."""
+    path = new.path[:-1] if new.path and new.path[-1] == "name" else new.path
+    item = value_at(Place(new.document, path))
+    if not isinstance(item, dict) or "type" not in item:
+        return ()
+    file = new.document.name
+    mends = []
+    fields = value_at(Place(new.document, path[:-1]))
+    record = value_at(old)
+    past_fields = record.get("fields") if isinstance(record, dict) else None
+    if former := find_renames(fields, past_fields).get(message):
+        advice = (
+            f'it looks like "{former}" under a new name; '
+            f'if it is, say so: "aliases": {json.dumps([former])}'
+        )
+        mends.append(Mend(file, advice, (_add_alias(path, item, former),)))
+    default = _example_default(item["type"])
+    if default is not None:
+        advice = f'give it a default, for example "default": {json.dumps(default)}'
+        mends.append(Mend(file, advice, (Insert((*path, "default"), default, ("type",)),)))
+    mends.append(_make_nullable(file, path, item["type"]))
+    return tuple(mends)
+
+
+def _make_nullable(file: str, path: Path, schema: Json) -> Mend:
+    place = (*path, "type")
+    default = Insert((*path, "default"), None, ("type",))
+    if schema == "null" or (isinstance(schema, list) and schema[:1] == ["null"]):
+        return Mend(file, 'give it the default null: "default": null', (default,))
+    if not isinstance(schema, list):
+        advice = 'let it be null: "type": ["null", ...], "default": null'
+        return Mend(file, advice, (Enclose(place, before=("null",)), default))
+    first = Insert((*place, 0), "null")
+    advice = 'let it be null: "null" first in its type, and "default": null'
+    if "null" in schema:
+        return Mend(file, advice, (Remove((*place, schema.index("null"))), first, default))
+    return Mend(file, advice, (first, default))
+
+
+def _mend_lost_symbols(new: Place, old: Place, message: str) -> tuple[Mend, ...]:
+    """For symbols that older messages hold: a default where there is one, else the symbols."""
+    path = new.path[:-1] if new.path and new.path[-1] == "symbols" else new.path
+    item, past = value_at(Place(new.document, path)), value_at(old)
+    past = past.get("symbols") if isinstance(past, dict) else past
+    if not isinstance(item, dict) or not isinstance(past, list):
+        return ()
+    file, symbols = new.document.name, item.get("symbols") or []
+    mends = []
+    catch_all = next((one for one in symbols if _CATCH_ALL.fullmatch(one)), None)
+    if catch_all is not None and "default" not in item:
+        advice = f'put it back, or read it as {catch_all}: "default": {json.dumps(catch_all)}'
+        edit = Insert((*path, "default"), catch_all, ("symbols",))
+        mends.append(Mend(file, advice, (edit,)))
+    lost = [symbol for symbol in past if symbol not in symbols]
+    edits = []
+    for symbol in lost:
+        before = [one for one in past[: past.index(symbol)] if one in symbols]
+        index = symbols.index(before[-1]) + 1 if before else 0
+        edits.append(Insert((*path, "symbols", index), symbol))
+    advice = 'put it back, or give the enum a "default" for symbols it does not know'
+    return (*mends, Mend(file, advice, tuple(edits)))
+
+
+def _mend_lost_null(new: Place, old: Place, message: str) -> tuple[Mend, ...]:
+    """For a type that could be null once: null again, after the type where a default needs that."""
+    if value_at(old) != "null" and not message.endswith(": NULL"):
+        return ()
+    *outer, last = new.path or ("",)
+    schema, holder = value_at(new), value_at(Place(new.document, tuple(outer)))
+    if last != "type" or not isinstance(holder, dict) or "name" not in holder:
+        return ()
+    file, is_first = new.document.name, holder.get("default") is None
+    advice = 'put "null" back into its type'
+    if isinstance(schema, list):
+        index = 0 if is_first else len(schema)
+        return (Mend(file, advice, (Insert((*new.path, index), "null"),)),)
+    null = ("null",)
+    edit = Enclose(new.path, before=null) if is_first else Enclose(new.path, after=null)
+    return (Mend(file, advice, (edit,)),)
+
+
+def _mend_name(new: Place, old: Place, message: str) -> tuple[Mend, ...]:
+    """For a type of another name: an alias."""
+    path = new.path[:-1] if new.path and new.path[-1] == "name" else new.path
+    item = value_at(Place(new.document, path))
+    former = message.removeprefix("expected: ")
+    if not isinstance(item, dict) or "name" not in item:
+        return ()
+    advice = f'keep the name, or add "aliases": {json.dumps([former])}'
+    return (Mend(new.document.name, advice, (_add_alias(path, item, former),)),)
+
+
+_NEW = Direction.BACKWARD
+
+_PROPOSALS: Mapping[tuple[Kind, Direction], Callable[[Place, Place, str], tuple[Mend, ...]]] = {
+    (Kind.READER_FIELD_MISSING_DEFAULT_VALUE, _NEW): _mend_missing_field,
+    (Kind.MISSING_ENUM_SYMBOLS, _NEW): _mend_lost_symbols,
+    (Kind.MISSING_UNION_BRANCH, _NEW): _mend_lost_null,
+    (Kind.TYPE_MISMATCH, _NEW): _mend_lost_null,
+    (Kind.NAME_MISMATCH, _NEW): _mend_name,
+}
+"""What to try for each kind. Readers of the past take no advice, so the other way is missing."""
+
+
+def _add_alias(path: Path, item: Mapping[str, Json], former: str) -> Insert:
+    aliases = item.get("aliases")
+    if isinstance(aliases, list):
+        return Insert((*path, "aliases", len(aliases)), former)
+    return Insert((*path, "aliases"), [former], ("namespace", "name"))
+
+
+def _example_default(schema: Json) -> Json:
+    """A default that fits a type and says little; None where a made-up value would say too much.
+
+    A date, an amount or an identifier has no such value, so those are better null.
+    """
+    match schema:
+        case [first, *_]:
+            return None if "null" in schema else _example_default(first)
+        case {"type": "enum", "default": str(symbol)}:
+            return symbol
+        case {"type": "enum", "symbols": list(symbols)}:
+            return next((one for one in symbols if _CATCH_ALL.fullmatch(str(one))), None)
+        case {"logicalType": _}:
+            return None
+        case {"type": str(kind)} | str(kind):
+            return _EXAMPLES.get(kind)
+        case _:
+            return None
+
+
+def _by_name(fields: Json) -> dict[str, tuple[int, Mapping[str, Json]]]:
+    listed: Sequence[Json] = fields if isinstance(fields, list) else ()
+    return {
+        item["name"]: (position, item)
+        for position, item in enumerate(listed)
+        if isinstance(item, dict) and isinstance(item.get("name"), str)
+    }
+
+
+def _type(item: Mapping[str, Json]) -> str:
+    return json.dumps(item.get("type"), sort_keys=True)
+
+
+def _letters(name: str) -> str:
+    return name.replace("_", "").lower()

@@ -1,0 +1,139 @@
+"""Which findings did people decide to live with, and does that decision still hold?
+
+A waiver in the manifest is bound to one rule, one subject and one pair of schemas, both named by
+their fingerprints, so it says nothing of the next change. What it covers is listed with its reason
+and fails no command. A waiver that has ended, or that covers nothing, is itself a finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import date
+from difflib import get_close_matches
+
+from codegen.avro.canonical import render
+from codegen.contract.model import Contract, History, Waiver
+from codegen.diagnostics import Change, Finding, Findings, Severity, rule
+from codegen.lock import fingerprint
+
+EXPIRED = rule(
+    "waiver/expired",
+    "A waiver has ended.",
+    "A waiver puts a decision off, and its end is when the decision is due. What it covered counts "
+    "again. Mend it, or give the waiver a new end for a reason that is still good.",
+    severity=Severity.WARNING,
+)
+UNUSED = rule(
+    "waiver/unused",
+    "A waiver covers nothing.",
+    "It is bound to one rule, one subject and one pair of schemas. When the change is made, or "
+    "mended, or another schema takes its place, the waiver has no meaning any more, and would only "
+    "make readers of the manifest think that something is being tolerated.",
+    severity=Severity.WARNING,
+)
+
+
+def name_changes(
+    findings: Iterable[Finding], contract: Contract, histories: Mapping[str, History]
+) -> list[Finding]:
+    """The findings, those about a subject with a past with the fingerprints of both schemas."""
+    subjects = {subject.name: subject for subject in contract.subjects}
+    changes: dict[str, Change | None] = {"": None}
+    named = []
+    for item in findings:
+        if item.subject not in changes:
+            subject, history = subjects.get(item.subject), histories.get(item.subject)
+            before = history.versions[-1].schema if history and history.versions else None
+            changes[item.subject] = (
+                Change(
+                    fingerprint(render(before, inline=True)),
+                    fingerprint(render(subject.schema, inline=True)),
+                )
+                if subject is not None and before is not None
+                else None
+            )
+        named.append(replace(item, change=changes[item.subject]))
+    return named
+
+
+def apply_waivers(
+    waivers: Iterable[Waiver], findings: Iterable[Finding], today: date
+) -> list[Finding]:
+    """The findings, those that a waiver covers as notes, and one for each waiver that is no good.
+
+    The last day of a waiver is the one that it names.
+    """
+    listed = list(waivers)
+    open_waivers = {_key(waiver): waiver for waiver in listed if waiver.until >= today}
+    outcome = Findings()
+    matched = set()
+    for item in findings:
+        key = _finding_key(item)
+        waiver = open_waivers.get(key) if key is not None else None
+        matched.add(key)
+        outcome.items.append(_waive(item, waiver) if waiver is not None else item)
+    found = tuple(outcome.items)
+    for waiver in listed:
+        is_used = _key(waiver) in matched
+        if waiver.until < today:
+            _report_expired(waiver, is_used, outcome)
+        elif not is_used:
+            _report_unused(waiver, found, outcome)
+    return outcome.items
+
+
+def _key(waiver: Waiver) -> tuple[str, str, str, str]:
+    return waiver.rule, waiver.subject, waiver.before, waiver.after
+
+
+def _finding_key(item: Finding) -> tuple[str, str, str, str] | None:
+    if item.change is None:
+        return None
+    return item.rule.id, item.subject, item.change.before, item.change.after
+
+
+def _waive(item: Finding, waiver: Waiver) -> Finding:
+    words = f"until {waiver.until.isoformat()}: {waiver.reason}"
+    return replace(
+        item,
+        severity=Severity.NOTE,
+        message=f"{item.message} (waived {words})",
+        waived=words,
+    )
+
+
+def _report_expired(waiver: Waiver, is_used: bool, findings: Findings) -> None:
+    end = waiver.until.isoformat()
+    findings.add(
+        EXPIRED,
+        waiver.origin.at("until"),
+        f"the waiver of {waiver.rule} for {waiver.subject} ended on {end}",
+        note="what it covered counts again" if is_used else "and it covers nothing",
+        hint="mend what it covered, or give it a new end" if is_used else "remove it",
+        subject=waiver.subject,
+    )
+
+
+def _report_unused(waiver: Waiver, found: Iterable[Finding], findings: Findings) -> None:
+    from codegen.rules import all_rules  # noqa: PLC0415 - it imports this module
+
+    place, hint = waiver.origin, "remove it"
+    if waiver.rule not in all_rules():
+        place = place.at("rule")
+        near = get_close_matches(waiver.rule, all_rules(), 1)
+        hint = f"did you mean {near[0]}?" if near else "kontrakt rules lists all rules"
+    else:
+        for item in found:
+            if (item.rule.id, item.subject) == (waiver.rule, waiver.subject) and item.change:
+                hint = (
+                    "the schemas are others now; if the reason still holds, write "
+                    f"from: {item.change.before}, to: {item.change.after}"
+                )
+    findings.add(
+        UNUSED,
+        place,
+        f"the waiver of {waiver.rule} for {waiver.subject} covers nothing",
+        hint=hint,
+        subject=waiver.subject,
+    )

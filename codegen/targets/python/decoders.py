@@ -1,0 +1,315 @@
+"""Straight-line Python code that reads the values of one schema, made for speed.
+
+It reads what is common: numbers in their shortest form, arrays and maps in one block. Whatever else
+comes raises something, or leaves the position elsewhere than at the end of the data, and the
+event's Codec takes over. No length and no count makes it reserve memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from codegen.avro.schema import (
+    Array,
+    Broken,
+    Enum,
+    Fixed,
+    LogicalType,
+    Map,
+    Primitive,
+    Record,
+    Schema,
+    Union,
+)
+from codegen.targets.python.names import name_attributes, snake
+from codegen.targets.python.straight_line import Module, Scope
+
+_LOGICAL: Mapping[str, str] = {
+    "date": "read_date",
+    "time-millis": "read_time_millis",
+    "time-micros": "read_time_micros",
+    "timestamp-millis": "read_timestamp_millis",
+    "timestamp-micros": "read_timestamp_micros",
+    "local-timestamp-millis": "read_local_timestamp_millis",
+    "local-timestamp-micros": "read_local_timestamp_micros",
+}
+
+_STRUCT: Mapping[str, tuple[str, int]] = {"float": ("f", 4), "double": ("d", 8)}
+
+
+def write_decoder(module: Module, record: Record, codec: str) -> str:
+    """Add the function that decodes an event; its name. What it cannot do the codec does."""
+    name = f"_decode_{snake(module.classes[record.name])}"
+    scope = module.scope()
+    with scope.block("try:"):
+        scope.line("p = start")
+        value = _Decoder(module, scope).record(record)
+        with scope.block("if p == len(data):"):
+            scope.line(f"return {value}")
+    with scope.block("except Exception:"):
+        scope.line("pass")
+    scope.line(f"return {codec}.decode(data, start)")
+    head = f"def {name}(data: bytes, start: int = 5, /) -> Any:"
+    module.functions.append([head, *scope.lines])
+    return name
+
+
+class _Decoder:
+    """Writes the code for values into one function; `p` is the position in `data`."""
+
+    def __init__(self, module: Module, scope: Scope) -> None:
+        self._module = module
+        self._scope = scope
+
+    def record(self, record: Record) -> str:
+        """Add the code for a record; the variable that holds it."""
+        cls = self._module.classes[record.name]
+        self._module.use("blank")
+        blank = self._module.constant(f"{cls}", f"blank({cls})")
+        value = self._scope.name(snake(cls))
+        self._scope.line(f"{value} = {self._module.use('new')}({blank})")
+        attributes = name_attributes(field.name for field in record.fields)
+        waiting: list[tuple[str, str]] = []
+        for field, attribute in zip(record.fields, attributes, strict=True):
+            kind = self._float_kind(field.schema)
+            if kind:
+                waiting.append((kind, f"{value}.{attribute}"))
+                continue
+            self._floats(waiting)
+            waiting = []
+            self.value(field.schema, f"{value}.{attribute}", attribute)
+        self._floats(waiting)
+        self._scope.line(f"{value}.__class__ = {cls}")
+        return value
+
+    def value(self, schema: Schema, goal: str, hint: str) -> None:
+        """Add the code that reads one value and stores it in a variable or an attribute."""
+        target = self._module.graph.resolve(schema)
+        match target:
+            case Primitive(logical=LogicalType() as logical):
+                self._logical(logical, goal)
+            case Primitive():
+                self._primitive(target, goal)
+            case Fixed():
+                self._fixed(target, goal)
+            case Enum():
+                self._enum(target, goal)
+            case Record():
+                if self._module.is_inlined(target) and not self._scope.is_deep:
+                    self._scope.line(f"{goal} = {self.record(target)}")
+                else:
+                    self._scope.line(f"{goal}, p = {self._function(target)}(data, p)")
+            case Array() | Map() | Union():
+                if self._scope.is_deep:
+                    self._scope.line(f"{goal}, p = {self._function(target)}(data, p)")
+                else:
+                    self._container(target, goal, hint)
+            case Broken():
+                raise ValueError("a schema that is no schema")
+            case _:
+                assert_never(target)
+
+    def _variable(self, schema: Schema, hint: str) -> str:
+        """Add the code that reads one value; the variable that holds it."""
+        target = self._module.graph.resolve(schema)
+        is_inlined = isinstance(target, Record) and self._module.is_inlined(target)
+        if isinstance(target, Record) and is_inlined and not self._scope.is_deep:
+            return self.record(target)
+        variable = self._scope.name(hint)
+        self.value(target, variable, hint)
+        return variable
+
+    def _function(self, target: Record | Array | Map | Union) -> str:
+        def fill(scope: Scope) -> None:
+            inner = _Decoder(self._module, scope)
+            if isinstance(target, Record):
+                value = inner.record(target)
+            else:
+                value = scope.name("value")
+                inner._container(target, value, "value")
+            scope.line(f"return {value}, p")
+
+        signature = "(data: bytes, p: int) -> tuple[Any, int]"
+        return self._module.function("read", target, fill, signature)
+
+    def _container(self, target: Array | Map | Union, goal: str, hint: str) -> None:
+        match target:
+            case Array(items=items):
+                self._array(items, goal, hint)
+            case Map(values=values):
+                self._map(values, goal, hint)
+            case _:
+                self._union(target, goal, hint)
+
+    def _float_kind(self, schema: Schema) -> str:
+        target = self._module.graph.resolve(schema)
+        is_float = isinstance(target, Primitive) and target.logical is None
+        return (
+            target.type
+            if isinstance(target, Primitive) and is_float and target.type in _STRUCT
+            else ""
+        )
+
+    def _floats(self, waiting: list[tuple[str, str]]) -> None:
+        """Neighbouring floats and doubles, unpacked in one step."""
+        if not waiting:
+            return
+        codes = "".join(_STRUCT[kind][0] for kind, _ in waiting)
+        self._module.needs_struct = True
+        hint = codes if len(codes) < 9 else f"{len(codes)}_NUMBERS"
+        unpack = self._module.constant(
+            f"UNPACK_{hint.upper()}", f'struct.Struct("<{codes}").unpack_from'
+        )
+        goals = [goal for _, goal in waiting]
+        line = f"({', '.join(goals)}{',' if len(goals) == 1 else ''}) = {unpack}(data, p)"
+        if len(goals) == 1:
+            self._scope.line(line)
+        else:
+            self._scope.items("(", goals, f") = {unpack}(data, p)")
+        self._scope.line(f"p += {sum(_STRUCT[kind][1] for kind, _ in waiting)}")
+
+    def _short(self, goal: str, short: str, long: str) -> None:
+        """A value behind its length: read at once if that is one byte, else by a function."""
+        end = self._module.use("END")
+        self._scope.line("b = data[p]")
+        with self._scope.block("if b < 128:"):
+            self._scope.line(f"e = p + {end}[b]")
+            self._scope.line(f"{goal} = {short}")
+            self._scope.line("p = e")
+        with self._scope.block("else:"):
+            self._scope.line(f"{goal}, p = {self._module.use(long)}(data, p)")
+
+    def _logical(self, logical: LogicalType, goal: str) -> None:
+        if logical.name == "decimal":
+            digits = f"{logical.precision}, {logical.scale}"
+            hint = f"READ_DECIMAL_{logical.precision}_{logical.scale}"
+            self._module.use("decimal_reader")
+            read = self._module.constant(hint, f"decimal_reader({digits})")
+            self._scope.line(f"e = p + {self._module.use('END')}[data[p]]")
+            self._scope.line(f"{goal} = {read}(data[p + 1 : e])")
+            self._scope.line("p = e")
+        elif logical.name == "uuid":
+            self._scope.line(f"{goal} = {self._module.use('read_uuid')}(data[p : p + 37])")
+            self._scope.line("p += 37")
+        elif logical.name in _LOGICAL:
+            read = self._module.use(_LOGICAL[logical.name])
+            self._scope.line(f"{goal}, p = {read}(data, p)")
+        else:
+            self._integer("read_long", goal)
+
+    def _primitive(self, schema: Primitive, goal: str) -> None:
+        match schema.type:
+            case "null":
+                self._scope.line(f"{goal} = None")
+            case "boolean":
+                self._scope.line(f"{goal} = {self._module.use('BOOLEANS')}[data[p]]")
+                self._scope.line("p += 1")
+            case "int":
+                self._integer("read_int", goal)
+            case "long":
+                self._integer("read_long", goal)
+            case "float" | "double":
+                self._floats([(schema.type, goal)])
+            case "bytes":
+                self._short(goal, "data[p + 1 : e]", "read_bytes")
+            case _:
+                self._short(goal, "data[p + 1 : e].decode()", "read_text")
+
+    def _integer(self, reader: str, goal: str) -> None:
+        zigzag, read = self._module.use("ZIGZAG"), self._module.use(reader)
+        self._scope.line("b = data[p]")
+        with self._scope.block("if b < 128:"):
+            self._scope.line(f"{goal} = {zigzag}[b]")
+            self._scope.line("p += 1")
+        with self._scope.block("else:"):
+            self._scope.line(f"{goal}, p = {read}(data, p)")
+
+    def _fixed(self, schema: Fixed, goal: str) -> None:
+        raw = f"data[p : p + {schema.size}]"
+        if schema.logical is None:
+            self._scope.line(f"{goal} = {raw}")
+        elif schema.logical.name == "uuid":
+            self._scope.line(f"{goal} = {self._module.use('read_uuid_bytes')}({raw})")
+        elif schema.logical.name == "duration":
+            self._scope.line(f"{goal} = {self._module.use('read_duration')}({raw})")
+        else:
+            digits = f"{schema.logical.precision}, {schema.logical.scale}"
+            hint = f"READ_DECIMAL_{schema.logical.precision}_{schema.logical.scale}"
+            self._module.use("decimal_reader")
+            read = self._module.constant(hint, f"decimal_reader({digits})")
+            self._scope.line(f"{goal} = {read}({raw})")
+        self._scope.line(f"p += {schema.size}")
+
+    def _enum(self, schema: Enum, goal: str) -> None:
+        cls = self._module.classes[schema.name]
+        self._module.use("symbol_bytes")
+        hint = f"{snake(cls).upper()}_BYTES"
+        table = self._module.constant(hint, f"symbol_bytes({cls})")
+        if len(schema.symbols) <= 64:
+            self._scope.line(f"{goal} = {table}[data[p]]")
+            self._scope.line("p += 1")
+        else:
+            self._count()
+            self._scope.line(f"{goal} = {table}[n]")
+
+    def _count(self) -> None:
+        """Read a count or an index to `n`, twice its value."""
+        more = self._module.use("read_more")
+        self._scope.line("n = data[p]")
+        self._scope.line("p += 1")
+        with self._scope.block("if n > 127:"):
+            self._scope.line(f"n, p = {more}(data, p)")
+
+    def _block(self) -> None:
+        """Read the item count of a block to `n`; there cannot be more items than bytes."""
+        self._count()
+        self._scope.refuse_if("n & 1 or n >> 1 > len(data) - p")
+
+    def _end_of_blocks(self) -> None:
+        self._scope.refuse_if("data[p]")
+        self._scope.line("p += 1")
+
+    def _array(self, items: Schema, goal: str, hint: str) -> None:
+        values = self._scope.name(hint)
+        self._block()
+        kind = self._float_kind(items)
+        if kind:
+            code, size = _STRUCT[kind]
+            self._module.needs_struct = True
+            self._scope.line(f'{values} = list(struct.unpack_from(f"<{{n >> 1}}{code}", data, p))')
+            self._scope.line(f"p += (n >> 1) * {size}")
+            with self._scope.block("if n:"):
+                self._end_of_blocks()
+        else:
+            self._scope.line(f"{values}: list[Any] = []")
+            with self._scope.block("if n:"):
+                with self._scope.block("for _ in range(n >> 1):"):
+                    item = self._variable(items, "item")
+                    self._scope.line(f"{values}.append({item})")
+                self._end_of_blocks()
+        self._scope.line(f"{goal} = {values}")
+
+    def _map(self, values: Schema, goal: str, hint: str) -> None:
+        entries = self._scope.name(hint)
+        key = self._scope.name("key")
+        self._block()
+        self._scope.line(f"{entries}: dict[str, Any] = {{}}")
+        with self._scope.block("if n:"):
+            with self._scope.block("for _ in range(n >> 1):"):
+                self._short(key, "data[p + 1 : e].decode()", "read_text")
+                item = self._variable(values, "item")
+                self._scope.line(f"{entries}[{key}] = {item}")
+            self._end_of_blocks()
+        self._scope.line(f"{goal} = {entries}")
+
+    def _union(self, union: Union, goal: str, hint: str) -> None:
+        self._scope.line("b = data[p]")
+        self._scope.line("p += 1")
+        word = "if"
+        for index, branch in enumerate(union.branches[:64]):
+            with self._scope.block(f"{word} b == {2 * index}:"):
+                self.value(branch, goal, hint)
+            word = "elif"
+        with self._scope.block("else:" if union.branches else "if True:"):
+            self._scope.line("raise TypeError")

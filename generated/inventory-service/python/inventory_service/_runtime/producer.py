@@ -1,0 +1,251 @@
+"""The producer of a service: sends its events in the background and loses none in silence.
+
+Topic, key, schema id and headers come from the contract. A full queue makes `send` wait; what does
+not arrive is told by the delivery itself and again by `flush` and when the producer is left.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Final, Generic, Self, TypeVar
+from uuid import UUID
+
+from .codec import EventType
+from .delivery import Delivery
+from .errors import DeliveryError, DeliveryFailed, MessageTooLarge, StubError
+from .message import (
+    ExtraHeaders,
+    Message,
+    deletion_headers,
+    event_headers,
+    extra_headers,
+    fixed_headers,
+)
+from .settings import Settings
+from .transport import Headers, ProducerClient, Registry, Transport
+
+Produced_contra = TypeVar("Produced_contra", contravariant=True)
+
+DEFAULTS: Final[dict[str, object]] = {
+    "acks": "all",
+    "enable.idempotence": True,
+    "compression.type": "lz4",
+    "linger.ms": 5,
+    "delivery.timeout.ms": 120_000,
+    # The Java client's way, so that all clients send one key to one partition.
+    "partitioner": "murmur2_random",
+}
+_CONSUMER_OPTIONS: Final = ("group.id", "group.instance.id", "auto.offset.reset")
+_FAILURE_LIMIT: Final = 10_000
+_SWEEP: Final = 0.02
+"""Seconds between two looks for reports that nobody waits for."""
+
+
+class _Route:
+    """How the events of one type are sent. The schema's id is looked up with the first of them."""
+
+    __slots__ = ("fixed", "prefix", "type")
+
+    def __init__(self, type: EventType[Any]) -> None:
+        self.type = type
+        self.prefix = b""
+        self.fixed: Headers = []
+
+
+class EventProducer(Generic[Produced_contra]):
+    """Sends the events of one service. Safe to use from several threads.
+
+    Use it as a context: leaving it waits until all has arrived, and raises DeliveryFailed with
+    every event that did not.
+    """
+
+    def __init__(self, settings: Settings, service: str, events: Iterable[EventType[Any]]) -> None:
+        """Raises SettingsError when Kafka's client does not take the options."""
+        self._service = service
+        self._transport: Transport = settings.connect()
+        self._registry: Registry = self._transport.registry()
+        self._routes = {event.model: _Route(event) for event in events}
+        self._failures: list[DeliveryError] = []
+        self._client = self._transport.producer(_options(settings, service))
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        weakref.finalize(self, self._stop.set)
+
+    def send(
+        self,
+        event: Produced_contra,
+        *,
+        caused_by: Message | None = None,
+        headers: ExtraHeaders | None = None,
+    ) -> Delivery:
+        """Queue an event for its topic and return its delivery, a future.
+
+        `caused_by` is the message that is being handled: its correlation id and trace go on, and
+        its consumer commits it only when this event has arrived. `headers` are added to those of
+        the contract. Raises TypeError for an event that this service does not produce, EncodeError
+        for a value that its schema cannot hold, SchemaNotRegistered, RegistryUnavailable, and
+        MessageTooLarge; DeliveryFailed when thousands of events have failed and nobody looked.
+        """
+        topic, key, value, every = self.compose(event, caused_by, headers)
+        delivery = Delivery(event, topic, self._failures, self._client.flush)
+        self._produce(delivery, value, key, every)
+        if caused_by is not None:
+            caused_by.deliveries.append(delivery)
+        return delivery
+
+    def compose(
+        self, event: Produced_contra, caused_by: Message | None, headers: ExtraHeaders | None
+    ) -> tuple[str, bytes | None, bytes, Headers]:
+        """The topic, key, value and headers that `send` would send. Raises as it does."""
+        route = self._routes.get(type(event))
+        if route is None:
+            raise TypeError(self._refusal(event))
+        if not route.prefix:
+            self._prepare(route)
+        kind = route.type
+        value = kind.encode(event, route.prefix)
+        key = kind.key(event)
+        every = event_headers(route.fixed, kind.name, key, value, caused_by)
+        if headers:
+            every += extra_headers(headers)
+        return kind.topic, key, value, every
+
+    def send_bytes(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers
+    ) -> Delivery:
+        """Send what `compose` made earlier."""
+        self._start()
+        delivery = Delivery(value, topic, self._failures, self._client.flush)
+        self._produce(delivery, value, key, headers)
+        return delivery
+
+    def _delete(
+        self,
+        topic: str,
+        key: str | int | UUID,
+        caused_by: Message | None,
+        headers: ExtraHeaders | None,
+    ) -> Delivery:
+        """Send a message without a value, which removes its key when the topic is compacted."""
+        text = str(key).encode()
+        every = event_headers(deletion_headers(self._service), topic, text, b"", caused_by)
+        if headers:
+            every += extra_headers(headers)
+        delivery = Delivery(key, topic, self._failures, self._client.flush)
+        self._start()
+        self._produce(delivery, None, text, every)
+        if caused_by is not None:
+            caused_by.deliveries.append(delivery)
+        return delivery
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until every event has arrived. Raises DeliveryFailed with those that did not.
+
+        Without a timeout it waits as long as `delivery.timeout.ms` lets an event take.
+        """
+        unconfirmed = self._client.flush(-1 if timeout is None else timeout)
+        failures = self._take_failures()
+        if failures or unconfirmed:
+            raise DeliveryFailed(failures, unconfirmed)
+
+    def close(self, timeout: float | None = None) -> None:
+        """Flush, then stop. Raises DeliveryFailed as `flush` does."""
+        try:
+            self.flush(timeout)
+        finally:
+            self._stop.set()
+            if self._thread is not None:
+                self._thread.join(5)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self.close()
+        except DeliveryFailed as failed:
+            if error is None:
+                raise
+            # What ended the block matters more, but nothing is kept quiet.
+            error.add_note(str(failed))
+
+    def _prepare(self, route: _Route) -> None:
+        self._start()
+        with self._lock:
+            if route.prefix:
+                return
+            schema_id = self._registry.look_up(route.type)
+            route.fixed = fixed_headers(
+                route.type.name, self._service, self._registry.url, schema_id
+            )
+            route.prefix = b"\0" + schema_id.to_bytes(4, "big")
+
+    def _start(self) -> None:
+        """Have reports of delivery passed on from now on, also while the service sends nothing."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=_poll,
+                    args=(self._client, self._stop),
+                    daemon=True,
+                    name=f"{self._service} deliveries",
+                )
+                self._thread.start()
+
+    def _produce(
+        self, delivery: Delivery, value: bytes | None, key: bytes | None, headers: Headers
+    ) -> None:
+        if len(self._failures) >= _FAILURE_LIMIT:
+            raise DeliveryFailed(self._take_failures())
+        if self._stop.is_set():
+            raise StubError("this producer is closed")
+        while True:
+            try:
+                self._client.produce(
+                    delivery.topic, value, key, on_delivery=delivery.settle, headers=headers
+                )
+                return
+            except BufferError:
+                # The queue is full: wait for room rather than drop anything.
+                self._client.poll(0.1)
+            except self._transport.failure as error:
+                failure = error.args[0]
+                if getattr(failure, "name", str)() == "MSG_SIZE_TOO_LARGE":
+                    raise MessageTooLarge(
+                        delivery.event, delivery.topic, len(value or b"")
+                    ) from error
+                raise DeliveryError(delivery.event, delivery.topic, str(error)) from error
+
+    def _take_failures(self) -> list[DeliveryError]:
+        # Reports come in from another thread: take only what is there now.
+        count = len(self._failures)
+        failures = self._failures[:count]
+        del self._failures[:count]
+        return failures
+
+    def _refusal(self, event: object) -> str:
+        names = sorted(model.__name__ for model in self._routes)
+        produced = ", ".join(names) or "nothing"
+        return f"{self._service} does not produce {type(event).__name__}; it produces {produced}"
+
+
+def _poll(client: ProducerClient, stop: threading.Event) -> None:
+    # Never blocks in the client: whoever waits for a delivery is to get its report first.
+    while not stop.wait(_SWEEP):
+        client.poll(0)
+
+
+def _options(settings: Settings, service: str) -> dict[str, object]:
+    options = {**DEFAULTS, "client.id": service, **settings.options}
+    for option in _CONSUMER_OPTIONS:
+        options.pop(option, None)
+    return options

@@ -1,0 +1,155 @@
+"""From the bytes of a message to the event and the handler that it is for.
+
+Which event it is says the header `ce_type`, and without one that this service knows, the full name
+of the schema that it was written with. Bytes that are no event of the topic raise Unreadable.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar, cast
+
+from .codec import DecodeError, EventType
+from .errors import UnknownSchema
+from .message import Message
+from .policy import Reason
+from .transport import Registry
+
+E = TypeVar("E")
+Decoder = Callable[[bytes, int], Any]
+_KNOWN_LIMIT: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Generic[E]):
+    """An event that a service consumes and the method that handles it."""
+
+    type: EventType[E]
+    handle: Callable[[E, Message], object]
+
+
+class Unreadable(Exception):
+    """The bytes of a message are no event of its topic."""
+
+    def __init__(self, reason: Reason, problem: str) -> None:
+        super().__init__(problem)
+        self.reason = reason
+
+
+class NotConsumed(Exception):
+    """An event of the topic that the contract says this service does not consume."""
+
+
+class _Plan:
+    """How to read messages of one topic, type and schema id: a decoder, or why there is none."""
+
+    __slots__ = ("decode", "handle", "problem")
+
+    def __init__(
+        self,
+        decode: Decoder | None,
+        handle: Callable[[Any, Message], object] | None,
+        problem: Exception | None = None,
+    ) -> None:
+        self.decode = decode
+        self.handle = handle
+        self.problem = problem
+
+
+class Reader:
+    """Finds out, once for each schema, how its messages are read."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        routes: Iterable[Route[Any]],
+        ignored: Mapping[str, Collection[str]],
+    ) -> None:
+        """`ignored` has, for each topic, the events that this service does not consume."""
+        self._registry = registry
+        self._routes = {(route.type.topic, route.type.name): route for route in routes}
+        self._ignored = ignored
+        self._plans: dict[tuple[str, str | None, bytes], _Plan] = {}
+
+    def read(
+        self, topic: str, type_name: str | None, value: bytes
+    ) -> tuple[Any, Callable[[Any, Message], object]]:
+        """The event and what handles it.
+
+        Raises Unreadable, NotConsumed, RegistryUnavailable, and RegistryError where the registry
+        is not one.
+        """
+        plan = self._plans.get((topic, type_name, value[:5]))
+        if plan is None:
+            plan = self._find_plan(topic, type_name, value)
+        if plan.problem is not None:
+            # One error for many messages: without this its traceback would grow with each.
+            raise plan.problem.with_traceback(None)
+        assert plan.decode is not None and plan.handle is not None
+        try:
+            return plan.decode(value, 5), plan.handle
+        except DecodeError as error:
+            raise Unreadable(Reason.UNDECODABLE, str(error)) from error
+
+    def _find_plan(self, topic: str, type_name: str | None, value: bytes) -> _Plan:
+        if value[:1] != b"\0":
+            start = value[:16]
+            raise Unreadable(
+                Reason.NO_MAGIC_BYTE,
+                f"it begins with {start!r}, not with byte 0 and a schema id (Confluent wire format)"
+                if value
+                else "it is empty",
+            )
+        if len(value) < 5:
+            raise Unreadable(Reason.TRUNCATED, f"it ends within the schema id, after {value!r}")
+        schema_id = int.from_bytes(value[1:5], "big")
+        try:
+            plan = self._make_plan(topic, type_name, schema_id)
+        except UnknownSchema as error:
+            # Not kept: the schema may be registered later.
+            raise Unreadable(Reason.UNKNOWN_SCHEMA, str(error)) from error
+        # Headers are the sender's, so their number is not: forget rather than grow.
+        if len(self._plans) >= _KNOWN_LIMIT:
+            self._plans.clear()
+        self._plans[topic, type_name, value[:5]] = plan
+        return plan
+
+    def _make_plan(self, topic: str, type_name: str | None, schema_id: int) -> _Plan:
+        ignored = self._ignored.get(topic, ())
+        if type_name in ignored:
+            return _Plan(None, None, NotConsumed(type_name))
+        route = self._routes.get((topic, type_name or ""))
+        writer = self._registry.fetch(schema_id)
+        if route is None:
+            name = full_name(writer.text)
+            if name in ignored:
+                return _Plan(None, None, NotConsumed(name))
+            route = self._routes.get((topic, name))
+            if route is None:
+                problem = f"{name or 'a schema without a name'} (schema id {schema_id}) is new here"
+                return _Plan(None, None, Unreadable(Reason.UNKNOWN_EVENT, problem))
+        try:
+            decode = route.type.resolve(writer.text, writer.references)
+        except DecodeError as error:
+            problem = f"schema id {schema_id} cannot be read as {route.type.name}: {error}"
+            return _Plan(None, None, Unreadable(Reason.INCOMPATIBLE_SCHEMA, problem))
+        return _Plan(decode, route.handle)
+
+
+def full_name(schema: str) -> str:
+    """The full name of the type that a schema defines; empty where it defines none."""
+    try:
+        node = json.loads(schema)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(node, dict):
+        return ""
+    parts = cast("dict[str, object]", node)
+    name, namespace = parts.get("name"), parts.get("namespace")
+    if not isinstance(name, str):
+        return ""
+    if "." in name or not isinstance(namespace, str) or not namespace:
+        return name
+    return f"{namespace}.{name}"

@@ -1,0 +1,97 @@
+"""What can go wrong in this package, as types: whoever catches StubError catches all of it.
+
+Each error says what is wrong, where, and what to do. None of them holds a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class StubError(Exception):
+    """Something that this package does for the service went wrong."""
+
+
+class SettingsError(StubError):
+    """A setting is missing or cannot be used."""
+
+
+class RegistryError(StubError):
+    """The schema registry gave an answer that this service cannot work with."""
+
+
+class RegistryUnavailable(RegistryError):
+    """The schema registry gave no answer; a later attempt may succeed."""
+
+
+class SchemaNotRegistered(RegistryError):
+    """The schema that this service writes is not in the registry: publish the contract first."""
+
+    def __init__(self, name: str, subject: str, registry: str) -> None:
+        super().__init__(
+            f"the schema of {name} is not registered under the subject {subject} at {registry}; "
+            "publish the contract first: kontrakt register --apply"
+        )
+        self.name = name
+        self.subject = subject
+        self.registry = registry
+
+
+class UnknownSchema(RegistryError):
+    """The registry has no Avro schema of this id, so nothing written with it can be read."""
+
+    def __init__(self, schema_id: int, problem: str) -> None:
+        super().__init__(f"schema id {schema_id}: {problem}")
+        self.schema_id = schema_id
+
+
+class DeliveryError(StubError):
+    """One event did not reach its topic. `event` is what was to be sent, `reason` says why."""
+
+    def __init__(self, event: object, topic: str, reason: str) -> None:
+        super().__init__(f"{type(event).__name__} was not delivered to {topic}: {reason}")
+        self.event = event
+        self.topic = topic
+        self.reason = reason
+
+
+class MessageTooLarge(DeliveryError):
+    """An event is larger than the limit of the producer (`message.max.bytes`)."""
+
+    def __init__(self, event: object, topic: str, size: int) -> None:
+        super().__init__(
+            event,
+            topic,
+            f"its {size} bytes are more than the producer's message.max.bytes; send less, or raise "
+            "that option and the topic's max.message.bytes",
+        )
+        self.size = size
+
+
+class DeliveryFailed(StubError):
+    """Events that were sent did not reach their topics; `failures` has each of them, in order."""
+
+    def __init__(self, failures: Sequence[DeliveryError], unconfirmed: int = 0) -> None:
+        lines = [f"  {failure}" for failure in failures[:20]]
+        if len(failures) > len(lines):
+            lines.append(f"  and {len(failures) - len(lines)} more")
+        if unconfirmed:
+            lines.append(f"  {unconfirmed} not confirmed in time: they may or may not arrive")
+        count = len(failures) + unconfirmed
+        what = "1 event was" if count == 1 else f"{count} events were"
+        super().__init__("\n".join([f"{what} not delivered", *lines]))
+        self.failures = tuple(failures)
+        self.unconfirmed = unconfirmed
+
+
+class MessageFailed(StubError):
+    """A message could not be handled and the policy says to stop. Its offset is not committed."""
+
+    def __init__(self, place: str, reason: str, problem: str) -> None:
+        super().__init__(f"{place} could not be handled ({reason}): {problem}")
+        self.place = place
+        self.reason = reason
+
+
+class RejectMessage(Exception):
+    """Raise it in a handler to give a message up at once, without further attempts."""

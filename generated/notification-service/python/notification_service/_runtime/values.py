@@ -1,0 +1,29 @@
+"""Values that Avro has and Python's library does not, and what makes them cheap to write and read.
+
+Plain values, without any input or output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Symbol(Enum):
+    """The base of every Avro enum: members are its symbols, values their names in Avro."""
+
+    # Members are singletons, and writing one looks it up in a table: Enum hashes its name in
+    # Python code, which takes ten times as long.
+    __hash__ = object.__hash__
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """An amount of time in months, days and milliseconds, which do not convert to each other.
+
+    Avro 1.12, "Duration": each is an unsigned number of 32 bits.
+    """
+
+    months: int = 0
+    days: int = 0
+    milliseconds: int = 0

@@ -1,0 +1,84 @@
+"""What a consumer does with messages that it cannot handle: data, no code."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from enum import Enum
+
+from .errors import SettingsError
+
+
+class Action(Enum):
+    """What becomes of a message that cannot be handled."""
+
+    FAIL = "fail"
+    """Stop with MessageFailed. The message is not committed and comes again after a restart."""
+    SKIP = "skip"
+    """Log it, count it, go on."""
+    DEAD_LETTER = "dead-letter"
+    """Send it unchanged to the topic `<topic>.<service>.dlq`, with the reason, and go on."""
+
+
+class Reason(Enum):
+    """Why a message could not be handled."""
+
+    HANDLER_FAILED = "handler-failed"
+    REJECTED = "rejected"
+    TOMBSTONE = "tombstone"
+    NO_MAGIC_BYTE = "no-magic-byte"
+    TRUNCATED = "truncated"
+    UNDECODABLE = "undecodable"
+    UNKNOWN_SCHEMA = "unknown-schema"
+    INCOMPATIBLE_SCHEMA = "incompatible-schema"
+    UNKNOWN_EVENT = "unknown-event"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How often a message is tried, and what comes after that.
+
+    A registry that does not answer is no fault of a message: the consumer waits for it, whatever
+    stands here.
+    """
+
+    attempts: int = 5
+    """How often the handler is called for one message, the first time included."""
+    backoff: float = 0.2
+    """Seconds before the second attempt; each further wait is twice as long, with jitter."""
+    backoff_limit: float = 30.0
+    """The longest wait between two attempts, in seconds."""
+    on_failure: Action = Action.DEAD_LETTER
+    """The handler failed each time, or raised RejectMessage."""
+    on_poison: Action = Action.DEAD_LETTER
+    """The bytes are no event of this topic: no magic byte, cut off, damaged, incompatible."""
+    on_unknown_schema: Action = Action.DEAD_LETTER
+    """The registry does not know the schema's id."""
+    on_unknown_event: Action = Action.SKIP
+    """An event that the topic did not have when this package was generated."""
+    on_tombstone: Action = Action.SKIP
+    """A message without a value, on a topic that is not compacted."""
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError for numbers that make no sense."""
+        if self.attempts < 1 or self.backoff < 0 or self.backoff_limit < 0:
+            raise SettingsError("a policy needs at least one attempt and no negative waits")
+
+    def delay(self, attempt: int) -> float:
+        """Seconds to wait after this many attempts."""
+        longest: float = min(self.backoff * 2.0 ** min(attempt - 1, 60), self.backoff_limit)
+        return longest * random.uniform(0.5, 1.0)
+
+    def action(self, reason: Reason) -> Action:
+        """What becomes of a message for this reason."""
+        match reason:
+            case Reason.HANDLER_FAILED | Reason.REJECTED:
+                return self.on_failure
+            case Reason.UNKNOWN_SCHEMA:
+                return self.on_unknown_schema
+            case Reason.UNKNOWN_EVENT:
+                return self.on_unknown_event
+            case Reason.TOMBSTONE:
+                return self.on_tombstone
+            case _:
+                return self.on_poison

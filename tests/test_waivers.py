@@ -1,0 +1,195 @@
+"""Waivers, from outside: what they cover, what they do not, and when they are findings."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codegen.baselines import open_baseline
+from codegen.contract.load import load_contract
+from codegen.diagnostics import Finding, Findings, Severity, make_report, override_severities
+from codegen.report import FORMATS, render
+from codegen.review import review
+
+CORPUS = Path(__file__).parent / "evolution"
+TODAY = date(2026, 6, 1)
+
+
+def check(root: Path, today: date = TODAY) -> tuple[Finding, ...]:
+    findings = Findings()
+    contract = load_contract(root / "after", findings)
+    assert contract is not None, [str(item) for item in findings]
+    baseline = open_baseline(f"folder:{root / 'before'}", contract.registry, root / "after")
+    review(contract, baseline, findings, today=today)
+    return make_report(override_severities(findings, contract.severities)).findings
+
+
+def load(root: Path) -> tuple[Finding, ...]:
+    findings = Findings()
+    load_contract(root / "after", findings)
+    return make_report(findings).findings
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A repository with one breaking change."""
+    shutil.copytree(CORPUS / "field-added-without-default", tmp_path / "case")
+    return tmp_path / "case"
+
+
+def waive(root: Path, **changes: Any) -> dict[str, str]:
+    """Add the waiver that covers the one finding, with some of its keys changed."""
+    (finding,) = (item for item in check(root) if item.severity is Severity.ERROR)
+    assert finding.change is not None
+    waiver = {
+        "rule": finding.rule.id,
+        "subject": finding.subject,
+        "from": finding.change.before,
+        "to": finding.change.after,
+        "reason": "No message was ever sent.",
+        "until": "2026-12-31",
+    } | changes
+    manifest = root / "after" / "schemas" / "contracts.yaml"
+    waiver = {key: value for key, value in waiver.items() if value is not None}
+    manifest.write_text(f"{manifest.read_text()}waivers:\n  - {json.dumps(waiver)}\n")
+    return waiver
+
+
+def test_a_waived_finding_is_a_note_that_says_until_when_and_why(root: Path) -> None:
+    (before,) = check(root)
+    waive(root)
+    (found,) = check(root)
+    assert before.severity is Severity.ERROR
+    assert (found.rule, found.location) == (before.rule, before.location)
+    assert found.severity is Severity.NOTE
+    assert found.waived == "until 2026-12-31: No message was ever sent."
+    assert before.message in found.message
+    assert before.waived == ""
+
+
+def test_every_report_lists_what_is_waived_with_its_reason(root: Path) -> None:
+    waive(root)
+    report = make_report(check(root))
+    assert not report.has_errors
+    for format_name in FORMATS:
+        text = render(report, format_name)
+        assert "No message was ever sent." in text, format_name
+        assert "2026-12-31" in text, format_name
+    sarif = json.loads(render(report, "sarif"))
+    assert sarif["runs"][0]["results"][0]["suppressions"][0]["kind"] == "external"
+
+
+def test_the_json_report_holds_what_a_waiver_needs(root: Path) -> None:
+    waiver = waive(root, subject="another")
+    _, error = json.loads(render(make_report(check(root)), "json"))["findings"]
+    assert error["change"] == {"from": waiver["from"], "to": waiver["to"]}
+    assert error["waived"] == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("rule", "compat/field-removed"),
+        ("subject", "u-value"),
+        ("from", "0123456789abcdef"),
+        ("to", "0123456789abcdef"),
+    ],
+)
+def test_a_waiver_is_bound_to_all_that_it_names(root: Path, key: str, value: str) -> None:
+    waive(root, **{key: value})
+    ids = {item.rule.id: item for item in check(root)}
+    assert set(ids) == {"compat/field-without-default", "waiver/unused"}
+    assert ids["compat/field-without-default"].severity is Severity.ERROR
+    unused = ids["waiver/unused"]
+    assert unused.severity is Severity.WARNING
+    assert unused.location.file == "schemas/contracts.yaml"
+    assert unused.location.path[:2] == ("waivers", 0)
+
+
+def test_another_change_needs_another_waiver(root: Path) -> None:
+    waive(root)
+    (schema,) = (root / "after" / "schemas").rglob("*.avsc")
+    value = json.loads(schema.read_text())
+    value["doc"] = "Edited after the waiver was agreed on."
+    schema.write_text(json.dumps(value))
+    found = {item.rule.id: item for item in check(root)}
+    assert found["compat/field-without-default"].severity is Severity.ERROR
+    change = found["compat/field-without-default"].change
+    assert change is not None
+    assert change.after in found["waiver/unused"].hint
+
+
+def test_a_layout_of_its_own_does_not_end_a_waiver(root: Path) -> None:
+    waive(root)
+    (schema,) = (root / "after" / "schemas").rglob("*.avsc")
+    schema.write_text(json.dumps(json.loads(schema.read_text()), indent=7))
+    assert [item.severity for item in check(root)] == [Severity.NOTE]
+
+
+@pytest.mark.parametrize(
+    ("today", "is_open"), [(date(2026, 12, 31), True), (date(2027, 1, 1), False)]
+)
+def test_the_day_of_its_end_is_the_last_one(root: Path, today: date, is_open: bool) -> None:
+    waive(root)
+    found = {item.rule.id: item for item in check(root, today)}
+    assert ("waiver/expired" not in found) is is_open
+    assert ("waived" in found["compat/field-without-default"].message) is is_open
+    assert make_report(found.values()).has_errors is not is_open
+    assert "waiver/unused" not in found
+
+
+def test_an_ended_waiver_that_covers_nothing_is_one_finding(root: Path) -> None:
+    waive(root, subject="gone", until="2020-02-29")
+    ids = [item.rule.id for item in check(root) if item.rule.id.startswith("waiver/")]
+    assert ids == ["waiver/expired"]
+
+
+def test_a_misspelt_rule_is_recognized(root: Path) -> None:
+    waive(root, rule="compat/field-without-defaults")
+    unused = next(item for item in check(root) if item.rule.id == "waiver/unused")
+    assert "compat/field-without-default?" in unused.hint
+    assert unused.location.path[-1] == "rule"
+
+
+def test_the_severity_of_a_rule_does_not_bring_back_what_is_waived(root: Path) -> None:
+    waive(root)
+    manifest = root / "after" / "schemas" / "contracts.yaml"
+    manifest.write_text(f"{manifest.read_text()}lint: {{severity: {{'compat/*': error}}}}\n")
+    assert [item.severity for item in check(root)] == [Severity.NOTE]
+
+
+def test_a_waiver_may_cover_a_hazard(tmp_path: Path) -> None:
+    shutil.copytree(CORPUS / "decimal-scale", tmp_path / "case")
+    waive(tmp_path / "case")
+    assert [(item.rule.id, item.severity) for item in check(tmp_path / "case")] == [
+        ("change/decimal-scale", Severity.NOTE)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "path"),
+    [
+        ("until", "2026-02-30", ("until",)),
+        ("until", "soon", ("until",)),
+        ("until", None, ()),
+        ("reason", None, ()),
+        ("reason", "  ", ("reason",)),
+        ("from", "xyz", ("from",)),
+        ("from", 1234567890123456, ("from",)),
+        ("rule", "compat", ("rule",)),
+        ("level", "FULL", ("level",)),
+    ],
+)
+def test_a_waiver_of_another_form_is_refused_in_its_place(
+    root: Path, key: str, value: Any, path: tuple[str, ...]
+) -> None:
+    waive(root, **{key: value})
+    (found,) = load(root)
+    assert found.rule.id == "manifest/wrong-shape"
+    assert found.location.path == ("waivers", 0, *path)
+    assert found.location.line > 0
