@@ -124,18 +124,17 @@ def compare_contracts(
     """What became of each event and each key, between the latest versions of two histories.
 
     Without `after` the contract itself is what came of it. Types that events share are told of
-    with each event that uses them.
+    with each event that uses them. Subjects that the contract does not have, and the histories do,
+    are told of under their own names.
     """
     subjects = {subject.name: subject for subject in contract.subjects}
+    strangers = sorted({*before, *(after or {})} - subjects.keys())
     outcome = []
-    for name, subject in _name_subjects(contract):
-        old = _latest(before.get(subject))
-        if after is None:
-            new: PastVersion | None = PastVersion(
-                subject, "", subjects[subject].document, subjects[subject].schema
-            )
-        else:
-            new = _latest(after.get(subject))
+    for name, subject in (*_name_subjects(contract), *((name, name) for name in strangers)):
+        old, new = _latest(before.get(subject)), _latest((after or {}).get(subject))
+        if after is None and subject in subjects:
+            now = subjects[subject]
+            new = PastVersion(subject, "", now.document, now.schema)
         if old is not None or new is not None:
             outcome.append(_compare_versions(name, subject, new, old))
     return tuple(outcome)

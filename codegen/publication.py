@@ -196,7 +196,7 @@ def _find(
 
 
 def _ask(subject: Subject, client: RegistryClient, findings: Findings) -> None:
-    verdict = client.judge(subject)
+    verdict = client.judge(subject, subject.level)
     if verdict is not None and not verdict.is_compatible:
         reasons = "; ".join(verdict.messages[:5]) or "it gives no reason"
         _report(subject, reasons, client, findings)

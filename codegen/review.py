@@ -12,16 +12,18 @@ from datetime import UTC, date, datetime
 
 from codegen.avro.canonical import render
 from codegen.avro.resolution import TooManyPairs
-from codegen.baselines import Baseline
+from codegen.baselines import Archive, Baseline
 from codegen.baselines.registry import RegistryBaseline, RegistryClient
 from codegen.compatibility import SCOPES, Direction, Judge, Verdict
 from codegen.contract.model import Contract, History, Level, Subject
 from codegen.diagnostics import Findings, Severity, rule
+from codegen.difference import EventDifference, State, compare_contracts
 from codegen.impact import Impact, judge_impact
 from codegen.lock import Lock
 from codegen.rules.breaking import report_breaks
 from codegen.rules.decoding import report_surprises
 from codegen.rules.evolution import report_hazards
+from codegen.rules.renames import report_renames
 from codegen.rules.waivers import apply_waivers, name_changes
 from codegen.source import Place
 
@@ -30,6 +32,13 @@ REGISTRY_DIFFERS = rule(
     "The registry judges a schema otherwise than this check.",
     "The registry has the last word when a schema is registered, and consumers have it when they "
     "read. Where the two differ somebody will be surprised.",
+)
+REGISTRY_SILENT = rule(
+    "compat/registry-silent",
+    "The registry gives no answer of its own about a schema.",
+    "Some registries cannot judge a schema that refers to others. The verdict of this check holds "
+    "all the same; that the registry will take the schema is not known before it is registered.",
+    severity=Severity.NOTE,
 )
 LEVEL_DIFFERS = rule(
     "compat/level-differs",
@@ -50,6 +59,8 @@ class Review:
     version_count: int
     broken: tuple[str, ...]
     """The subjects with a verdict that is not good."""
+    differences: tuple[EventDifference, ...]
+    """What changed in each event and each key, in words."""
 
 
 def review(
@@ -96,6 +107,10 @@ def _judge_all(
             _compare_levels(subject, history, findings)
     report_breaks(judged, findings)
     report_hazards(((subject, histories[subject.name]) for subject in changed), findings)
+    events = {event.subject for event in contract.events}
+    new_events = [subject for subject in new if subject.name in events]
+    if new_events and isinstance(baseline, Archive):
+        report_renames(new_events, baseline.departed(contract), findings)
     for subject in changed:
         _foresee(subject, histories[subject.name], findings)
     if isinstance(baseline, RegistryBaseline):
@@ -108,7 +123,13 @@ def _judge_all(
         _impacts(contract, {one.name for one in changed}, histories, judge, lock),
         sum(len(history.versions) for history in histories.values()),
         tuple(subject.name for subject, verdict in judged if not verdict.is_compatible),
+        _differences(contract, {one.name: histories[one.name] for one in changed}),
     )
+
+
+def _differences(contract: Contract, changed: Mapping[str, History]) -> tuple[EventDifference, ...]:
+    compared = compare_contracts(contract, changed)
+    return tuple(one for one in compared if one.state is State.CHANGED)
 
 
 def _foresee(subject: Subject, history: History, findings: Findings) -> None:
@@ -151,8 +172,12 @@ def _ask_registry(
 ) -> None:
     level = history.level or Level.BACKWARD
     ours = judge.judge(subject.schema, history, level)
-    theirs = client.judge(subject)
-    if theirs is None or ours.is_compatible == theirs.is_compatible:
+    theirs = client.judge(subject, level)
+    if theirs is None:
+        message = f"{client.name} does not judge {subject.name}: its schema has references"
+        findings.add(REGISTRY_SILENT, Place(subject.document), message, subject=subject.name)
+        return
+    if ours.is_compatible == theirs.is_compatible:
         return
     said = "; ".join(theirs.messages[:3]) or "it gives no reason"
     message = (

@@ -173,7 +173,7 @@ class Schemas:
         before = list(self._known)
         branches: list[Any] = ["null"] if self.random.random() < 0.7 else []
         if self.random.random() < 0.2:
-            branches.append(self.random.choice(self._open))
+            branches = ["null", self.random.choice(self._open)]  # null ends the recursion
         for _ in range(self.random.randint(1, 4)):
             branch = self.type(depth + 1)
             is_container = isinstance(branch, dict) and branch["type"] in ("array", "map")
@@ -185,7 +185,7 @@ class Schemas:
         for branch in branches:
             if not isinstance(branch, list):
                 unique.setdefault(self._python_type(branch), branch)
-        listed = list(unique.values())
+        listed = list(unique.values()) or ["string"]
         self.random.shuffle(listed)
         # A branch that was left out has taken the types that it defines with it.
         text = json.dumps(listed)
@@ -202,6 +202,8 @@ class Schemas:
 
         It is the same for branches that Avro does not allow beside each other.
         """
+        if isinstance(schema, str) and schema in self._known:
+            return schema if schema.startswith(("Record", "Enum")) else "bytes"
         if isinstance(schema, str):
             return {"int": "int", "long": "int", "float": "float", "double": "float"}.get(
                 schema, schema
@@ -307,7 +309,8 @@ class Values:
         pick = self.random
         if logical == "decimal":
             digits = pick.randint(0, schema["precision"])
-            number = pick.choice([-1, 1]) * pick.randint(0, 10**digits - 1)
+            edge = pick.choice([2**7, 2**15, pick.randint(0, 10**digits - 1)])
+            number = pick.choice([-1, 1]) * min(edge, 10**digits - 1)
             return Decimal((number < 0, tuple(map(int, str(abs(number)))), -schema["scale"]))
         if logical == "uuid":
             return UUID(int=pick.choice([0, 2**128 - 1, pick.getrandbits(128)]))
@@ -340,7 +343,7 @@ class Values:
                 return struct.unpack(
                     "<f",
                     struct.pack("<f", pick.choice([0.0, -0.0, 1.5, pick.random(), float("inf")])),
-                )[0]  # noqa: E501
+                )[0]
             case "double":
                 return pick.choice([0.0, -0.0, 1.5, pick.random() * 1e300, float("-inf")])
             case "bytes":

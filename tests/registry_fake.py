@@ -105,7 +105,7 @@ class RegistryFake:
             case ("PUT", "config", subject):
                 self.levels[subject] = body["compatibility"]
                 return 200, body
-            case ("POST", "compatibility", "subjects", subject, "versions"):
+            case ("POST", "compatibility", "subjects", subject, "versions", *_):
                 refused = self.refuse(subject, body["schema"])
                 if refused is None:
                     return 200, {"is_compatible": True, "messages": []}

@@ -15,8 +15,7 @@ import pytest
 from registry_fake import RegistryFake, serve
 
 from codegen.avro.canonical import render
-from codegen.baselines import Baseline, open_baseline
-from codegen.baselines.registry import open_registry
+from codegen.baselines import Archive, Baseline, open_baseline, open_registry
 from codegen.baselines.snapshot import save_snapshot
 from codegen.contract.load import load_contract
 from codegen.contract.model import Contract, Level, RegistrySettings
@@ -161,6 +160,30 @@ def test_every_baseline_gives_the_same_history(baseline: Baseline, root: Path) -
     assert json.loads(render(placed)) == expected_schema
     whole = json.loads(render(placed, inline=True))
     assert whole["fields"][1]["type"]["fields"] == OLD["Money"]["fields"]
+
+
+def test_every_baseline_knows_what_the_contract_does_not_have_any_more(
+    baseline: Archive, root: Path
+) -> None:
+    assert baseline.departed(load(root)) == {}
+    renamed = {**NEW["OrderCancelled"], "name": "OrderStopped"}
+    (root / "schemas/shop/OrderCancelled.avsc").unlink()
+    write(root, {"OrderStopped": renamed}, MANIFEST.replace("OrderCancelled", "OrderStopped"))
+    departed = baseline.departed(load(root))
+    assert set(departed) == {"orders-shop.OrderCancelled"}
+    (version,) = departed["orders-shop.OrderCancelled"].versions
+    assert version.schema is not None
+    assert json.loads(render(version.schema))["name"] == "OrderCancelled"
+
+
+def test_a_shared_registry_holds_more_than_one_contract(root: Path) -> None:
+    fake = RegistryFake()
+    ours = ("orders-value", "orders-key", "orders-shop.Old", "orders-other.Old", "shop.Old")
+    for name in (*ours, "orders-archive-value", "ordersvalue", "other.Old", "Old", "stock-value"):
+        fake.add(name, OLD["OrderCancelled"])
+    with serve(fake) as url:
+        baseline = open_baseline(f"registry:{url}", RegistrySettings(None), root)
+        assert set(baseline.departed(load(root))) == set(ours)
 
 
 def test_every_baseline_answers_alike_twice(baseline: Baseline, root: Path) -> None:

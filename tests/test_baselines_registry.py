@@ -17,14 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from registry_fake import Handler, RegistryFake, serve
 
-from codegen.baselines import open_baseline
+from codegen.baselines import open_baseline, open_registry
 from codegen.baselines.holdings import VersionReference, make_histories
 from codegen.baselines.registry import (
     CONNECTIONS,
     Answer,
     RegistryClient,
     RegistryRefusal,
-    open_registry,
 )
 from codegen.contract.model import Level, RegistrySettings
 from codegen.diagnostics import CouldNotCheck, KontraktError

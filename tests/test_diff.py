@@ -265,6 +265,15 @@ def test_the_markdown_makes_no_markup_of_what_schemas_say(diff: Diff, root: Path
         assert mark not in line
 
 
+def test_an_event_that_is_gone_is_listed_by_its_subject(diff: Diff, root: Path) -> None:
+    (root / "schemas" / "shop" / "Priced.avsc").unlink()
+    manifest = MANIFEST.partition("  prices:")[0]
+    (root / "schemas" / "contracts.yaml").write_text(manifest)
+    assert "prices-value was removed\n" in diff("--from", "folder:../before").stdout
+    back = diff("--from", "folder:.", "--to", "folder:../before").stdout
+    assert "prices-value is new\n" in back
+
+
 def test_what_cannot_be_read_is_no_answer(diff: Diff, root: Path) -> None:
     value = {
         "version": 1,

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from registry_fake import Handler, RegistryFake, serve
 
-from codegen.baselines.registry import RegistryClient, open_registry
+from codegen.baselines import open_registry
+from codegen.baselines.registry import RegistryClient
 from codegen.contract.load import load_contract
 from codegen.contract.model import Contract, Level, RegistrySettings
 from codegen.diagnostics import CouldNotCheck, Findings

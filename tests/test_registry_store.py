@@ -6,6 +6,8 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -599,6 +601,22 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     base.close()
     with pytest.raises(RegistryError, match="another version of kontrakt"):
         Store(newer)
+
+
+def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    def open_and_ask(file: Path, barrier: threading.Barrier) -> int:
+        barrier.wait()
+        registry = Registry(file)
+        id = registry.register("s", A)
+        registry.store.close()
+        return id
+
+    with ThreadPoolExecutor(6) as pool:
+        for round in range(15):
+            barrier = threading.Barrier(6)
+            file = tmp_path / f"{round}.db"
+            asked = [pool.submit(open_and_ask, file, barrier) for _ in range(6)]
+            assert [one.result(60) for one in asked] == [1] * 6
 
 
 WORKER = """

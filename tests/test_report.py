@@ -8,10 +8,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 import codegen.report
+from codegen.cli import program
 from codegen.diagnostics import (
+    CouldNotCheck,
     Finding,
     Location,
     Related,
@@ -239,3 +242,30 @@ def test_markdown_stays_within_what_a_comment_may_hold() -> None:
     assert len(text) < 65_536
     shown = sum(line.startswith("| \U0001f4a1") for line in text.split("\n"))
     assert f"{2000 - shown} more" in text
+
+
+def test_a_report_is_written_to_files_in_other_formats(tmp_path: Path) -> None:
+    for name, kind in (("old", "int"), ("new", "string")):
+        (tmp_path / f"{name}.avsc").write_text(f'"{kind}"')
+    files = {name: tmp_path / f"report.{suffix}" for name, suffix in SUFFIXES.items()}
+    reports = [part for name, file in files.items() for part in ("--report", f"{name}={file}")]
+    schemas = [str(tmp_path / "new.avsc"), str(tmp_path / "old.avsc")]
+    done = CliRunner().invoke(program, ["compare", *schemas, *reports, "--format", "gitlab"])
+    assert done.exit_code == 1
+    assert files["gitlab"].read_text("utf-8") == done.output
+    for file in files.values():
+        assert "compat/type-changed" in file.read_text("utf-8")
+
+
+@pytest.mark.parametrize("value", ["sarif", "sarif=", "pdf=x.pdf"])
+def test_a_report_that_is_asked_for_wrongly_is_wrong_usage(value: str) -> None:
+    done = CliRunner().invoke(program, ["compare", "a", "b", "--report", value])
+    assert done.exit_code == 2
+    assert "FORMAT=FILE" in done.output
+
+
+def test_a_report_that_cannot_be_written_is_no_good_answer(tmp_path: Path) -> None:
+    (tmp_path / "a.avsc").write_text('"int"')
+    schema = str(tmp_path / "a.avsc")
+    done = CliRunner().invoke(program, ["compare", schema, schema, "--report", f"json={tmp_path}"])
+    assert isinstance(done.exception, CouldNotCheck)

@@ -6,6 +6,9 @@ in the bad one, a line `file:line:column rule` each; prose is not compared.
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,8 +25,8 @@ CASES = sorted(path.name for path in CORPUS.iterdir() if path.is_dir())
 NEEDS_A_PAST = ("compat/", "change/", "waiver/")
 """Rules about two versions of a schema: tests/evolution holds their cases."""
 
-OUTSIDE_A_REPOSITORY = ("generate/not-fresh", "compare/")
-"""Rules about generated files and bare schemas: tests of their commands hold their cases."""
+OUTSIDE_A_REPOSITORY = ("generate/not-fresh", "registry/", "snapshot/")
+"""Rules about generated files, registries and snapshots: the tests of those hold their cases."""
 
 
 def find(root: Path) -> list[str]:
@@ -57,3 +60,14 @@ def test_every_rule_has_a_case_and_explains_itself() -> None:
     for rule in rules.values():
         assert rule.summary.endswith("."), rule.id
         assert len(rule.rationale) > 40, rule.id
+
+
+def test_the_list_of_rules_does_not_depend_on_what_was_imported_before() -> None:
+    package = Path(__file__).parent.parent / "codegen"
+    sources = (path.read_text("utf-8") for path in package.rglob("*.py"))
+    declared = {name for text in sources for name in re.findall(r'= rule\(\s*"([^"]+)"', text)}
+    program = "from codegen.rules import all_rules; print(*all_rules())"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert set(done.stdout.split()) == declared

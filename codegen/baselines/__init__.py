@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path as FilePath
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from codegen.contract.model import Contract, History, RegistrySettings
 from codegen.diagnostics import KontraktError
+
+if TYPE_CHECKING:
+    from codegen.baselines.registry import RegistryClient, Transport
+
+EMBEDDED = ".kontrakt/registry.db"
+"""Where the embedded registry lies under the root of a contract repository."""
 
 SNAPSHOT = "schemas/registry.snapshot.json"
 """Where the snapshot lies under the root of a contract repository."""
@@ -31,7 +37,19 @@ class Baseline(Protocol):
         """
 
 
-def open_baseline(spec: str | None, settings: RegistrySettings, root: FilePath) -> Baseline:
+@runtime_checkable
+class Archive(Baseline, Protocol):
+    """A baseline that also knows what the contract does not have any more; all kinds here do."""
+
+    def departed(self, contract: Contract) -> Mapping[str, History]:
+        """The past of subjects that the contract had, by name, as far as can be told.
+
+        A registry may hold subjects of other contracts. Those count that are named after a topic of
+        this contract, or after a record in the namespace of one of its types. Raises CouldNotCheck.
+        """
+
+
+def open_baseline(spec: str | None, settings: RegistrySettings, root: FilePath) -> Archive:
     """The baseline that `--against` names.
 
     `registry`, `registry:URL`, `git:REVISION`, `snapshot`, `snapshot:FILE`, `folder:DIR`, or the
@@ -57,16 +75,33 @@ def open_baseline(spec: str | None, settings: RegistrySettings, root: FilePath) 
     )
 
 
-def _default(settings: RegistrySettings, root: FilePath) -> str:
-    from codegen.baselines.registry import EMBEDDED  # noqa: PLC0415
+def open_registry(settings: RegistrySettings, root: FilePath) -> RegistryClient:
+    """The registry of the settings; the embedded one of the repository where they name none.
 
+    Nothing is sent yet. Raises KontraktError for settings that cannot be meant.
+    """
+    from codegen.baselines.registry import RegistryClient  # noqa: PLC0415
+
+    transport: Transport
+    if settings.url is None:
+        from codegen.baselines.embedded import EmbeddedTransport  # noqa: PLC0415
+
+        transport = EmbeddedTransport(root / EMBEDDED, f"embedded registry {EMBEDDED}")
+    else:
+        from codegen.baselines.http import HttpTransport  # noqa: PLC0415 - requests takes 90 ms
+
+        transport = HttpTransport(settings, root)
+    return RegistryClient(transport)
+
+
+def _default(settings: RegistrySettings, root: FilePath) -> str:
     if settings.url is None and not (root / EMBEDDED).exists() and (root / SNAPSHOT).exists():
         return "snapshot"
     return "registry"
 
 
-def _open_registry(address: str, settings: RegistrySettings, root: FilePath) -> Baseline:
-    from codegen.baselines.registry import RegistryBaseline, open_registry  # noqa: PLC0415
+def _open_registry(address: str, settings: RegistrySettings, root: FilePath) -> Archive:
+    from codegen.baselines.registry import RegistryBaseline  # noqa: PLC0415
 
     if address:
         from codegen.baselines.http import choose_address  # noqa: PLC0415
@@ -75,7 +110,7 @@ def _open_registry(address: str, settings: RegistrySettings, root: FilePath) -> 
     return RegistryBaseline(open_registry(settings, root))
 
 
-def _open_git(revision: str, settings: RegistrySettings, root: FilePath) -> Baseline:
+def _open_git(revision: str, settings: RegistrySettings, root: FilePath) -> Archive:
     from codegen.baselines.git import GitBaseline  # noqa: PLC0415
 
     if not revision:
@@ -83,13 +118,13 @@ def _open_git(revision: str, settings: RegistrySettings, root: FilePath) -> Base
     return GitBaseline(root, revision)
 
 
-def _open_snapshot(file: str, settings: RegistrySettings, root: FilePath) -> Baseline:
+def _open_snapshot(file: str, settings: RegistrySettings, root: FilePath) -> Archive:
     from codegen.baselines.snapshot import SnapshotBaseline  # noqa: PLC0415
 
     return SnapshotBaseline(FilePath(file)) if file else SnapshotBaseline(root / SNAPSHOT, SNAPSHOT)
 
 
-def _open_folder(folder: str, settings: RegistrySettings, root: FilePath) -> Baseline:
+def _open_folder(folder: str, settings: RegistrySettings, root: FilePath) -> Archive:
     from codegen.baselines.directory import FolderBaseline  # noqa: PLC0415
 
     if not folder:
@@ -97,7 +132,7 @@ def _open_folder(folder: str, settings: RegistrySettings, root: FilePath) -> Bas
     return FolderBaseline(FilePath(folder))
 
 
-_OPENERS: Mapping[str, Callable[[str, RegistrySettings, FilePath], Baseline]] = {
+_OPENERS: Mapping[str, Callable[[str, RegistrySettings, FilePath], Archive]] = {
     "registry": _open_registry,
     "git": _open_git,
     "snapshot": _open_snapshot,

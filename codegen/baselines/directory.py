@@ -54,6 +54,13 @@ class FolderBaseline:
 
     def histories(self, contract: Contract) -> Mapping[str, History]:
         """One version of each subject that the folder holds. Raises CouldNotCheck."""
+        return make_past(self._read(), contract)
+
+    def departed(self, contract: Contract) -> Mapping[str, History]:
+        """The subjects of the folder's own manifest that the contract lacks; see Archive."""
+        return make_departed(self._read(), contract)
+
+    def _read(self) -> PastFiles:
         if not self._folder.is_dir():
             message = f"{self._folder} is no folder"
             raise CouldNotCheck(message, hint="name one that holds schemas/ or .avsc files")
@@ -65,7 +72,7 @@ class FolderBaseline:
             message = f"{self._folder} holds neither {MANIFEST} nor any .avsc file"
             raise CouldNotCheck(message, hint="name the folder that holds schemas/")
         contracts = (MANIFEST, _read_bytes(manifest)) if has_manifest else None
-        return make_past(PastFiles(self.name, contracts, schemas, prefix), contract)
+        return PastFiles(self.name, contracts, schemas, prefix)
 
     def _read_schemas(self, folder: FilePath) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
@@ -93,6 +100,34 @@ def check_count(count: int, where: str) -> None:
 def make_past(files: PastFiles, contract: Contract) -> dict[str, History]:
     """The history that files give the subjects of a contract: at most one version each."""
     findings = Findings()
+    documents = _read_schemas(files, findings)
+    past = _load(files, documents, findings)
+    if past is not None:
+        return _match_subjects(past, contract, files.label)
+    if files.manifest is None:
+        findings = Findings([item for item in findings if item.rule.id.startswith("syntax/")])
+    return _match_types(documents, contract, files.label, findings)
+
+
+def make_departed(files: PastFiles, contract: Contract) -> dict[str, History]:
+    """The subjects of the files' own manifest that the contract lacks; none without one."""
+    findings = Findings()
+    past = _load(files, _read_schemas(files, findings), findings)
+    if past is None:
+        return {}
+    known = {subject.name for subject in contract.subjects}
+    known |= {event.name for event in contract.events}
+    moved = {event.subject for event in past.events if event.name in known}
+    return {
+        old.name: History(
+            old.name, (PastVersion(old.name, files.label, old.document, old.schema),), old.level
+        )
+        for old in past.subjects
+        if old.name not in known | moved
+    }
+
+
+def _read_schemas(files: PastFiles, findings: Findings) -> list[Document]:
     documents = []
     for name, data in sorted(files.schemas.items()):
         # A file's name may be any bytes; what is shown must be text.
@@ -100,12 +135,7 @@ def make_past(files: PastFiles, contract: Contract) -> dict[str, History]:
         document = read_document(shown, data, findings)
         if document is not None:
             documents.append(document)
-    past = _load(files, documents, findings)
-    if past is not None:
-        return _match_subjects(past, contract, files.label)
-    if files.manifest is None:
-        findings = Findings([item for item in findings if item.rule.id.startswith("syntax/")])
-    return _match_types(documents, contract, files.label, findings)
+    return documents
 
 
 def _load(files: PastFiles, documents: list[Document], findings: Findings) -> Contract | None:

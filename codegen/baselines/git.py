@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import IO
 
-from codegen.baselines.directory import PastFiles, check_count, check_size, make_past
+from codegen.baselines.directory import PastFiles, check_count, check_size, make_departed, make_past
 from codegen.contract.load import MANIFEST
 from codegen.contract.model import Contract, History
 from codegen.diagnostics import CouldNotCheck
@@ -51,6 +51,12 @@ class GitBaseline:
         with _open_objects(self._repository) as objects:
             files = self._read(objects)
         return {} if files is None else make_past(files, contract)
+
+    def departed(self, contract: Contract) -> Mapping[str, History]:
+        """The subjects of the revision's own manifest that the contract lacks; see Archive."""
+        with _open_objects(self._repository) as objects:
+            files = self._read(objects)
+        return {} if files is None else make_departed(files, contract)
 
     def _read(self, objects: _Objects) -> PastFiles | None:
         """The contract's files in the revision; None when it holds no schema at all."""

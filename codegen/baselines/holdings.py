@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from codegen.avro.parse import STORED, parse_schema
-from codegen.avro.schema import Named, SchemaGraph
-from codegen.contract.model import History, Level, PastVersion
+from codegen.avro.schema import Named, SchemaGraph, split_name
+from codegen.contract.model import Contract, History, Level, PastVersion
 from codegen.diagnostics import Findings
 from codegen.source import Document, Json, SourceError, read_json
 
@@ -78,6 +78,29 @@ def make_histories(holdings: Holdings, names: Iterable[str], origin: str) -> dic
             versions = tuple(reader.make_past(version) for version in subject.versions)
             histories[name] = History(name, versions, subject.level or holdings.level)
     return histories
+
+
+_FULL_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def select_departed(names: Iterable[str], contract: Contract) -> list[str]:
+    """Those of a registry's subjects that the contract seems to have had, and has no more.
+
+    The names of Confluent's three strategies are recognized.
+    """
+    known = {subject.name for subject in contract.subjects}
+    topics = {topic.name for topic in contract.topics}
+    namespaces = {split_name(name)[0] for name in contract.types} - {""}
+
+    def is_ours(name: str) -> bool:
+        if _FULL_NAME.fullmatch(name):
+            return split_name(name)[0] in namespaces
+        topic, _, rest = name.rpartition("-")
+        return topic in topics and (
+            rest in ("key", "value") or _FULL_NAME.fullmatch(rest) is not None
+        )
+
+    return [name for name in names if name not in known and is_ours(name)]
 
 
 def write_json(value: Json) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path as FilePath
 from typing import Protocol, TypeVar
 from urllib.parse import quote
 
@@ -22,15 +21,13 @@ from codegen.baselines.holdings import (
     StoredVersion,
     VersionReference,
     make_histories,
+    select_departed,
 )
-from codegen.contract.model import Contract, History, Level, RegistrySettings, Subject
+from codegen.contract.model import Contract, History, Level, Subject
 from codegen.diagnostics import CouldNotCheck
 from codegen.source import Json
 
 T = TypeVar("T")
-
-EMBEDDED = ".kontrakt/registry.db"
-"""Where the embedded registry lies under the root of a contract repository."""
 
 CONNECTIONS = 32
 """How many requests are under way at once."""
@@ -183,10 +180,21 @@ class RegistryClient:
 
     def level(self, subject: str | None = None) -> Level | None:
         """The level of a subject, None where it has none of its own; without one, the global."""
-        query = None if subject is None else {"defaultToGlobal": "false"}
-        answer = self._transport.send("GET", _level_path(subject), query)
-        if subject is not None and _is_missing(answer, _MISSING_LEVEL):
+        if subject is None:
+            return self._read_level(self._transport.send("GET", _level_path(None)))
+        own = self._ask_level(subject, is_inherited=False)
+        # Apicurio says NONE for a subject without a level of its own; Confluent's says that it
+        # has none. What holds for the subject tells the one NONE from the other.
+        if own is Level.NONE and self._ask_level(subject, is_inherited=True) is not Level.NONE:
             return None
+        return own
+
+    def _ask_level(self, subject: str, *, is_inherited: bool) -> Level | None:
+        query = {"defaultToGlobal": str(is_inherited).lower()}
+        answer = self._transport.send("GET", _level_path(subject), query)
+        return None if _is_missing(answer, _MISSING_LEVEL) else self._read_level(answer)
+
+    def _read_level(self, answer: Answer) -> Level:
         body = self._expect(answer, dict)
         name = body.get("compatibilityLevel", body.get("compatibility"))
         try:
@@ -200,17 +208,25 @@ class RegistryClient:
         self._expect(self._transport.send("PUT", _level_path(subject), None, body), dict)
 
     def test(
-        self, subject: str, text: str, references: Sequence[VersionReference] = ()
+        self,
+        subject: str,
+        text: str,
+        references: Sequence[VersionReference] = (),
+        *,
+        is_transitive: bool = True,
     ) -> RegistryVerdict:
         """Ask the registry whether it would take a schema, under the level it has now.
 
-        All versions are asked about where the registry can do that, else the latest one. Some
-        give no reasons. A subject that does not exist takes everything.
+        `is_transitive` tells whether that level is about all versions, which not every registry
+        keeps apart. One that cannot be asked about all is asked about the latest. Some give no
+        reasons. A subject that does not exist takes everything.
         """
         body = _schema_body(text, references)
         path = f"/compatibility{_path(subject)}/versions"
-        answer = self._transport.send("POST", path, {"verbose": "true"}, body)
-        if answer.status in (404, 405) and answer.error_code // 100 != 404:
+        answer = self._transport.send(
+            "POST", path if is_transitive else f"{path}/latest", {"verbose": "true"}, body
+        )
+        if is_transitive and answer.status in (404, 405) and answer.error_code // 100 != 404:
             answer = self._transport.send("POST", f"{path}/latest", {"verbose": "true"}, body)
         if _is_missing(answer, (*_MISSING_SUBJECT, *_MISSING_VERSION)):
             return RegistryVerdict(True)
@@ -223,14 +239,18 @@ class RegistryClient:
         reasons = listed if isinstance(listed, list) else []
         return RegistryVerdict(is_compatible, tuple(clean(str(item)) for item in reasons[:100]))
 
-    def judge(self, subject: Subject) -> RegistryVerdict | None:
-        """Ask the registry about the schema of a contract; None where it cannot say.
+    def judge(self, subject: Subject, level: Level) -> RegistryVerdict | None:
+        """Ask the registry, whose level this is, about a schema; None where it cannot say.
 
         Shared types are written out, so that the answer holds for their new versions too.
         Apicurio (2.6 and 3.3) answers 422 to any question about a subject with references.
         """
         try:
-            return self.test(subject.name, render(subject.schema, inline=True))
+            return self.test(
+                subject.name,
+                render(subject.schema, inline=True),
+                is_transitive=level.value.endswith("_TRANSITIVE"),
+            )
         except RegistryRefusal as refusal:
             return None if subject.references else RegistryVerdict(False, refusal.reasons)
 
@@ -356,22 +376,10 @@ class RegistryBaseline:
         names = [subject.name for subject in contract.subjects]
         return make_histories(self.client.fetch(names), names, "registry")
 
-
-def open_registry(settings: RegistrySettings, root: FilePath) -> RegistryClient:
-    """The registry of the settings; the embedded one of the repository where they name none.
-
-    Nothing is sent yet. Raises KontraktError for settings that cannot be meant.
-    """
-    transport: Transport
-    if settings.url is None:
-        from codegen.baselines.embedded import EmbeddedTransport  # noqa: PLC0415
-
-        transport = EmbeddedTransport(root / EMBEDDED, f"embedded registry {EMBEDDED}")
-    else:
-        from codegen.baselines.http import HttpTransport  # noqa: PLC0415 - requests takes 90 ms
-
-        transport = HttpTransport(settings, root)
-    return RegistryClient(transport)
+    def departed(self, contract: Contract) -> Mapping[str, History]:
+        """The histories of subjects that the contract seems to have had; see Archive."""
+        names = select_departed(self.client.subjects(), contract)
+        return make_histories(self.client.fetch(names), names, "registry") if names else {}
 
 
 def clean(text: str, longest: int = 500) -> str:

@@ -18,6 +18,7 @@ from codegen.baselines.holdings import (
     StoredVersion,
     VersionReference,
     make_histories,
+    select_departed,
     write_json,
 )
 from codegen.contract.model import Contract, History, Level
@@ -64,6 +65,12 @@ class SnapshotBaseline:
         """
         names = [subject.name for subject in contract.subjects]
         return make_histories(self.holdings(), names, "snapshot")
+
+    def departed(self, contract: Contract) -> Mapping[str, History]:
+        """The histories of subjects that the contract seems to have had; see Archive."""
+        holdings = self.holdings()
+        names = select_departed(holdings.subjects, contract)
+        return make_histories(holdings, names, "snapshot")
 
     def holdings(self) -> Holdings:
         """All that the file holds. Raises CouldNotCheck as `histories` does."""

@@ -23,15 +23,37 @@ root_option: Callable[[Command], Command] = click.option(
 )
 """`--root DIR`, for commands that work on a repository."""
 
-format_option: Callable[[Command], Command] = click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(FORMATS),
-    default="text",
-    show_default=True,
-    help="How to print the report.",
-)
-"""`--format NAME`, for commands that print a report."""
+_ROOT, _REPORTS = "kontrakt.root", "kontrakt.reports"
+
+
+def _keep_reports(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> None:
+    reports = [value.partition("=")[::2] for value in values]
+    for name, file in reports:
+        if name not in FORMATS or not file:
+            known = ", ".join(FORMATS)
+            raise click.BadParameter(f"{name}={file}: give FORMAT=FILE, with a format of {known}.")
+    context.meta[_REPORTS] = reports
+
+
+def format_option(command: Command) -> Command:
+    """`--format NAME` and `--report NAME=FILE`, for commands that print a report."""
+    named = click.option(
+        "--format",
+        "format_name",
+        type=click.Choice(FORMATS),
+        default="text",
+        show_default=True,
+        help="How to print the report.",
+    )
+    written = click.option(
+        "--report",
+        metavar="FORMAT=FILE",
+        multiple=True,
+        expose_value=False,
+        callback=_keep_reports,
+        help="Write the report to a file as well, in any format; may be given several times.",
+    )
+    return named(written(command))
 
 
 def open_repository(
@@ -45,6 +67,7 @@ def open_repository(
     from codegen.diagnostics import Findings, make_report  # noqa: PLC0415
 
     folder = root if root is not None else find_root(Path.cwd())
+    click.get_current_context().meta[_ROOT] = folder
     findings = Findings()
     contract = load_contract(folder, findings)
     if contract is None:
@@ -57,9 +80,23 @@ def open_repository(
 
 
 def show(report: Report, format_name: str = "text") -> None:
-    """Print a report to stdout, in colour on a terminal."""
+    """Print a report to stdout, in colour on a terminal, and write it where `--report` says.
+
+    Files are named as they are found from the working directory, where they lie below it. Raises
+    CouldNotCheck when a file cannot be written.
+    """
+    from codegen.diagnostics import CouldNotCheck  # noqa: PLC0415
+    from codegen.files import write_atomically  # noqa: PLC0415
     from codegen.report import render  # noqa: PLC0415
 
+    meta = click.get_current_context().meta
+    report = _name_from_here(report, meta.get(_ROOT))
+    for name, file in meta.get(_REPORTS, ()):
+        try:
+            write_atomically(Path(file), render(report, name))
+        except OSError as error:
+            reason = (error.strerror or "unknown error").lower()
+            raise CouldNotCheck(f"the report {file} cannot be written: {reason}") from None
     styles: dict[str, dict[str, str | bool]] = {
         "error": {"fg": "red", "bold": True},
         "warning": {"fg": "yellow", "bold": True},
@@ -72,3 +109,32 @@ def show(report: Report, format_name: str = "text") -> None:
         return click.style(text, **styles[style])  # type: ignore[arg-type]
 
     click.echo(render(report, format_name, paint), nl=False)
+
+
+def _name_from_here(report: Report, root: Path | None) -> Report:
+    """The report with the repository's files named from the working directory."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    from codegen.diagnostics import Finding, Location, Related  # noqa: PLC0415
+
+    here = Path.cwd()
+    folder = root.resolve() if root is not None else here
+    if root is None or folder == here or not folder.is_relative_to(here):
+        return report
+    prefix = folder.relative_to(here).as_posix()
+
+    def move(where: Location) -> Location:
+        is_ours = (folder / where.file).exists()
+        return replace(where, file=f"{prefix}/{where.file}") if is_ours else where
+
+    def move_related(related: Related) -> Related:
+        where = related.location
+        if where is None or related.label:
+            return related
+        return replace(related, location=move(where))
+
+    def move_finding(finding: Finding) -> Finding:
+        related = tuple(move_related(one) for one in finding.related)
+        return replace(finding, location=move(finding.location), related=related)
+
+    return replace(report, findings=tuple(move_finding(one) for one in report.findings))

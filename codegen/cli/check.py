@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from codegen.cli._repository import format_option, root_option
 
 if TYPE_CHECKING:
+    from codegen.baselines import Baseline
     from codegen.contract.model import Contract
+    from codegen.diagnostics import Findings, Report
     from codegen.review import Review
 
 
@@ -22,39 +24,96 @@ if TYPE_CHECKING:
     help="registry, registry:URL, git:REVISION, snapshot, snapshot:FILE or folder:DIR. "
     "By default the registry.",
 )
+@click.option("--fix", is_flag=True, help="Mend schema files in place where one edit does it.")
 @format_option
-def command(root: Path | None, against: str | None, format_name: str) -> None:
+def command(root: Path | None, against: str | None, fix: bool, format_name: str) -> None:
     """Check whether a change breaks anyone: where, whom, why, and how to mend it.
+
+    With --fix it adds the default, the null, the alias or the symbol that a schema file lacks,
+    shows what it changed, and checks again. Everything else stays as it is, and an edit that does
+    not help is not made.
 
     \b
     Example:
       kontrakt check
       kontrakt check --against git:main
+      kontrakt check --fix
     """
-    from datetime import date  # noqa: PLC0415
+    from dataclasses import replace  # noqa: PLC0415
     from time import perf_counter  # noqa: PLC0415
 
     from codegen.baselines import open_baseline  # noqa: PLC0415
     from codegen.cli._repository import open_repository, show  # noqa: PLC0415
+
+    started = perf_counter()
+    folder, contract, findings = open_repository(root, format_name)
+    baseline = open_baseline(against, contract.registry, folder)
+    mended: Mended | None = None
+    if fix:
+        mended = _mend(folder, contract, baseline, is_text=format_name == "text")
+        folder, contract, findings = open_repository(folder, format_name)
+    report = _check(folder, contract, baseline, findings, mended)
+    elapsed = (perf_counter() - started) * 1000
+    show(replace(report, summary=f"{report.summary}, {elapsed:.0f} ms"), format_name)
+    raise click.exceptions.Exit(1 if report.has_errors else 3 if mended and mended.failed else 0)
+
+
+class Mended(NamedTuple):
+    """What `--fix` did: how many mends are on the disk, what to look at, what failed."""
+
+    fixed: int
+    cautions: tuple[str, ...]
+    failed: int
+
+
+def _mend(folder: Path, contract: Contract, baseline: Baseline, *, is_text: bool) -> Mended:
+    """Mend the files, show how, and say which ones could not be written."""
+    from codegen.lock import LOCK_NAME, read_lock  # noqa: PLC0415
+    from codegen.mending import describe_change, mend, write_change  # noqa: PLC0415
+    from codegen.report.escaping import printable  # noqa: PLC0415
+
+    mending = mend(contract, baseline, read_lock(folder / "generated" / LOCK_NAME))
+    failed = set()
+    for change in mending.changes:
+        if problem := write_change(folder, change):
+            failed.add(change.name)
+            message = printable(f"{change.name} was left as it is: {problem}")
+            click.echo(f"{click.style('error', fg='red', bold=True)}: {message}", err=True)
+            continue
+        for line in describe_change(change):
+            colour = {"-": "red", "+": "green"}.get(line[2:3]) if line[:2] == "  " else None
+            click.echo(click.style(line, fg=colour), err=not is_text)
+        click.echo(err=not is_text)
+    written = mending.without(failed)
+    return Mended(len(written.mends), written.cautions(), len(failed))
+
+
+def _check(
+    folder: Path,
+    contract: Contract,
+    baseline: Baseline,
+    findings: Findings,
+    mended: Mended | None,
+) -> Report:
+    from datetime import UTC, datetime  # noqa: PLC0415
+
     from codegen.diagnostics import make_report, override_severities  # noqa: PLC0415
     from codegen.impact import describe  # noqa: PLC0415
     from codegen.lock import LOCK_NAME, read_lock  # noqa: PLC0415
     from codegen.review import review  # noqa: PLC0415
 
-    started = perf_counter()
-    folder, contract, findings = open_repository(root, format_name)
-    baseline = open_baseline(against, contract.registry, folder)
     outcome = review(contract, baseline, findings, read_lock(folder / "generated" / LOCK_NAME))
-    found = make_report(override_severities(findings, contract.severities))
-    summary = _summary(contract, outcome, len(found.findings), baseline.name)
-    report = make_report(
-        found.findings,
-        (subject.name for subject in contract.subjects),
-        f"{summary}, {(perf_counter() - started) * 1000:.0f} ms",
-        describe(outcome.impacts, date.today()),
-    )
-    show(report, format_name)
-    raise click.exceptions.Exit(1 if report.has_errors else 0)
+    found = make_report(override_severities(findings, contract.severities)).findings
+    sections = describe(outcome.impacts, datetime.now(UTC).date())
+    summary = _summary(contract, outcome, len(found), baseline.name)
+    open_count = sum(not finding.waived for finding in found)
+    if mended is not None:
+        words = (f"{mended.fixed} fixed, {open_count} left.", *mended.cautions)
+        sections = (("Mended", (" ".join(words),)), *sections)
+    elif any(finding.mends and not finding.waived for finding in found):
+        summary += "; try kontrakt check --fix"
+    names = (subject.name for subject in contract.subjects)
+    return make_report(found, names, summary, sections)
 
 
 def _summary(contract: Contract, outcome: Review, count: int, baseline: str) -> str:

@@ -46,8 +46,9 @@ VERSION = 1
 def command(root: Path | None, start: str | None, end: str | None, format_name: str) -> None:
     """Tell what changed, in words: event by event, from one state of the contract to another.
 
-    The events are those of the manifest as it is now. Whether a change breaks anyone is the
-    business of kontrakt check. The exit code is 3 if a version cannot be read, and else 0.
+    Events that the manifest does not name any more are listed by their subjects. Whether a change
+    breaks anyone is the business of kontrakt check. The exit code is 3 if a version cannot be read,
+    and else 0.
 
     \b
     Example:
@@ -62,11 +63,12 @@ def command(root: Path | None, start: str | None, end: str | None, format_name: 
     folder, contract, _ = open_repository(root, format_name)
     before = open_baseline(start, contract.registry, folder)
     after = open_baseline(end, contract.registry, folder) if end is not None else None
-    compared = compare_contracts(
-        contract,
-        before.histories(contract),
-        after.histories(contract) if after is not None else None,
-    )
+    histories = [
+        {**baseline.histories(contract), **baseline.departed(contract)}
+        for baseline in (before, after)
+        if baseline is not None
+    ]
+    compared = compare_contracts(contract, *histories)
     names = (before.name, after.name if after is not None else "the files here")
     click.echo(_FORMATS[format_name](compared, names), nl=False)
     is_unreadable = any(one.state is State.UNREADABLE for one in compared)

@@ -41,7 +41,7 @@ def command(root: Path | None, host: str, port: int, database: Path | None) -> N
       kontrakt registry
       kontrakt registry --port 0 --database /tmp/registry.db
     """
-    from codegen.baselines.registry import EMBEDDED  # noqa: PLC0415
+    from codegen.baselines import EMBEDDED  # noqa: PLC0415
     from codegen.contract.load import find_root  # noqa: PLC0415
     from codegen.diagnostics import KontraktError  # noqa: PLC0415
     from codegen.registry.entries import RegistryError  # noqa: PLC0415

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,7 +62,7 @@ class Database:
                 file, timeout=PATIENCE, isolation_level=None, check_same_thread=False
             )
             try:
-                self._prepare()
+                self._prepare_patiently()
             except BaseException:
                 self._connection.close()
                 raise
@@ -69,28 +70,38 @@ class Database:
             message = f"{file} is no registry that can be opened: {error}"
             raise RegistryError(50001, message) from None
 
+    def _prepare_patiently(self) -> None:
+        # SQLite does not wait by itself for another process that sets up the log just now.
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self._prepare()
+            except sqlite3.OperationalError as error:
+                is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not is_busy or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
     def _prepare(self) -> None:
         # Each commit reaches the disk before it is answered, even when the power goes.
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.execute("PRAGMA foreign_keys = ON")
-        if not self._is_registry():
+        if self._pragma("application_id") != _APPLICATION:
             with self._transaction("EXCLUSIVE"):
-                # Another process may have been first to make the tables.
-                if not self._is_registry():
-                    for statement in _TABLES:
-                        self._connection.execute(statement)
+                self._make_tables()
+        if (layout := self._pragma("user_version")) != _LAYOUT:
+            raise _NoRegistry(f"its layout is {layout}, of another version of kontrakt")
         if self._pragma("journal_mode") != "wal":
             self._connection.execute("PRAGMA journal_mode = WAL")
 
-    def _is_registry(self) -> bool:
-        """Whether the tables are there; False for an empty file."""
-        application, layout = self._pragma("application_id"), self._pragma("user_version")
-        if application == _APPLICATION and layout != _LAYOUT:
-            raise _NoRegistry(f"its layout is {layout}, of another version of kontrakt")
-        tables = self._connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-        if application != _APPLICATION and (application or tables):
+    def _make_tables(self) -> None:
+        application = self._pragma("application_id")
+        if application == _APPLICATION:
+            return  # another process was first
+        if application or self._connection.execute("SELECT 1 FROM sqlite_master").fetchone():
             raise _NoRegistry("it is the database of something else")
-        return bool(application == _APPLICATION)
+        for statement in _TABLES:
+            self._connection.execute(statement)
 
     def _pragma(self, setting: str) -> Value:
         value: Value = self._connection.execute(f"PRAGMA {setting}").fetchone()[0]

@@ -1,4 +1,4 @@
-"""Every rule of the tool: those of this package and those that its lower layers declare."""
+"""Every rule of the tool: those of this package and those that other modules declare."""
 
 from __future__ import annotations
 
@@ -8,6 +8,18 @@ from importlib import import_module
 
 from codegen.diagnostics import RULES, Rule
 
+ELSEWHERE = (
+    "avro.parse",
+    "avro.schema_rules",
+    "baselines.snapshot",
+    "contract.load",
+    "contract.manifest",
+    "generation",
+    "publication",
+    "review",
+)
+"""The modules outside of this package that declare rules."""
+
 
 def all_rules() -> Mapping[str, Rule]:
     """All rules by id, sorted; imports every module that declares some."""
@@ -15,6 +27,6 @@ def all_rules() -> Mapping[str, Rule]:
 
     for module in pkgutil.walk_packages(codegen.rules.__path__, "codegen.rules."):
         import_module(module.name)
-    for name in ("avro.parse", "contract.load", "contract.manifest"):
+    for name in ELSEWHERE:
         import_module(f"codegen.{name}")
     return dict(sorted(RULES.items()))

@@ -168,7 +168,8 @@ def _write_logical(
 ) -> None:
     if logical.name == "decimal":
         number = unscale(value, logical)
-        size = (number.bit_length() if number >= 0 else (~number).bit_length()) // 8 + 1
+        # One byte more than needed for -128 and its like, as fastavro and avro-py write them.
+        size = number.bit_length() // 8 + 1
         write_long(size, out)
         out += number.to_bytes(size, "big", signed=True)
     elif logical.name == "uuid":

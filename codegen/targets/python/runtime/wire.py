@@ -172,7 +172,7 @@ def decimal_writer(precision: int, scale: int) -> Callable[[Decimal], str]:
 
     def write(value: Decimal) -> str:
         number = unscale(value)
-        size = (number if number >= 0 else ~number).bit_length() // 8 + 1
+        size = number.bit_length() // 8 + 1
         data = number.to_bytes(size, "big", signed=True)
         return SHORT[size] + data.decode("latin-1")
 

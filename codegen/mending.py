@@ -1,0 +1,228 @@
+"""Which edits mend what a check found, and do they? Every one is tried before a file is touched.
+
+The files are edited in memory and the whole check is made again on them. An edit is kept only if
+its finding is gone and no other one came in its place; what is left is written, each file whole or
+not at all, and only where the file is still what was checked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from pathlib import Path as FilePath
+from typing import TypeAlias
+
+from codegen.baselines import Baseline
+from codegen.contract.load import load_documents
+from codegen.contract.model import Contract, History
+from codegen.diagnostics import Finding, Findings, Severity, override_severities
+from codegen.editing import Insert, Mend, apply
+from codegen.files import write_atomically
+from codegen.lock import Lock
+from codegen.report.escaping import printable
+from codegen.review import review
+from codegen.source import Document, SourceError, read_json
+
+Documents: TypeAlias = Mapping[str, Document]
+"""Schema files by name."""
+
+Examine: TypeAlias = Callable[[Documents], Sequence[Finding]]
+"""Makes the check on schema files, and asks nobody outside for anything."""
+
+MAX_MENDS = 500
+"""After so many mends the rest is left for another run: no work should be unbounded."""
+
+SHOWN_WIDTH = 160
+"""A changed line longer than this, in characters, is shown in part."""
+
+_CAUTIONS = {
+    "default": "Review each default: readers of older messages will see it.",
+    "aliases": "Review each alias: readers will take what has the old name for it.",
+}
+"""What people must look at, by the key that was added."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A schema file before and after it was mended."""
+
+    before: Document
+    after: Document
+
+    @property
+    def name(self) -> str:
+        """The file's name, relative to the root of the repository."""
+        return self.before.name
+
+
+@dataclass(slots=True)
+class Mending:
+    """What came of an attempt to mend: the mends that help, one a finding, and the files."""
+
+    mends: list[Mend] = field(default_factory=list)
+    changes: tuple[Change, ...] = ()
+
+    def without(self, names: Collection[str]) -> Mending:
+        """The mends of all files but those."""
+        kept = [mend for mend in self.mends if mend.file not in names]
+        return Mending(kept, tuple(one for one in self.changes if one.name not in names))
+
+    def cautions(self) -> tuple[str, ...]:
+        """What people should look at before they believe in what was done."""
+        keys = {
+            edit.path[-1] if isinstance(edit.path[-1], str) else edit.path[-2]
+            for mend in self.mends
+            for edit in mend.edits
+            if isinstance(edit, Insert)
+        }
+        return tuple(text for key, text in _CAUTIONS.items() if key in keys)
+
+
+def mend(contract: Contract, baseline: Baseline, lock: Lock) -> Mending:
+    """Try the mends of all findings, one after the other, and keep those that help.
+
+    Nothing is written. Raises CouldNotCheck.
+    """
+    past = _Remembered(baseline.name, baseline.histories(contract))
+
+    def examine(documents: Documents) -> list[Finding]:
+        findings = Findings()
+        edited = load_documents(contract.manifest, documents.values(), findings)
+        if edited is not None:
+            review(edited, past, findings, lock)
+        return override_severities(findings, contract.severities)
+
+    return _mend(contract.documents, examine)
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """What a baseline answered, so that no attempt asks again."""
+
+    name: str
+    answer: Mapping[str, History]
+
+    def histories(self, contract: Contract) -> Mapping[str, History]:
+        return self.answer
+
+
+def _mend(documents: Documents, examine: Examine) -> Mending:
+    mending = Mending()
+    current = dict(documents)
+    found = examine(current)
+    hopeless: set[_Key] = set()
+    while len(mending.mends) < MAX_MENDS:
+        target = next((one for one in found if _is_open(one) and _key(one) not in hopeless), None)
+        if target is None:
+            break
+        for candidate in target.mends:
+            edited = _edit(current, candidate)
+            after = examine(edited) if edited is not None else None
+            if edited is not None and after is not None and _is_better(found, after, target):
+                current, found = edited, after
+                mending.mends.append(candidate)
+                break
+        else:
+            hopeless.add(_key(target))
+    mending.changes = tuple(
+        Change(before, current[name])
+        for name, before in documents.items()
+        if current[name] is not before
+    )
+    return mending
+
+
+def write_change(root: FilePath, change: Change) -> str:
+    """Write a mended file; the reason where it was left as it is, else nothing.
+
+    It is left where it is a symbolic link or lies behind one, where its mode says that it is not
+    to be written, and where it is not any more what was checked.
+    """
+    path = root / change.name
+    try:
+        if path.resolve() != root.resolve() / change.name:
+            return "it is a symbolic link, or lies behind one: mend the file that it leads to"
+        if not path.stat().st_mode & 0o222:
+            return "it is read-only"
+        if path.read_bytes() != change.before.text.encode("utf-8"):
+            return "it was changed meanwhile: run the check again"
+        write_atomically(path, change.after.text)
+    except OSError as error:
+        return (error.strerror or "unknown error").lower()
+    return ""
+
+
+def describe_change(change: Change) -> Iterator[str]:
+    """The lines that a file lost and gained, under its name."""
+    yield printable(change.name)
+    before, after = change.before.text.split("\n"), change.after.text.split("\n")
+    for lost, gained in _compare(before, after):
+        indent = min(
+            (len(line) - len(line.lstrip()) for line in (*lost, *gained) if line.strip()), default=0
+        )
+        first = _first_difference("\n".join(lost), "\n".join(gained))
+        for sign, lines in (("-", lost), ("+", gained)):
+            yield from (f"  {sign} {_clip(line, indent, first)}" for line in lines)
+
+
+def _compare(before: list[str], after: list[str]) -> Iterator[tuple[list[str], list[str]]]:
+    for tag, start, end, new_start, new_end in SequenceMatcher(None, before, after).get_opcodes():
+        if tag != "equal":
+            yield before[start:end], after[new_start:new_end]
+
+
+def _first_difference(one: str, other: str) -> int:
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, (left, right) in pairs if left != right), len(one))
+
+
+def _clip(line: str, indent: int, first: int) -> str:
+    """The part of a line around the character where it begins to differ."""
+    line = line.rstrip("\r")
+    if len(line) - indent <= SHOWN_WIDTH:
+        return printable(line[indent:])
+    start = max(indent, min(first - SHOWN_WIDTH // 4, len(line) - SHOWN_WIDTH))
+    shown = printable(line[start : start + SHOWN_WIDTH])
+    is_cut = start + SHOWN_WIDTH < len(line)
+    return f"{'...' if start > indent else ''}{shown}{'...' if is_cut else ''}"
+
+
+_Key: TypeAlias = tuple[str, str, str, str]
+
+
+def _key(finding: Finding) -> _Key:
+    """What a finding says of which file; its path may move when others are mended."""
+    return finding.rule.id, finding.subject, finding.location.file, finding.message
+
+
+def _is_open(finding: Finding) -> bool:
+    return bool(finding.mends) and not finding.waived
+
+
+def _is_better(before: Sequence[Finding], after: Sequence[Finding], target: Finding) -> bool:
+    """Whether the target is gone, and nothing that would fail a command has come.
+
+    A waiver holds for one pair of schemas, so what it covers counts on both sides.
+    """
+    key = _key(target)
+    if Counter(map(_key, after))[key] >= Counter(map(_key, before))[key]:
+        return False
+    return _grave(after) <= _grave(before)
+
+
+def _grave(findings: Iterable[Finding]) -> Counter[_Key]:
+    return Counter(_key(one) for one in findings if one.severity is Severity.ERROR or one.waived)
+
+
+def _edit(documents: Documents, candidate: Mend) -> dict[str, Document] | None:
+    """The documents with one mend made; None where it does not fit."""
+    document = documents.get(candidate.file)
+    if document is None:
+        return None
+    try:
+        edited = read_json(document.name, apply(document, candidate.edits))
+    except (ValueError, SourceError):
+        return None
+    return {**documents, document.name: edited}
