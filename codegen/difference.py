@@ -35,6 +35,9 @@ from codegen.avro.schema import (
 from codegen.contract.model import Contract, History, PastVersion, SchemaKey
 from codegen.source import Json, Place
 
+MOST = 12
+"""The most differences of one event that a report lists; kontrakt diff lists them all."""
+
 
 class ChangeKind(Enumeration):
     """What sort of change it is; the value begins its line."""
@@ -118,6 +121,19 @@ class EventDifference:
                 assert_never(self.state)
 
 
+def describe_differences(
+    compared: Iterable[EventDifference],
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The section of a report: a line for each event that changed; none where none did."""
+    lines = tuple(
+        f"{one.title}: {'; '.join(map(str, one.differences[:MOST]))}"
+        + (f"; and {len(one.differences) - MOST} more" if len(one.differences) > MOST else "")
+        for one in compared
+        if one.state is State.CHANGED
+    )
+    return (("What changed", lines),) if lines else ()
+
+
 def compare_contracts(
     contract: Contract, before: Mapping[str, History], after: Mapping[str, History] | None = None
 ) -> tuple[EventDifference, ...]:
@@ -141,7 +157,7 @@ def compare_contracts(
 
 
 def _name_subjects(contract: Contract) -> Iterator[tuple[str, str]]:
-    simple = [_simple(event.name) for event in contract.events]
+    simple = [simple_name(event.name) for event in contract.events]
     for event, name in zip(contract.events, simple, strict=True):
         yield name if simple.count(name) == 1 else f"{event.name} on {event.topic}", event.subject
     for topic in contract.topics:
@@ -223,7 +239,7 @@ def _compare(pair: Pair, root: str) -> Iterator[_Words]:
             yield from _compare_named(new, old, root)
             if new.size != old.size:
                 detail = f": {old.size} -> {new.size} bytes"
-                yield _Words(ChangeKind.CHANGED, f"size of {_simple(new.name)}", detail)
+                yield _Words(ChangeKind.CHANGED, f"size of {simple_name(new.name)}", detail)
             yield from _compare_logical(what, new, old)
         case Primitive() as new, Primitive() as old:
             yield from _compare_primitives(what, new, old)
@@ -256,11 +272,11 @@ def _compare_fields(pair: FieldPair, root: str) -> Iterator[_Words]:
 
 def _compare_defaults(what: str, new: Default | None, old: Default | None) -> Iterator[_Words]:
     if new is not None and old is None:
-        yield _Words(ChangeKind.ADDED, f"default of {what}", f": {_show(new.value)}")
+        yield _Words(ChangeKind.ADDED, f"default of {what}", f": {show_value(new.value)}")
     elif new is None and old is not None:
-        yield _Words(ChangeKind.REMOVED, f"default of {what}", f": {_show(old.value)}")
+        yield _Words(ChangeKind.REMOVED, f"default of {what}", f": {show_value(old.value)}")
     elif new is not None and old is not None and not is_same_json(new.value, old.value):
-        detail = f": {_show(old.value)} -> {_show(new.value)}"
+        detail = f": {show_value(old.value)} -> {show_value(new.value)}"
         yield _Words(ChangeKind.CHANGED, f"default of {what}", detail)
 
 
@@ -283,7 +299,7 @@ def _compare_aliases(what: str, new: tuple[str, ...], old: tuple[str, ...]) -> I
 
 
 def _compare_named(new: Named, old: Named, root: str) -> Iterator[_Words]:
-    what = "the event" if new.name == root else _simple(new.name)
+    what = "the event" if new.name == root else simple_name(new.name)
     if new.name != old.name:
         (new_space, new_name), (old_space, old_name) = split_name(new.name), split_name(old.name)
         if new_name == old_name:
@@ -304,12 +320,12 @@ def _compare_order(new: Record, old: Record, root: str) -> Iterator[_Words]:
     new_order = [item.name for item in new.fields if item.name in kept]
     old_order = [item.name for item in old.fields if item.name in kept]
     if new_order != old_order:
-        where = "" if new.name == root else f" of {_simple(new.name)}"
-        yield _Words(ChangeKind.MOVED, f"fields{where}", f", now {_listed(new_order)}")
+        where = "" if new.name == root else f" of {simple_name(new.name)}"
+        yield _Words(ChangeKind.MOVED, f"fields{where}", f", now {list_names(new_order)}")
 
 
 def _compare_enums(new: Enum, old: Enum) -> Iterator[_Words]:
-    name = _simple(new.name)
+    name = simple_name(new.name)
     known, kept = set(old.symbols), set(new.symbols)
     added = [symbol for symbol in new.symbols if symbol not in known]
     removed = [symbol for symbol in old.symbols if symbol not in kept]
@@ -319,7 +335,7 @@ def _compare_enums(new: Enum, old: Enum) -> Iterator[_Words]:
         yield _Words(ChangeKind.REMOVED, _symbols(removed), f" from {name}")
     new_order = [symbol for symbol in new.symbols if symbol in known]
     if new_order != [symbol for symbol in old.symbols if symbol in kept]:
-        yield _Words(ChangeKind.MOVED, f"symbols of {name}", f", now {_listed(new.symbols)}")
+        yield _Words(ChangeKind.MOVED, f"symbols of {name}", f", now {list_names(new.symbols)}")
     yield from _compare_defaults(
         name,
         None if new.default is None else Default(new.default),
@@ -362,11 +378,13 @@ def _compare_properties(what: str, new: object, old: object) -> Iterator[_Words]
         if key in ignored:
             continue
         if key not in before:
-            yield _Words(ChangeKind.ADDED, f"property {key}", f" of {what}: {_show(after[key])}")
+            yield _Words(
+                ChangeKind.ADDED, f"property {key}", f" of {what}: {show_value(after[key])}"
+            )
         elif key not in after:
             yield _Words(ChangeKind.REMOVED, f"property {key}", f" of {what}")
         elif not is_same_json(before[key], after[key]):
-            detail = f" of {what}: {_show(before[key])} -> {_show(after[key])}"
+            detail = f" of {what}: {show_value(before[key])} -> {show_value(after[key])}"
             yield _Words(ChangeKind.CHANGED, f"property {key}", detail)
 
 
@@ -377,7 +395,7 @@ def _change_type(kind: ChangeKind, what: str, new: Target, old: Target) -> _Word
 def field_label(pair: FieldPair, root: str = "") -> str:
     """A field in words: its name, after its record's where that is not the one named `root`."""
     record = pair.new_record.name
-    return pair.name if record == root else f"{_simple(record)}.{pair.name}"
+    return pair.name if record == root else f"{simple_name(record)}.{pair.name}"
 
 
 def _type_label(pair: TypePair, root: str) -> str:
@@ -387,7 +405,7 @@ def _type_label(pair: TypePair, root: str) -> str:
 def _describe_field(item: Field) -> str:
     parts = [describe_type(item.schema)]
     if item.default is not None:
-        parts.append(f"default {_show(item.default.value)}")
+        parts.append(f"default {show_value(item.default.value)}")
     return ", ".join(parts)
 
 
@@ -399,11 +417,11 @@ def describe_type(schema: Schema) -> str:
         case Primitive():
             return describe_logical(schema)
         case Record(name=name) | Enum(name=name) | Ref(name=name):
-            return _simple(name)
+            return simple_name(name)
         case Fixed(name=name, logical=None):
-            return _simple(name)
+            return simple_name(name)
         case Fixed():
-            return f"{_simple(schema.name)}, a {describe_logical(schema)}"
+            return f"{simple_name(schema.name)}, a {describe_logical(schema)}"
         case Array(items=items):
             return f"array of {describe_type(items)}"
         case Map(values=values):
@@ -432,19 +450,22 @@ def is_same_json(one: Json, other: Json) -> bool:
 
 
 def _symbols(symbols: list[str]) -> str:
-    return f"symbol{'s' if len(symbols) > 1 else ''} {_listed(symbols)}"
+    return f"symbol{'s' if len(symbols) > 1 else ''} {list_names(symbols)}"
 
 
-def _listed(names: Iterable[str], most: int = 8) -> str:
+def list_names(names: Iterable[str], most: int = 8) -> str:
+    """The names in one line, at most so many of them."""
     listed = list(names)
     rest = f" and {len(listed) - most} more" if len(listed) > most else ""
     return ", ".join(listed[:most]) + rest
 
 
-def _show(value: Json) -> str:
+def show_value(value: Json) -> str:
+    """A JSON value in one line that is not too long."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _simple(name: str) -> str:
+def simple_name(name: str) -> str:
+    """A full name without its namespace."""
     return split_name(name)[1]

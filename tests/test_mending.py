@@ -440,3 +440,64 @@ def test_a_rename_is_told_and_its_alias_added(check: Run, shop: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert '"name": "placedAt", "aliases": ["placed_at"], "type"' in path.read_text("utf-8")
     assert "Review each alias" in done.stdout
+
+
+def test_a_type_that_two_events_share_is_mended_in_its_own_file(check: Run, shop: Path) -> None:
+    path = shop / "schemas/retail/orders/OrderLine.avsc"
+    text = path.read_text("utf-8")
+    where = text.index('{"name"', text.index('"fields"'))
+    added = '{"name": "gift", "type": "boolean", "doc": "A gift?"}, '
+    path.write_text(text[:where] + added + text[where:], "utf-8")
+    done = check("--fix", "--against", "folder:../released")
+    assert done.returncode == 0, done.stdout
+    mended = added.replace('"boolean"', '"boolean", "default": false')
+    assert path.read_text("utf-8") == text[:where] + mended + text[where:]
+    assert "1 fixed, 0 left." in done.stdout
+
+
+def test_what_is_waived_is_not_mended(check: Run, shop: Path) -> None:
+    text = add_tier(shop)
+    found = check("--against", "folder:../released", "--format", "json")
+    [finding] = json.loads(found.stdout)["findings"]
+    manifest = shop / "schemas/contracts.yaml"
+    waiver = {"rule": finding["rule"], "subject": finding["subject"], **finding["change"]}
+    waiver |= {"reason": "nobody reads it", "until": "2999-01-31"}
+    manifest.write_text(f"{manifest.read_text('utf-8')}\nwaivers:\n  - {json.dumps(waiver)}\n")
+    done = check("--fix", "--against", "folder:../released")
+    assert done.returncode == 0, done.stdout
+    assert "0 fixed, 0 left." in done.stdout
+    assert (shop / PLACED).read_text("utf-8") == text
+
+
+def test_a_waiver_of_one_finding_does_not_keep_another_from_being_mended(
+    check: Run, shop: Path
+) -> None:
+    text = add_tier(shop)
+    both = text.replace('"type": "string", "default": "EUR"', '"type": "int", "default": 1')
+    (shop / PLACED).write_text(both, "utf-8")
+    found = check("--against", "folder:../released", "--format", "json")
+    findings = json.loads(found.stdout)["findings"]
+    [finding] = [one for one in findings if one["rule"] == "compat/type-changed"][:1]
+    manifest = shop / "schemas/contracts.yaml"
+    waiver = {"rule": finding["rule"], "subject": finding["subject"], **finding["change"]}
+    waiver |= {"reason": "nobody reads it", "until": "2999-01-31"}
+    manifest.write_text(f"{manifest.read_text('utf-8')}\nwaivers:\n  - {json.dumps(waiver)}\n")
+    done = check("--fix", "--against", "folder:../released")
+    assert "1 fixed, " in done.stdout
+    mended = TIER.replace('"string",', '"string", "default": "unknown",')
+    assert (shop / PLACED).read_text("utf-8") == both.replace(TIER, mended)
+
+
+def test_a_renamed_type_gets_its_alias_where_it_is_defined(check: Run, shop: Path) -> None:
+    for path in (shop / "schemas/retail/orders").iterdir():
+        text = path.read_text("utf-8").replace('"name": "Customer"', '"name": "Client"')
+        path.write_text(text.replace('"type": "Customer"', '"type": "Client"'), "utf-8")
+    manifest = shop / "schemas/contracts.yaml"
+    manifest.write_text(manifest.read_text().replace("FULL_TRANSITIVE", "BACKWARD"))
+    before = {path: path.read_text("utf-8") for path in shop.rglob("*.avsc")}
+    done = check("--fix", "--against", "folder:../released")
+    assert done.returncode == 0, done.stdout
+    path = shop / "schemas/retail/orders/Customer.avsc"
+    line = '"namespace": "retail.orders",\n'
+    before[path] = before[path].replace(line, f'{line}  "aliases": ["retail.orders.Customer"],\n')
+    assert {path: path.read_text("utf-8") for path in shop.rglob("*.avsc")} == before

@@ -134,13 +134,26 @@ def is_promotable(reader: Target, writer: Target) -> bool:
     )
 
 
+def is_fitting(reader: Target, writer: Target) -> bool:
+    """Whether nothing is wrong with two types that are no unions, leaving aside the inner ones."""
+    if type(reader) is not type(writer):
+        return False
+    if type(reader) is Primitive and type(writer) is Primitive:
+        return writer.type in READABLE_PRIMITIVES[reader.type]
+    if type(reader) is Record and type(writer) is Record:
+        return has_matching_name(reader, writer)
+    if type(reader) is Enum and type(writer) is Enum:
+        return has_matching_name(reader, writer) and _takes_symbols(reader, writer)
+    if type(reader) is Fixed and type(writer) is Fixed:
+        return has_matching_name(reader, writer) and reader.size == writer.size
+    return type(reader) is Array or type(reader) is Map
+
+
 def compare_heads(reader: Target, writer: Target) -> tuple[Problem, ...]:
-    """What is wrong with two types that are no unions, leaving aside the types inside them."""
+    """What is wrong where two types are not fitting."""
+    if is_fitting(reader, writer):
+        return ()
     match reader, writer:
-        case Primitive(type=wanted), Primitive(type=given) if given in READABLE_PRIMITIVES[wanted]:
-            return ()
-        case (Array(), Array()) | (Map(), Map()):
-            return ()
         case Record(), Record():
             return _compare_names(reader, writer)
         case Enum(), Enum():
@@ -165,6 +178,8 @@ def has_matching_name(reader: Named, writer: Named) -> bool:
 
 def match_fields(item: Field, written: Mapping[str, int]) -> list[int]:
     """The positions of the writer's fields that the reader's name and each of its aliases fit."""
+    if not item.aliases:
+        return [written[item.name]] if item.name in written else []
     names = (item.name, *dict.fromkeys(item.aliases))
     return [written[name] for name in names if name in written]
 
@@ -212,12 +227,18 @@ def _compare_names(reader: Named, writer: Named) -> tuple[Problem, ...]:
     return (Problem(Kind.NAME_MISMATCH, f"expected: {writer.name}", ("name",), ("name",)),)
 
 
+def _takes_symbols(reader: Enum, writer: Enum) -> bool:
+    return (
+        reader.symbols == writer.symbols
+        or reader.default in reader.symbols
+        or set(reader.symbols).issuperset(writer.symbols)
+    )
+
+
 def _compare_symbols(reader: Enum, writer: Enum) -> tuple[Problem, ...]:
-    if reader.symbols == writer.symbols or reader.default in reader.symbols:
+    if _takes_symbols(reader, writer):
         return ()
     missing = sorted(set(writer.symbols).difference(reader.symbols))
-    if not missing:
-        return ()
     places = (reader.origin.at("symbols"), writer.origin.at("symbols"))
     message, steps = f"[{', '.join(missing)}]", ("symbols",)
     return (Problem(Kind.MISSING_ENUM_SYMBOLS, message, steps, steps, *places),)

@@ -34,6 +34,7 @@ from codegen.avro.incompatibility import (
     place_of,
     write_pointer,
 )
+from codegen.avro.plain import is_plainly_readable
 from codegen.avro.reference import compare_as_reference
 from codegen.avro.schema import (
     Array,
@@ -63,6 +64,8 @@ MAX_REPEATS = 200
 
 def is_readable(reader: SchemaGraph, writer: SchemaGraph) -> bool:
     """Whether all data of the writer can be read: the sound verdict. Raises TooManyPairs."""
+    if is_plainly_readable(reader, writer, MAX_PAIRS):
+        return True
     return not _Meetings(reader, writer).root.failed
 
 
@@ -72,6 +75,8 @@ def compare(reader: SchemaGraph, writer: SchemaGraph) -> tuple[Incompatibility, 
     Empty exactly when `is_readable`. Where one pair of types meets at several paths, each path is
     listed, up to a limit. Raises TooManyPairs.
     """
+    if is_plainly_readable(reader, writer, MAX_PAIRS):
+        return ()
     meetings = _Meetings(reader, writer)
     return _Explanation(meetings).run() if meetings.root.failed else ()
 

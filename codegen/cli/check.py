@@ -98,13 +98,17 @@ def _check(
     from datetime import UTC, datetime  # noqa: PLC0415
 
     from codegen.diagnostics import make_report, override_severities  # noqa: PLC0415
+    from codegen.difference import describe_differences  # noqa: PLC0415
     from codegen.impact import describe  # noqa: PLC0415
     from codegen.lock import LOCK_NAME, read_lock  # noqa: PLC0415
     from codegen.review import review  # noqa: PLC0415
 
     outcome = review(contract, baseline, findings, read_lock(folder / "generated" / LOCK_NAME))
     found = make_report(override_severities(findings, contract.severities)).findings
-    sections = describe(outcome.impacts, datetime.now(UTC).date())
+    sections = (
+        *describe_differences(outcome.differences),
+        *describe(outcome.impacts, datetime.now(UTC).date()),
+    )
     summary = _summary(contract, outcome, len(found), baseline.name)
     open_count = sum(not finding.waived for finding in found)
     if mended is not None:

@@ -42,8 +42,12 @@ def command(root: Path | None, against: str | None, format_name: str) -> None:
     baseline = open_baseline(against, contract.registry, folder)
     lock = read_lock(folder / "generated" / LOCK_NAME)
     outcome = review(contract, baseline, Findings(), lock)
+    changes = {one.subject: tuple(map(str, one.differences)) for one in outcome.differences}
     sections = [
-        (f"{one.name} {one.before} -> {one.after}", describe_services(one))
+        (
+            f"{one.name} {one.before} -> {one.after}",
+            (*changes.get(one.event.subject, ()), *describe_services(one)),
+        )
         for one in outcome.impacts
     ]
     if steps := plan(outcome.impacts, date.today()):

@@ -101,6 +101,9 @@ def _report(manifest: Document, error: Json, findings: Findings) -> None:
             findings.add(WRONG_SHAPE, place, "an item stands twice in this list", hint="keep one")
         case "minItems":
             findings.add(WRONG_SHAPE, place, "this list is empty")
+        case "minProperties":
+            hint = "name at least one, with its events"
+            findings.add(WRONG_SHAPE, place, "there is nothing in here", hint=hint)
         case "anyOf" if isinstance(value, dict):
             inner = [item for item in error.context or () if item.schema_path[0] == 1]
             for item in inner:

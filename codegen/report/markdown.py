@@ -7,31 +7,68 @@ nobody, and refers to no issue.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from codegen.diagnostics import Finding, Report, Severity
 from codegen.report.escaping import single_line
 
 LONGEST = 60_000
-"""The most characters of findings; GitHub refuses a comment of more than 65,536 in all."""
+"""The most characters of a report; GitHub refuses a comment of more than 65,536."""
+
+LONGEST_TEXT = 1_000
+"""The most characters of one message, hint or line; the rest of it is left out."""
 
 _SIGNS = {Severity.ERROR: "❌", Severity.WARNING: "⚠️", Severity.NOTE: "💡"}
 
 
 def render_report(report: Report) -> str:
-    """The verdict as a heading, a table of findings, the sections, and what was checked."""
+    """The verdict as a heading, a table of findings, the sections, and what was checked.
+
+    The gravest findings come first. What has no room is counted.
+    """
+    room = _Room(LONGEST)
     blocks = [f"### {_verdict(report)}"]
     if report.summary:
         blocks.append(escape(report.summary))
     if report.findings:
-        blocks.append(_table(report))
+        gravest_first = sorted(report.findings, key=lambda finding: finding.severity.rank)
+        rows = room.take(_row(finding) for finding in gravest_first)
+        blocks.append(
+            "\n".join(("| | Where | What | How to mend it |", "|---|---|---|---|", *rows))
+        )
+        blocks.extend(_left(len(report.findings) - len(rows)))
     for title, lines in report.sections:
-        listed = "\n".join(f"- {escape(line)}" for line in lines)
-        blocks.append(f"#### {escape(title)}\n\n{listed}")
+        kept = room.take(f"- {escape(line)}" for line in lines)
+        blocks.append("\n".join((f"#### {escape(title)}\n", *kept)))
+        blocks.extend(_left(len(lines) - len(kept)))
     if report.checked:
-        listed = "\n".join(f"- {_code(name)}" for name in report.checked)
-        words = f"<summary>{len(report.checked)} checked</summary>"
-        blocks.append(f"<details>{words}\n\n{listed}\n\n</details>")
+        words = f"<details><summary>{len(report.checked)} checked</summary>"
+        kept = room.take(f"- {_code(name)}" for name in report.checked)
+        left = _left(len(report.checked) - len(kept))
+        blocks.append("\n\n".join((words, "\n".join(kept), *left, "</details>")))
     return "\n\n".join(blocks) + "\n"
+
+
+@dataclass(slots=True)
+class _Room:
+    """How many characters there is room for."""
+
+    left: int
+
+    def take(self, lines: Iterable[str]) -> list[str]:
+        """The lines that there is room for, from the first on."""
+        kept = []
+        for line in lines:
+            self.left -= len(line) + 1
+            if self.left < 0:
+                break
+            kept.append(line)
+        return kept
+
+
+def _left(count: int) -> tuple[str, ...]:
+    return (f"{count:,} more have no room here: run `kontrakt check`.",) if count else ()
 
 
 def _verdict(report: Report) -> str:
@@ -41,19 +78,6 @@ def _verdict(report: Report) -> str:
     if warnings:
         return f"⚠️ kontrakt: {warnings} warning{'s' if warnings != 1 else ''}"
     return "✅ kontrakt: good"
-
-
-def _table(report: Report) -> str:
-    rows = ["| | Where | What | How to mend it |", "|---|---|---|---|"]
-    room = LONGEST
-    for index, finding in enumerate(report.findings):
-        row = _row(finding)
-        room -= len(row)
-        if room < 0:
-            left = len(report.findings) - index
-            return "\n".join(rows) + f"\n\n{left} more: run `kontrakt check` to see them."
-        rows.append(row)
-    return "\n".join(rows)
 
 
 def _row(finding: Finding) -> str:
@@ -84,6 +108,8 @@ def escape(text: str) -> str:
     HTML nor a table cell takes for markup. What GitHub finds in the finished text (mentions,
     issues, addresses) is broken by an empty comment.
     """
+    if len(text) > LONGEST_TEXT:
+        text = f"{text[:LONGEST_TEXT]}..."
     shown = _MARKUP.sub(lambda match: f"&#{ord(match[0])};", single_line(text))
     return _REFERENCE.sub(lambda match: f"{match[0]}<!-- -->", shown)
 

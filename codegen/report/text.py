@@ -96,4 +96,6 @@ def _section_text(title: str, lines: tuple[str, ...]) -> str:
         )
         for line in lines
     )
+    if len(title) > len(indent) - 1:
+        return f"{title}\n{text}"
     return f"{title:<12} {text.removeprefix(indent)}"

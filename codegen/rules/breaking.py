@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from codegen.avro.resolution import Incompatibility, Kind
+from codegen.avro.schema import SchemaGraph
 from codegen.compatibility import Direction, Verdict
 from codegen.contract.model import PastVersion, Subject
 from codegen.diagnostics import Findings, Related, Rule, locate, rule
 from codegen.editing import Mend
-from codegen.rules.mends import find_renames, propose_mends, value_at
+from codegen.rules.mends import definition_of, find_renames, propose_mends, value_at
 from codegen.source import Json, Place
 
 FIELD_WITHOUT_DEFAULT = rule(
@@ -122,8 +123,9 @@ def collect_breaks(judged: Iterable[tuple[Subject, Verdict]]) -> tuple[Break, ..
 def report_breaks(judged: Iterable[tuple[Subject, Verdict]], findings: Findings) -> None:
     """A finding for each break, and for each version that could not be judged."""
     pairs = list(judged)
+    schemas = {subject.name: subject.schema for subject, _ in pairs}
     for one in collect_breaks(pairs):
-        _report(one, findings)
+        _report(one, schemas[next(iter(one.subjects))], findings)
     for subject, verdict in pairs:
         for missed in verdict.unjudged:
             findings.add(
@@ -142,13 +144,13 @@ def summarize(reason: Incompatibility, direction: Direction) -> str:
     return _WORDINGS[facts.kind, direction].message(facts)
 
 
-def _report(one: Break, findings: Findings) -> None:
+def _report(one: Break, schema: SchemaGraph, findings: Findings) -> None:
     related = _befores(one)
     if inner := _inner_cause(one.reason):
         context = f"inside the union of {_quoted_field(one.new)}, no other branch fits either"
         related = (*related, Related(context, "", locate(one.new)))
         one = Break(one.direction, inner, one.subjects)
-    facts = _Facts(one)
+    facts = _Facts(one, schema)
     wording = _WORDINGS[facts.kind, one.direction]
     findings.add(
         wording.rule,
@@ -187,10 +189,11 @@ def _befores(one: Break) -> tuple[Related, ...]:
 class _Facts:
     """What the wordings speak of."""
 
-    def __init__(self, one: Break) -> None:
+    def __init__(self, one: Break, schema: SchemaGraph | None = None) -> None:
         self.reason = one.reason
         self.kind = _kind(one)
         self._one = one
+        self._schema = schema
         self.new = _value_at(one.new)
         self.old = _value_at(one.old)
         self.field = _field_name(one.new) or _field_name(one.old)
@@ -201,8 +204,10 @@ class _Facts:
 
     @cached_property
     def mends(self) -> tuple[Mend, ...]:
-        one = self._one
-        return propose_mends(self.kind, one.direction, one.new, one.old, self.reason.message)
+        one, new = self._one, self._one.new
+        if self.kind is Kind.NAME_MISMATCH and self._schema is not None:
+            new = definition_of(new, self._schema)
+        return propose_mends(self.kind, one.direction, new, one.old, self.reason.message)
 
     @property
     def successor(self) -> str:
@@ -280,7 +285,11 @@ _WORDINGS: Mapping[tuple[Kind, Direction], _Wording] = {
         NAME_CHANGED,
         lambda facts: f"the type was named {_name(facts.old)} and is {_name(facts.new)}",
         lambda facts: f"{facts.versions} wrote {_name(facts.old)}",
-        lambda facts: f'keep the name, or add "aliases": ["{_name(facts.old)}"]',
+        lambda facts: (
+            facts.mends[0].advice
+            if facts.mends
+            else f'keep the name, or add "aliases": ["{_name(facts.old)}"]'
+        ),
     ),
     (Kind.NAME_MISMATCH, _OLD): _Wording(
         NAME_CHANGED,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import SequenceMatcher
 
 from codegen.avro.resolution import Kind
+from codegen.avro.schema import SchemaGraph, split_name
 from codegen.compatibility import Direction
 from codegen.editing import Enclose, Insert, Mend, Remove
 from codegen.source import Json, Path, Place
@@ -91,6 +92,19 @@ def value_at(place: Place) -> Json:
         except (KeyError, IndexError, TypeError):
             break
     return value
+
+
+def definition_of(place: Place, schema: SchemaGraph) -> Place:
+    """Where the type is defined whose name stands at a place; the place itself where none does."""
+    name = value_at(place)
+    if not isinstance(name, str):
+        return place
+    found = [
+        named.origin
+        for full_name, named in schema.names.items()
+        if full_name == name or ("." not in name and split_name(full_name)[1] == name)
+    ]
+    return found[0] if len(found) == 1 else place
 
 
 def _mend_missing_field(new: Place, old: Place, message: str) -> tuple[Mend, ...]:

@@ -37,6 +37,9 @@ _LOGICAL: Mapping[str, str] = {
 
 _STRUCT: Mapping[str, tuple[str, int]] = {"float": ("f", 4), "double": ("d", 8)}
 
+MAX_GOAL = 40
+"""A longer attribute is read to a variable first, so that lines stay short."""
+
 
 def write_decoder(module: Module, record: Record, codec: str) -> str:
     """Add the function that decodes an event; its name. What it cannot do the codec does."""
@@ -78,7 +81,11 @@ class _Decoder:
                 continue
             self._floats(waiting)
             waiting = []
-            self.value(field.schema, f"{value}.{attribute}", attribute)
+            goal = f"{value}.{attribute}"
+            if len(goal) > MAX_GOAL:
+                self._scope.assign(goal, self._variable(field.schema, attribute))
+            else:
+                self.value(field.schema, goal, attribute)
         self._floats(waiting)
         self._scope.line(f"{value}.__class__ = {cls}")
         return value

@@ -117,7 +117,7 @@ class _Encoder:
         waiting: list[tuple[str, str]] = []
         for field, attribute in zip(record.fields, attributes, strict=True):
             variable = self._scope.name(attribute)
-            self._scope.line(f"{variable} = {value}.{attribute}")
+            self._scope.assign(variable, f"{value}.{attribute}")
             kind = self._struct_code(field)
             if kind:
                 waiting.append((kind, variable))

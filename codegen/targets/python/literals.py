@@ -48,14 +48,15 @@ def docstring(text: str, indent: int) -> list[str]:
         paragraphs.pop()
     while paragraphs and not paragraphs[0]:
         paragraphs.pop(0)
+    has_dangerous_quotes = '"""' in text or any(line.endswith('"') for line in paragraphs[-1:])
     lines: list[str] = []
     for paragraph in paragraphs:
-        body = _escape(" ".join(paragraph.split())).replace('"""', '\\"\\"\\"')
+        body = _escape(" ".join(paragraph.split()))
+        if has_dangerous_quotes:
+            body = body.replace('"', '\\"')
         lines += _wrap(body, LINE_LENGTH - indent - 6) or [""]
     if not lines:
         return []
-    if lines[-1].endswith('"'):
-        lines[-1] = lines[-1].removesuffix('"').removesuffix("\\") + '\\"'
     first = f'{margin}"""{lines[0]}'
     rest = [margin + line if line else "" for line in lines[1:]]
     if rest:

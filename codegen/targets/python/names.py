@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from codegen.avro.schema import split_name
+from codegen.targets.python.runtime import wire
 from codegen.targets.python.service_view import RESERVED_NAMES
 
 _ANNOTATIONS = frozenset(
@@ -32,7 +33,15 @@ _MODULES = frozenset(
 )
 
 RESERVED_CLASSES = frozenset(
-    (*keyword.kwlist, *dir(builtins), *RESERVED_NAMES, *_ANNOTATIONS, *_MODULES, *_CODECS)
+    (
+        *keyword.kwlist,
+        *dir(builtins),
+        *RESERVED_NAMES,
+        *_ANNOTATIONS,
+        *_MODULES,
+        *_CODECS,
+        *vars(wire),
+    )
 )
 """Names that no class may have."""
 
@@ -125,5 +134,5 @@ def _qualified(full_name: str, by_simple: Mapping[str, list[str]]) -> str:
             break
     else:
         tail = parts
-    name = "".join(part[:1].upper() + part[1:] for part in map(_bare, tail)) + _bare(simple)
+    name = "".join(part[:1].upper() + part[1:] for part in map(_bare, (*tail, simple)))
     return name + "_" if name in RESERVED_CLASSES else name

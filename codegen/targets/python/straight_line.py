@@ -50,6 +50,16 @@ class Scope:
         """Add a line at the current depth."""
         self.lines.append("    " * self._indent + text)
 
+    def assign(self, goal: str, value: str) -> None:
+        """Add an assignment, its value in brackets where only that makes it short enough."""
+        line = f"{goal} = {value}"
+        if self.fits(line) or not self.fits(f"    {value}"):
+            self.line(line)
+        else:
+            self.line(f"{goal} = (")
+            self.line(f"    {value}")
+            self.line(")")
+
     def items(self, head: str, items: list[str], tail: str) -> None:
         """Add something in brackets, with an item on each line."""
         self.line(head)

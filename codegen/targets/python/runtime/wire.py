@@ -17,7 +17,6 @@ from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
-from .decoding import read_long
 from .encoding import MAX_PRECISION
 from .values import Duration
 
@@ -240,6 +239,51 @@ def blank(model: type[Any]) -> Any:
     return type(model.__name__, (), {"__slots__": model.__slots__})
 
 
+# A number of several bytes is FIRST of the first byte, and SIGN of it times what the others make.
+_FIRST: Final = tuple((byte & 127) >> 1 ^ -(byte & 1) for byte in range(256))
+_SIGN: Final = (64, -64) * 128
+
+
+def read_long(data: bytes, position: int) -> tuple[int, int]:
+    """A long of any size that it may have."""
+    first = data[position]
+    if first < 128:
+        return ZIGZAG[first], position + 1
+    second = data[position + 1]
+    if second < 128:
+        return _FIRST[first] + _SIGN[first] * second, position + 2
+    third = data[position + 2]
+    if third < 128:
+        return _FIRST[first] + _SIGN[first] * (second + (third << 7) - 0x80), position + 3
+    fourth = data[position + 3]
+    rest = second + (third << 7) + (fourth << 14)
+    if fourth < 128:
+        return _FIRST[first] + _SIGN[first] * (rest - 0x4080), position + 4
+    fifth = data[position + 4]
+    rest += fifth << 21
+    if fifth < 128:
+        return _FIRST[first] + _SIGN[first] * (rest - 0x204080), position + 5
+    rest -= 0x10204080
+    for shift in (28, 35, 42, 49):
+        position += 1
+        byte = data[position + 4]
+        if byte < 128:
+            return _FIRST[first] + _SIGN[first] * (rest + (byte << shift)), position + 5
+        rest += (byte & 127) << shift
+    last = data[position + 5]
+    if last > 1:
+        raise OverflowError
+    return _FIRST[first] + _SIGN[first] * (rest + (last << 56)), position + 6
+
+
+def read_int(data: bytes, position: int) -> tuple[int, int]:
+    """An int of several bytes."""
+    number, end = read_long(data, position)
+    if -0x80000000 <= number <= 0x7FFFFFFF:
+        return number, end
+    raise OverflowError
+
+
 def read_more(data: bytes, position: int) -> tuple[int, int]:
     """A count or an index of several bytes, the first of which is behind the position.
 
@@ -247,14 +291,6 @@ def read_more(data: bytes, position: int) -> tuple[int, int]:
     """
     number, position = read_long(data, position - 1)
     return number << 1 ^ number >> 63, position
-
-
-def read_int(data: bytes, position: int) -> tuple[int, int]:
-    """An int of several bytes."""
-    number, position = read_long(data, position)
-    if not -0x80000000 <= number <= 0x7FFFFFFF:
-        raise OverflowError
-    return number, position
 
 
 def read_text(data: bytes, position: int) -> tuple[str, int]:

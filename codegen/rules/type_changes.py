@@ -1,0 +1,390 @@
+"""Which changes of a type are legal, and alter what data says?
+
+Each function takes a type and what it was before, and yields the dangers of one sort of change.
+Pairs that no decoder can read anyway are the business of the verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from codegen.avro.incompatibility import Target, is_promotable
+from codegen.avro.matching import TypePair
+from codegen.avro.schema import Enum, Fixed, Map, Primitive, Record, Union, split_name
+from codegen.compatibility import Direction
+from codegen.diagnostics import Severity, rule
+from codegen.difference import (
+    describe_logical,
+    describe_type,
+    list_names,
+    show_value,
+    simple_name,
+)
+from codegen.rules.field_changes import ALIAS_RENAME, DEFAULT_CHANGED
+from codegen.rules.hazard import Hazard, Revision, has_key, quote
+from codegen.source import Place
+
+LOGICAL_TYPE = rule(
+    "change/logical-type",
+    "A logical type was replaced, gained or lost: the same number means something else now.",
+    "Registries and decoders look at the bytes only, so a timestamp in milliseconds is read as one "
+    "in microseconds without any error: each date is wrong by a factor of a thousand. Old messages "
+    "keep their old unit for as long as the topic holds them. Add a field with the new type.",
+)
+
+DECIMAL_SCALE = rule(
+    "change/decimal-scale",
+    "The scale of a decimal changed: every amount is read with its point at another place.",
+    "A decimal is written as a whole number, and the scale that places the point stands in the "
+    "schema only. The specification says that such types do not match; no registry checks it, and "
+    "decoders use the reader's scale for the writer's number.",
+)
+
+DECIMAL_PRECISION = rule(
+    "change/decimal-precision",
+    "The precision of a decimal changed, so one side may refuse or cut what the other writes.",
+    "The specification says that decimals match only if precision and scale are the same. A reader "
+    "with a smaller precision meets numbers that its type cannot hold; databases and stream "
+    "processors that derive column types from the schema fail on them.",
+)
+
+ENUM_DEFAULT_SWALLOWS = rule(
+    "change/enum-default-swallows",
+    "An enum default takes the place of symbols that one side does not know: data is lost.",
+    "The default keeps a reader going, and it cannot tell what was sent: if it writes the value "
+    "on, to a table or to another topic, the symbol is gone for good. Deploy readers that know the "
+    "symbol before it is sent, and keep old symbols while messages hold them.",
+    severity=Severity.WARNING,
+)
+
+ENUM_GROWN = rule(
+    "change/enum-grown-without-default",
+    "An enum gained symbols, and readers with the older schema have no default for them.",
+    "A level that looks backward only does not ask about older readers, and they stop at the first "
+    "message with a new symbol. An enum default in the readers' schema would keep them going, and "
+    "it must be there before the symbol is.",
+    severity=Severity.WARNING,
+)
+
+ENUM_REORDERED = rule(
+    "change/enum-reordered",
+    "Symbols of an enum have other positions.",
+    "Avro resolves symbols by name, so decoding is safe. The position is what sorts values in Avro "
+    "and in most languages, and what programs that keep ordinals store. Add symbols at the end.",
+    severity=Severity.WARNING,
+)
+
+LOSSY_PROMOTION = rule(
+    "change/lossy-promotion",
+    "A type was replaced by one that reads it, and cannot hold every value.",
+    "Avro promotes int and long to float, and long to double: a float is exact up to 2^24, a "
+    "double up to 2^53, and an identifier beyond that becomes another one. Bytes that are read as "
+    "a string need not be UTF-8.",
+    severity=Severity.WARNING,
+)
+
+NAMESPACE_CHANGED = rule(
+    "change/namespace",
+    "A type moved to another namespace.",
+    "Registries compare simple names, so they let it pass. Generated classes get another package, "
+    "subjects that are named after the record become new ones without a past, and decoders compare "
+    "full names where a union has to choose.",
+    severity=Severity.WARNING,
+)
+
+UNION_REORDERED = rule(
+    "change/union-reordered",
+    "The branches of a union stand in another order.",
+    "Readers resolve branches by type, so data stays readable. A value of a type that the union "
+    "lacks goes to the first branch that fits, the default of a field belongs to the first branch, "
+    "and code that keeps branch numbers is wrong.",
+    severity=Severity.WARNING,
+)
+
+JAVA_STRING = rule(
+    "change/java-string",
+    "Java reads a string as another class now.",
+    "The property avro.java.string decides whether Avro Java makes a String or a Utf8 of a string. "
+    "The bytes stay the same; programs that were built for the one fail on the other with a "
+    "ClassCastException, or find no key of a map equal.",
+    severity=Severity.WARNING,
+)
+MADE_REQUIRED = rule(
+    "change/made-required",
+    "A field that could be null cannot any more.",
+    "New readers refuse old messages without a value. A level that looks forward only does not ask "
+    "about them, and the topic holds them for as long as its retention says.",
+    severity=Severity.WARNING,
+)
+
+
+def _find_logical_changes(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
+    new, old = pair.new, pair.old
+    match new, old:
+        case Primitive(), Primitive() if is_promotable(new, old) or is_promotable(old, new):
+            pass
+        case Fixed(), Fixed():
+            pass
+        case _:
+            return
+    before, after = describe_logical(old), describe_logical(new)
+    if before == after:
+        return
+    is_decimal = new.logical and old.logical and new.logical.name == old.logical.name == "decimal"
+    if is_decimal:
+        yield from _find_decimal_changes(pair, new, old)
+        return
+    what = quote(pair)
+    place, old_place = _attribute_places(pair, "logicalType")
+    # A string that is called a UUID, or is so no more, has no unit to get wrong.
+    is_text = {getattr(new, "type", ""), getattr(old, "type", "")} == {"string"}
+    if before and after:
+        message = f"{what} was {before} and is {after}"
+    elif after:
+        message = f"{what} is {after} now, and was a plain {describe_type(old)}"
+    else:
+        message = f"{what} was {before}, and is a plain {describe_type(new)} now"
+    yield Hazard(
+        LOGICAL_TYPE,
+        place,
+        old_place,
+        message,
+        f"what was written as {before or describe_type(old)} is read as "
+        f"{after or describe_type(new)}, unchanged",
+        "keep the type, and add a field with the new one beside it",
+        Severity.WARNING if is_text else None,
+    )
+
+
+def _find_decimal_changes(
+    pair: TypePair, new: Primitive | Fixed, old: Primitive | Fixed
+) -> Iterator[Hazard]:
+    if new.logical is None or old.logical is None:
+        return
+    what = quote(pair)
+    before, after = old.logical, new.logical
+    if before.scale != after.scale:
+        shift = 10 ** min(abs(after.scale - before.scale), 9)
+        direction = "smaller" if after.scale > before.scale else "greater"
+        yield Hazard(
+            DECIMAL_SCALE,
+            *_attribute_places(pair, "scale"),
+            f"the scale of {what} was {before.scale} and is {after.scale}",
+            f"old amounts are read as {shift:,} times {direction} ones",
+            "keep the scale, and add a field with the new one beside it",
+        )
+    if before.precision != after.precision:
+        is_smaller = after.precision < before.precision
+        yield Hazard(
+            DECIMAL_PRECISION,
+            *_attribute_places(pair, "precision"),
+            f"the precision of {what} was {before.precision} and is {after.precision}",
+            "older messages may hold more digits"
+            if is_smaller
+            else "readers with the older schema may refuse more digits",
+            "keep the precision, and add a field with the new one beside it"
+            if is_smaller
+            else "deploy all readers before any producer writes more digits",
+            None if is_smaller else Severity.WARNING,
+        )
+
+
+def _attribute_places(pair: TypePair, attribute: str) -> tuple[Place, Place]:
+    """Where an attribute of two types stands: in their definitions, or else where they are used."""
+    new, old = pair.new.origin, pair.old.origin
+    return (
+        new.at(attribute) if has_key(new, attribute) else new,
+        old.at(attribute) if has_key(old, attribute) else old,
+    )
+
+
+def _find_lossy_promotion(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
+    new, old = pair.new, pair.old
+    if not isinstance(new, Primitive) or not isinstance(old, Primitive):
+        return
+    loss = ""
+    if is_promotable(new, old):
+        loss, reads = _LOSSES.get((old.type, new.type), ""), "new readers of old messages"
+    if not loss and is_promotable(old, new):
+        loss, reads = _LOSSES.get((new.type, old.type), ""), "old readers of new messages"
+    if loss:
+        yield Hazard(
+            LOSSY_PROMOTION,
+            pair.new_place,
+            pair.old_place,
+            f"{quote(pair)} was {old.type} and is {new.type}: {loss}",
+            f"concerns {reads}",
+            "keep the type, and add a field with the new one beside it",
+        )
+
+
+_LOSSES: Mapping[tuple[str, str], str] = {
+    ("int", "float"): "a float holds whole numbers up to 16,777,216 exactly, and no greater ones",
+    ("long", "float"): "a float holds whole numbers up to 16,777,216 exactly, and no greater ones",
+    ("long", "double"): "a double holds whole numbers up to 2^53 exactly, and no greater ones",
+    ("bytes", "string"): "bytes that are no UTF-8 make no text",
+    ("string", "bytes"): "the text loses its encoding, and readers get bytes",
+}
+"""What is lost when the first type is read as the second."""
+
+
+def _find_enum_changes(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
+    new, old = pair.new, pair.old
+    if not isinstance(new, Enum) or not isinstance(old, Enum):
+        return
+    if new.default and old.default and new.default != old.default:
+        yield Hazard(
+            DEFAULT_CHANGED,
+            new.origin.at("default"),
+            old.origin.at("default"),
+            f"the default of {simple_name(new.name)} was {old.default} and is {new.default}",
+            f"a symbol that a reader did not know was {old.default} until now",
+            f'keep "default": {show_value(old.default)}',
+        )
+    if new.symbols == old.symbols:
+        return
+    name = simple_name(new.name)
+    places = (new.origin.at("symbols"), old.origin.at("symbols"))
+    known, kept = set(old.symbols), set(new.symbols)
+    added = [symbol for symbol in new.symbols if symbol not in known]
+    removed = [symbol for symbol in old.symbols if symbol not in kept]
+    if removed and new.default is not None:
+        yield Hazard(
+            ENUM_DEFAULT_SWALLOWS,
+            *places,
+            f"{name} lost {list_names(removed)}: older messages are read as {new.default}",
+            f"{new.default} takes their place",
+            "put them back, and remove them when no message holds them any more",
+        )
+    if added and old.default is not None:
+        yield Hazard(
+            ENUM_DEFAULT_SWALLOWS,
+            *places,
+            f"{name} gained {list_names(added)}: older readers take them for {old.default}",
+            f"{old.default} takes their place until every reader is deployed",
+            "deploy all readers before any producer sends them",
+        )
+    if added and old.default is None and Direction.FORWARD not in revision.directions:
+        more = "" if new.default else ', and give the enum a "default" for the next time'
+        yield Hazard(
+            ENUM_GROWN,
+            *places,
+            f"{name} gained {list_names(added)}, which older readers do not know",
+            "they have no enum default to fall back on",
+            f"deploy all readers before any producer sends them{more}",
+        )
+
+
+def _find_enum_reorder(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
+    new, old = pair.new, pair.old
+    if not isinstance(new, Enum) or not isinstance(old, Enum):
+        return
+    positions = {symbol: index for index, symbol in enumerate(new.symbols)}
+    moved = [
+        (symbol, index)
+        for index, symbol in enumerate(old.symbols)
+        if positions.get(symbol, index) != index
+    ]
+    if moved:
+        symbol, index = moved[0]
+        yield Hazard(
+            ENUM_REORDERED,
+            new.origin.at("symbols"),
+            old.origin.at("symbols"),
+            f"symbols of {simple_name(new.name)} moved: {symbol} had the position {index} and has "
+            f"{positions[symbol]}",
+            f"{len(moved)} of {len(old.symbols)} have another position",
+            "keep the order, and add new symbols at the end",
+        )
+
+
+def _find_type_renames(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
+    new, old = pair.new, pair.old
+    if not isinstance(new, Record | Enum | Fixed) or not isinstance(old, Record | Enum | Fixed):
+        return
+    if type(new) is not type(old) or new.name == old.name:
+        return
+    (new_space, new_name), (old_space, old_name) = split_name(new.name), split_name(old.name)
+    if new_name == old_name:
+        yield Hazard(
+            NAMESPACE_CHANGED,
+            new.origin.at("namespace" if has_key(new.origin, "namespace") else "name"),
+            old.origin,
+            f"{new_name} moved from {old_space or 'no namespace'} to {new_space or 'none'}",
+            "the registry compares simple names only",
+            f"keep the namespace {old_space}" if old_space else "keep it out of a namespace",
+        )
+    elif old.name in new.aliases and Direction.FORWARD not in revision.directions:
+        yield Hazard(
+            ALIAS_RENAME,
+            new.origin.at("name"),
+            old.origin.at("name"),
+            f"the type {old.name} is named {new.name} now",
+            f"readers with the older schema know only {old_name}",
+            "deploy all readers before any producer writes the new name; readers on Avro's own "
+            "Python library ignore aliases",
+        )
+
+
+def _find_union_reorder(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
+    if not isinstance(pair.new, Union) or not isinstance(pair.old, Union):
+        return
+    positions = [old for new, old in pair.branches if new is not None and old is not None]
+    if positions != sorted(positions):
+        yield Hazard(
+            UNION_REORDERED,
+            pair.new_place,
+            pair.old_place,
+            f"{quote(pair)} was {describe_type(pair.old)} and is {describe_type(pair.new)}",
+            "the same branches in another order",
+            "keep the order, and add new branches at the end",
+        )
+
+
+def _find_java_strings(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
+    new, old = pair.new, pair.old
+    if not isinstance(new, Primitive | Map) or not isinstance(old, Primitive | Map):
+        return
+    before, after = (_java_string(side) for side in (old, new))
+    if type(new) is type(old) and before != after:
+        yield Hazard(
+            JAVA_STRING,
+            *_attribute_places(pair, "avro.java.string"),
+            f"avro.java.string of {quote(pair)} was {before} and is {after}",
+            hint="keep it as it was",
+        )
+
+
+def _java_string(schema: Primitive | Map) -> str:
+    return str((schema.properties or {}).get("avro.java.string", "not set"))
+
+
+def _find_made_required(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
+    was, is_now = _is_nullable(pair.old), _is_nullable(pair.new)
+    if was and not is_now and Direction.BACKWARD not in revision.directions:
+        yield Hazard(
+            MADE_REQUIRED,
+            pair.new_place,
+            pair.old_place,
+            f"{quote(pair)} could be null and cannot any more",
+            "older messages may hold null, and new readers stop at it",
+            "keep null until no message of the topic holds it",
+        )
+
+
+def _is_nullable(target: Target) -> bool:
+    branches = target.branches if isinstance(target, Union) else (target,)
+    return any(isinstance(branch, Primitive) and branch.type == "null" for branch in branches)
+
+
+TYPE_CHECKS: tuple[Callable[[TypePair, Revision], Iterator[Hazard]], ...] = (
+    _find_logical_changes,
+    _find_lossy_promotion,
+    _find_enum_changes,
+    _find_enum_reorder,
+    _find_type_renames,
+    _find_union_reorder,
+    _find_java_strings,
+    _find_made_required,
+)
+"""All of them."""
