@@ -23,7 +23,8 @@ from codegen.avro.schema import (
     Union,
 )
 from codegen.targets.python.names import name_attributes, snake
-from codegen.targets.python.straight_line import Module, Scope
+from codegen.targets.python.runtime.lanes import FEWEST
+from codegen.targets.python.straight_line import Module, Scope, integer_kind
 
 _LOGICAL: Mapping[str, str] = {
     "date": "read_date",
@@ -290,7 +291,14 @@ class _Decoder:
                 self._end_of_blocks()
         else:
             self._scope.line(f"{values}: list[Any] = []")
-            with self._scope.block("if n:"):
+            word = "if"
+            if integers := integer_kind(self._module.graph.resolve(items)):
+                read = self._module.use(f"read_{integers}s")
+                with self._scope.block(f"if n >= {2 * FEWEST}:"):
+                    self._scope.line(f"{values}, p = {read}(data, p, n >> 1)")
+                    self._end_of_blocks()
+                word = "elif"
+            with self._scope.block(f"{word} n:"):
                 with self._scope.block("for _ in range(n >> 1):"):
                     item = self._variable(items, "item")
                     self._scope.line(f"{values}.append({item})")

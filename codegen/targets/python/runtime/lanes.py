@@ -3,13 +3,15 @@
 The numbers stand side by side in one huge int, 64 bits to each, and every step of Avro's encoding
 is done to all of them by one operation of that int (SIMD within a register): zigzag, then seven
 bits to a byte, then the marks of bytes that go on. One number after the other takes two to three
-times as long. Numbers of over 55 bits do not fit and raise; so do values that are no ints.
+times as long, which is how parts with a number of over 55 bits are coded. As in `wire`, whatever
+does not fit raises some exception.
 """
 
 from __future__ import annotations
 
 import struct
 from array import array
+from collections.abc import Callable
 from functools import cache
 from typing import Final
 
@@ -24,6 +26,12 @@ _GOES_ON: Final = bytes(range(128, 256))
 # No number of at most 55 bits ends like this: it stands for zero until the empty bytes are gone.
 _ZERO: Final = b"\xff" * 7 + b"\x7f"
 _ZERO_LANE: Final = int.from_bytes(_ZERO, "little")
+
+_SMALL: Final = bytes(range(64)) + bytes(range(192, 256))
+"""The signed bytes that are numbers of one byte."""
+
+_ZIGZAG: Final = bytes((byte << 1 ^ -(byte >> 7)) & 255 for byte in range(256))
+"""Zigzag of each signed byte."""
 
 _UNZIGZAG: Final = bytes((byte >> 1 ^ -(byte & 1)) & 255 for byte in range(256))
 _PREFIXES: Final = b"\t" * 128 + _GOES_ON
@@ -65,25 +73,34 @@ def _masks_for(count: int) -> _Masks:
     return _masks(max(32, 1 << (count - 1).bit_length()))
 
 
-def write_ints(values: list[int]) -> str:
-    """The ints of an array, without their count. Raises for what is no int or does not fit."""
-    return _write(values, is_int=True)
+def write(values: list[int], write_one: Callable[[int], str], is_int: bool) -> str:
+    """The ints or longs of an array, without their count. Raises for what is none or does not fit.
 
-
-def write_longs(values: list[int]) -> str:
-    """The longs of an array, without their count. Raises for what is no int or does not fit."""
-    return _write(values, is_int=False)
-
-
-def _write(values: list[int], is_int: bool) -> str:
+    `write_one` writes a number alone, of any size that it may have.
+    """
     if {*map(type, values)} != {int}:
         raise TypeError
     starts = range(0, len(values), _MOST)
-    parts = [_write_part(values[start : start + _MOST], is_int) for start in starts]
-    return b"".join(parts).decode("latin-1")
+    return "".join(
+        [_write_part(values[start : start + _MOST], write_one, is_int) for start in starts]
+    )
 
 
-def _write_part(values: list[int], is_int: bool) -> bytes:
+def _write_part(values: list[int], write_one: Callable[[int], str], is_int: bool) -> str:
+    try:
+        small = array("b", values).tobytes()
+    except OverflowError:
+        pass
+    else:
+        if not small.strip(_SMALL):
+            return small.translate(_ZIGZAG).decode("ascii")
+    try:
+        return _write_lanes(values, is_int).decode("latin-1")
+    except (OverflowError, struct.error):
+        return "".join(map(write_one, values))
+
+
+def _write_lanes(values: list[int], is_int: bool) -> bytes:
     count = len(values)
     masks = _masks_for(count)
     lanes = int.from_bytes(struct.pack(f"<{count}q", *values), "little")
@@ -109,17 +126,17 @@ def _write_part(values: list[int], is_int: bool) -> bytes:
     return lanes.to_bytes(8 * count, "little").translate(None, b"\0")
 
 
-def read_ints(data: bytes, position: int, count: int) -> tuple[list[int], int]:
-    """So many ints and where they end."""
-    return _read(data, position, count, is_int=True)
+def read(
+    data: bytes,
+    position: int,
+    count: int,
+    read_one: Callable[[bytes, int], tuple[int, int]],
+    is_int: bool,
+) -> tuple[list[int], int]:
+    """So many ints or longs and where they end.
 
-
-def read_longs(data: bytes, position: int, count: int) -> tuple[list[int], int]:
-    """So many longs and where they end."""
-    return _read(data, position, count, is_int=False)
-
-
-def _read(data: bytes, position: int, count: int, is_int: bool) -> tuple[list[int], int]:
+    `read_one` reads a number alone, of any size that it may have.
+    """
     values: list[int] = []
     while count > 0:
         size = min(count, _MOST)
@@ -130,7 +147,10 @@ def _read(data: bytes, position: int, count: int, is_int: bool) -> tuple[list[in
             values += array("b", part.translate(_UNZIGZAG))
         else:
             part = _take(data, position, size, part)
-            values += _read_part(part, size, is_int)
+            try:
+                values += _read_lanes(part, size, is_int)
+            except OverflowError:
+                values += _read_one_by_one(part, size, read_one)
         position += len(part)
         count -= size
     return values, position
@@ -150,7 +170,7 @@ def _take(data: bytes, position: int, count: int, part: bytes) -> bytes:
     return data[position:end]
 
 
-def _read_part(part: bytes, count: int, is_int: bool) -> tuple[int, ...]:
+def _read_lanes(part: bytes, count: int, is_int: bool) -> tuple[int, ...]:
     masks = _masks_for(count)
     # A tab in place of each last byte fills its lane up; the last bytes follow separately.
     spread = part.translate(_PREFIXES).expandtabs(8)
@@ -171,3 +191,14 @@ def _read_part(part: bytes, count: int, is_int: bool) -> tuple[int, ...]:
     sign = lanes & masks.first
     lanes = (lanes ^ sign) >> 1 ^ (sign << 64) - sign
     return struct.unpack(f"<{count}q", lanes.to_bytes(8 * count, "little"))
+
+
+def _read_one_by_one(
+    part: bytes, count: int, read_one: Callable[[bytes, int], tuple[int, int]]
+) -> list[int]:
+    values = []
+    position = 0
+    for _ in range(count):
+        value, position = read_one(part, position)
+        values.append(value)
+    return values

@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
+from . import lanes
 from .encoding import MAX_PRECISION
 from .values import Duration
 
@@ -52,6 +53,16 @@ def write_long(value: int) -> str:
     if zigzag >= _LONG_END or type(value) is not int:
         raise OverflowError
     return _write_zigzag(zigzag)
+
+
+def write_ints(values: list[int]) -> str:
+    """The ints of an array, without their count."""
+    return lanes.write(values, write_int, is_int=True)
+
+
+def write_longs(values: list[int]) -> str:
+    """The longs of an array, without their count."""
+    return lanes.write(values, write_long, is_int=False)
 
 
 def _write_zigzag(value: int) -> str:
@@ -282,6 +293,16 @@ def read_int(data: bytes, position: int) -> tuple[int, int]:
     if -0x80000000 <= number <= 0x7FFFFFFF:
         return number, end
     raise OverflowError
+
+
+def read_ints(data: bytes, position: int, count: int) -> tuple[list[int], int]:
+    """So many ints of an array."""
+    return lanes.read(data, position, count, read_int, is_int=True)
+
+
+def read_longs(data: bytes, position: int, count: int) -> tuple[list[int], int]:
+    """So many longs of an array."""
+    return lanes.read(data, position, count, read_long, is_int=False)
 
 
 def read_more(data: bytes, position: int) -> tuple[int, int]:
