@@ -36,7 +36,7 @@ from codegen.contract.model import Contract, History, PastVersion, SchemaKey
 from codegen.source import Json, Place
 
 MOST = 12
-"""The most differences of one event that a report lists; kontrakt diff lists them all."""
+"""The most differences of an event in a report (kontrakt diff lists all), branches in a type."""
 
 
 class ChangeKind(Enumeration):
@@ -428,7 +428,8 @@ def describe_type(schema: Schema) -> str:
             return f"map of {describe_type(values)}"
         case Union(branches=branches):
             words = list(dict.fromkeys(describe_type(branch) for branch in branches))
-            return f"({' or '.join(words)})" if len(words) > 1 else f"a union of {words or 'none'}"
+            rest = [f"{len(words) - MOST} more"] if len(words) > MOST else []
+            return f"({' or '.join(words[:MOST] + rest) or 'empty union'})"
         case _:
             return "something unreadable"
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -89,6 +92,58 @@ def test_the_json_report_holds_what_a_waiver_needs(root: Path) -> None:
     _, error = json.loads(render(make_report(check(root)), "json"))["findings"]
     assert error["change"] == {"from": waiver["from"], "to": waiver["to"]}
     assert error["waived"] == ""
+
+
+def kontrakt(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if "REGISTRY" not in name}
+    done = subprocess.run(
+        [sys.executable, "-m", "codegen", *arguments],
+        cwd=root / "after",
+        env={**environment, "PYTHONPATH": str(CORPUS.parent.parent)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def test_a_waiver_can_be_printed_and_copied(root: Path) -> None:
+    against = ("--against", f"folder:{root / 'before'}")
+    assert kontrakt(root, "check", *against).returncode == 1
+    words = 'It is "fine": #1, {really}.'
+    command = ("waive", *against, "--until", "9999-12-31", "--reason", words)
+    done = kontrakt(root, *command)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("waivers:\n  - {")
+    assert kontrakt(root, *command, "compat/field-without-default").stdout == done.stdout
+    assert kontrakt(root, *command, "compat/field-removed").stdout == ""
+    with (root / "after" / "schemas" / "contracts.yaml").open("a") as manifest:
+        manifest.write(done.stdout)
+    after = kontrakt(root, "check", *against)
+    assert after.returncode == 0, after.stdout
+    assert f"(waived until 9999-12-31: {words})" in after.stdout
+    assert kontrakt(root, *command).stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--until", "2026-01-01"), "--reason"),
+        (("--reason", "Why."), "--until"),
+        (("--reason", " ", "--until", "2026-01-01"), "a waiver needs a reason"),
+        (("--reason", "Why.", "--until", "soon"), "soon"),
+        (("--reason", "Why.", "--until", "2026-01-01", "compat/field-remove"), "field-removed?"),
+    ],
+)
+def test_a_waiver_without_what_it_needs_is_wrong_usage(
+    root: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    done = kontrakt(root, "waive", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stdout == ""
 
 
 @pytest.mark.parametrize(

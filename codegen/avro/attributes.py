@@ -52,30 +52,30 @@ class Attributes:
             self.broken(place.at(key), f'"{key}" is an array of names')
             return
         for index, item in enumerate(items):
-            at = place.at(key, index)
             if not isinstance(item, str):
-                self.broken(at, f'"{key}" holds names, not {show_value(item)}')
+                message = f'"{key}" holds names, not {show_value(item)}'
+                self.broken(place.at(key, index), message)
                 continue
             if key == "symbols":
-                self.check_name(item, at, "a symbol")
+                self.check_name(item, "a symbol", place, key, index)
             elif not self._dialect.is_java:
                 for part in item.split("."):
-                    self.check_name(part, at, "an alias")
+                    self.check_name(part, "an alias", place, key, index)
             yield item
 
-    def check_namespace(self, namespace: str, place: Place) -> None:
-        """Report a namespace with a part that is no name."""
+    def check_namespace(self, namespace: str, place: Place, *steps: str | int) -> None:
+        """Report a namespace with a part that is no name; the steps lead from the place to it."""
         if not self._dialect.checks_namespaces or (self._dialect.is_java and not namespace):
             return
         parts = namespace.split(".")
         bad = next((part for part in parts if not self._dialect.is_name(part)), None)
         if bad is not None:
-            self._report_name(bad, namespace, place, "a namespace")
+            self._report_name(bad, namespace, place.at(*steps), "a namespace")
 
-    def check_name(self, name: str, place: Place, what: str) -> None:
-        """Report what is no name."""
+    def check_name(self, name: str, what: str, place: Place, *steps: str | int) -> None:
+        """Report what is no name; the steps lead from the place to it."""
         if not self._dialect.is_name(name):
-            self._report_name(name, name, place, what)
+            self._report_name(name, name, place.at(*steps), what)
 
     def _report_name(self, bad: str, name: str, place: Place, what: str) -> None:
         better = re.sub(r"\W", "_", bad, flags=re.ASCII)

@@ -36,7 +36,17 @@ def check_default(graph: SchemaGraph, schema: Schema, value: Json) -> str | None
     Specification 1.12, "Complex Types", table of field default values: the default of a union may
     fit any branch; bytes and fixed are strings of the code points 0 to 255.
     """
-    return _Check(graph).check(schema, value)
+    return None if _is_plain(schema, value) else _Check(graph).check(schema, value)
+
+
+_PLAIN = {"null": type(None), "boolean": bool, "string": str}
+"""The primitive types that take all values of one type of Python's, and no others."""
+
+
+def _is_plain(schema: Schema, value: Json) -> bool:
+    """Whether a value fits at first sight, as most defaults do: a null where null comes first."""
+    first = schema.branches[0] if type(schema) is Union and schema.branches else schema
+    return type(first) is Primitive and _PLAIN.get(first.type) is type(value)
 
 
 class _Check:
@@ -163,6 +173,8 @@ def is_java_default(
     of a field cannot be an object of a record around it, which is `unfinished`. The defaults of
     inner fields are judged where they stand.
     """
+    if _is_plain(schema, value):
+        return True
     try:
         return _JavaCheck(graph, unfinished).check(schema, value) is None
     except _UnfinishedRecord:

@@ -25,6 +25,8 @@ from codegen.avro.schema import (
 )
 from codegen.source import Json
 
+_ASCII_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
+
 
 def _is_letter(character: str) -> bool:
     # Java looks at UTF-16 units, so no letter beyond the first plane is one.
@@ -33,13 +35,12 @@ def _is_letter(character: str) -> bool:
 
 def is_java_name(name: str) -> bool:
     """Whether Avro Java takes a name: Unicode letters, digits and underscores, no digit first."""
+    if _ASCII_NAME(name):
+        return True
     return bool(name) and all(
         _is_letter(one) or (index > 0 and one.isdecimal() and one < "\U00010000")
         for index, one in enumerate(name)
     )
-
-
-_ASCII_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
 
 
 def is_name(name: str) -> bool:

@@ -114,6 +114,7 @@ _SCHEMA_KEYS = frozenset(
 )
 """Attributes that are a schema's own, whatever its type; all others are its properties."""
 
+_PRIMITIVES = frozenset(PRIMITIVES)
 _ENUM_KEYS = _SCHEMA_KEYS | {"default"}
 _FIELD_KEYS = frozenset({"name", "type", "doc", "default", "order", "aliases"})
 _COMPLEX = ("record", "error", "enum", "fixed", "array", "map")
@@ -139,7 +140,7 @@ class _Parser:
         self._references: list[Ref] = []
         self._unbound: set[int] = set()
         self._unfinished: list[str] = []
-        self._defaults: list[tuple[Field, Place]] = []
+        self._defaults: list[Field] = []
 
     def parse(self, document: Document) -> Schema:
         return self._schema(document.value, Place(document), "")
@@ -151,8 +152,8 @@ class _Parser:
                 self._report_unknown(reference)
             elif id(reference) in self._unbound and not self._dialect.is_java:
                 self._check_meaning(reference)
-        for owner, place in self._defaults:
-            self._check_default(owner, place)
+        for owner in self._defaults:
+            self._check_default(owner)
 
     def _check_meaning(self, reference: Ref) -> None:
         """Say so where Avro Java, which goes by what it knows so far, means another type."""
@@ -170,7 +171,7 @@ class _Parser:
                 related=(Related(f"the other {simple}", location=locate(other.origin)),),
             )
 
-    def _check_default(self, owner: Field, place: Place) -> bool:
+    def _check_default(self, owner: Field) -> bool:
         if owner.default is None or not self._dialect.checks_defaults:
             return True
         graph, value = SchemaGraph(owner.schema, self.types), owner.default.value
@@ -182,7 +183,7 @@ class _Parser:
         if problem:
             self._findings.add(
                 INVALID_DEFAULT,
-                place,
+                owner.origin.at("default"),
                 f'the default of "{owner.name}" does not fit its type: {problem}',
                 hint="change the default, or the type",
             )
@@ -239,7 +240,7 @@ class _Parser:
                 )
 
     def _named_or_primitive(self, name: str, place: Place, namespace: str) -> Schema:
-        if name in PRIMITIVES:
+        if name in _PRIMITIVES:
             return Primitive(name, place)
         reference = Ref(self._bind(name, namespace), place)
         self._references.append(reference)
@@ -308,9 +309,10 @@ class _Parser:
                 continue
             if one.name in seen:
                 message = f'the field "{one.name}" stands twice in {name}'
-                self._read.add_duplicate(at.at("name"), message, seen[one.name], "rename one")
+                first = seen[one.name].at("name")
+                self._read.add_duplicate(at.at("name"), message, first, "rename one")
             else:
-                seen[one.name] = at.at("name")
+                seen[one.name] = at
                 parsed.append(one)
         self._unfinished.pop()
         self._check_field_aliases(name, parsed, seen)
@@ -338,7 +340,7 @@ class _Parser:
                         item.origin.at("aliases", index),
                         f'"{alias}" is an alias, and the name of a field of {name}',
                         hint="remove the alias",
-                        related=(Related("the field", location=locate(places[alias])),),
+                        related=(Related("the field", location=locate(places[alias].at("name"))),),
                     )
 
     def _field(self, value: Json, place: Place, namespace: str) -> Field | None:
@@ -350,7 +352,7 @@ class _Parser:
             at = place.at("name") if "name" in value else place
             self._read.broken(at, 'a field needs a "name", a string')
             return None
-        self._read.check_name(name, place.at("name"), "a field name")
+        self._read.check_name(name, "a field name", place, "name")
         if "type" not in value:
             schema: Schema = self._read.broken(place, f'the field "{name}" needs a "type"')
         else:
@@ -361,16 +363,19 @@ class _Parser:
             place,
             self._default(value, schema),
             self._read.text(value, "doc", place),
-            tuple(dict.fromkeys(self._read.names(value, "aliases", place))),
+            self._aliases(value, place),
             self._order(value, place),
             _properties(value, _FIELD_KEYS),
         )
-        if parsed.default is not None:
-            at = place.at("default")
-            # Avro Java checks twice: here it knows less, and takes unknown names for records.
-            if not self._follows_java or self._check_default(parsed, at):
-                self._defaults.append((parsed, at))
+        # Avro Java checks twice: here it knows less, and takes unknown names for records.
+        if parsed.default is not None and (not self._follows_java or self._check_default(parsed)):
+            self._defaults.append(parsed)
         return parsed
+
+    def _aliases(self, value: dict[str, Json], place: Place) -> tuple[str, ...]:
+        if "aliases" not in value:
+            return ()
+        return tuple(dict.fromkeys(self._read.names(value, "aliases", place)))
 
     def _default(self, value: dict[str, Json], schema: Schema) -> Default | None:
         if "default" not in value:
@@ -398,13 +403,12 @@ class _Parser:
         if not isinstance(value.get("symbols"), list):
             at = place.at("symbols") if "symbols" in value else place
             return self._read.broken(at, 'an enum needs "symbols", an array of names')
-        symbols: dict[str, Place] = {}
+        symbols: dict[str, int] = {}
         for index, symbol in enumerate(self._read.names(value, "symbols", place)):
-            at = place.at("symbols", index)
-            if symbol in symbols:
+            if symbols.setdefault(symbol, index) != index:
                 message = f'the symbol "{symbol}" stands twice'
-                self._read.add_duplicate(at, message, symbols[symbol], "remove one")
-            symbols.setdefault(symbol, at)
+                first = place.at("symbols", symbols[symbol])
+                self._read.add_duplicate(place.at("symbols", index), message, first, "remove one")
         if name is None:
             return Broken(place)
         default = self._read.text(value, "default", place)
@@ -444,14 +448,14 @@ class _Parser:
             return None
         if "." in name:
             full_name = name.removeprefix(".")
-            self._read.check_namespace(split_name(name)[0], place.at("name"))
+            self._read.check_namespace(split_name(name)[0], place, "name")
         else:
             own = self._read.text(value, "namespace", place)
             space = namespace if own is None else own
             full_name = f"{space}.{name}" if space else name
             if own:
-                self._read.check_namespace(own, place.at("namespace"))
-        self._read.check_name(split_name(name)[1], place.at("name"), "a type name")
+                self._read.check_namespace(own, place, "namespace")
+        self._read.check_name(split_name(name)[1], "a type name", place, "name")
         simple = full_name if self._dialect.is_java else split_name(full_name)[1]
         if simple in PRIMITIVES:
             message = f"{name} is the name of a primitive type"
@@ -475,8 +479,8 @@ class _Parser:
         aliases: dict[str, None] = {}
         for index, alias in enumerate(self._read.names(value, "aliases", place)):
             if self._dialect.is_java:
-                at = place.at("aliases", index)
-                self._read.check_name(split_name(alias)[1], at, "the alias of a type")
+                simple = split_name(alias)[1]
+                self._read.check_name(simple, "the alias of a type", place, "aliases", index)
             if namespace:
                 aliases[alias if "." in alias else f"{namespace}.{alias}"] = None
             else:

@@ -23,6 +23,14 @@ root_option: Callable[[Command], Command] = click.option(
 )
 """`--root DIR`, for commands that work on a repository."""
 
+against_option: Callable[[Command], Command] = click.option(
+    "--against",
+    metavar="BASELINE",
+    help="registry, registry:URL, git:REVISION, snapshot, snapshot:FILE or folder:DIR. "
+    "By default the registry.",
+)
+"""`--against BASELINE`, for commands that look at the past."""
+
 _ROOT, _REPORTS = "kontrakt.root", "kontrakt.reports"
 
 

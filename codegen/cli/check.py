@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from codegen.cli._repository import format_option, root_option
+from codegen.cli._repository import against_option, format_option, root_option
 
 if TYPE_CHECKING:
     from codegen.baselines import Baseline
@@ -18,12 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @root_option
-@click.option(
-    "--against",
-    metavar="BASELINE",
-    help="registry, registry:URL, git:REVISION, snapshot, snapshot:FILE or folder:DIR. "
-    "By default the registry.",
-)
+@against_option
 @click.option("--fix", is_flag=True, help="Mend schema files in place where one edit does it.")
 @format_option
 def command(root: Path | None, against: str | None, fix: bool, format_name: str) -> None:

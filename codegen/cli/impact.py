@@ -6,17 +6,12 @@ from pathlib import Path
 
 import click
 
-from codegen.cli._repository import format_option, root_option
+from codegen.cli._repository import against_option, format_option, root_option
 
 
 @click.command()
 @root_option
-@click.option(
-    "--against",
-    metavar="BASELINE",
-    help="registry, registry:URL, git:REVISION, snapshot, snapshot:FILE or folder:DIR. "
-    "By default the registry.",
-)
+@against_option
 @format_option
 def command(root: Path | None, against: str | None, format_name: str) -> None:
     """Say which services a change touches, and in which order to deploy them.

@@ -422,7 +422,7 @@ def mock_cluster() -> Iterator[str]:
         raise KontraktError(
             "the demo needs confluent-kafka", "pip install 'kontrakt[demo]'"
         ) from None
-    producer = Producer({"bootstrap.servers": "unused", "test.mock.num.brokers": 1})
+    producer = Producer({"bootstrap.servers": "unused", "test.mock.num.brokers": 1, "log_level": 4})
     brokers = producer.list_topics(timeout=15).brokers.values()
     yield ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
     del producer

@@ -32,7 +32,8 @@ def report_renames(
 ) -> None:
     """A finding for each new subject that looks like one that is gone; each of those counts once.
 
-    Both must belong together by their names: to one topic, or to one namespace.
+    Both must belong together by their names: to one topic, or, where subjects are named after
+    records only, to one namespace or under one simple name.
     """
     left = {
         name: history.versions[-1]
@@ -67,7 +68,7 @@ def _report(subject: Subject, version: PastVersion, findings: Findings) -> None:
 
 def _likeness(subject: Subject, name: str, version: PastVersion) -> float:
     new, old = subject.schema.root, version.schema and version.schema.root
-    if _family(subject.name) != _family(name) or version.schema is None:
+    if not _belong_together(subject.name, name) or version.schema is None:
         return 0.0
     if not isinstance(new, Record) or not isinstance(old, Record):
         return 0.0
@@ -79,10 +80,19 @@ def _likeness(subject: Subject, name: str, version: PastVersion) -> float:
     return len(fields & others) / len(fields | others)
 
 
-def _family(subject: str) -> tuple[str, str]:
-    """The topic of a subject, or the namespace of the record that it is named after."""
-    topic, dash, rest = subject.rpartition("-")
-    return (topic, "") if dash and rest not in ("key", "value") else ("", split_name(subject)[0])
+def _belong_together(subject: str, other: str) -> bool:
+    """Whether two subjects are of one topic, or of records in one namespace or of one name."""
+    (topic, record), (other_topic, other_record) = _parts(subject), _parts(other)
+    if topic or other_topic:
+        return topic == other_topic
+    (namespace, name), (other_namespace, other_name) = split_name(record), split_name(other_record)
+    return namespace == other_namespace or name == other_name
+
+
+def _parts(subject: str) -> tuple[str, str]:
+    """The topic and the record that a subject is named after; one of them may be empty."""
+    topic, dash, record = subject.rpartition("-")
+    return (topic, record) if dash else ("", subject)
 
 
 def _fields(graph: SchemaGraph) -> set[tuple[str, str]]:
