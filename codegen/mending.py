@@ -81,7 +81,7 @@ class Mending:
 
 
 def mend(contract: Contract, baseline: Baseline, lock: Lock) -> Mending:
-    """Try the mends of all findings, one after the other, and keep those that help.
+    """Try the mends of all findings, and keep those that help.
 
     Nothing is written. Raises CouldNotCheck.
     """
@@ -94,7 +94,14 @@ def mend(contract: Contract, baseline: Baseline, lock: Lock) -> Mending:
             review(edited, past, findings, lock)
         return override_severities(findings, contract.severities)
 
-    return _mend(contract.documents, examine)
+    mender = _Mender(examine, contract.documents, examine(contract.documents))
+    mender.run()
+    changes = (
+        Change(before, mender.documents[name])
+        for name, before in contract.documents.items()
+        if mender.documents[name] is not before
+    )
+    return Mending(mender.mends, tuple(changes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,30 +115,52 @@ class _Remembered:
         return self.answer
 
 
-def _mend(documents: Documents, examine: Examine) -> Mending:
-    mending = Mending()
-    current = dict(documents)
-    found = examine(current)
-    hopeless: set[_Key] = set()
-    while len(mending.mends) < MAX_MENDS:
-        target = next((one for one in found if _is_open(one) and _key(one) not in hopeless), None)
-        if target is None:
-            break
-        for candidate in target.mends:
-            edited = _edit(current, candidate)
-            after = examine(edited) if edited is not None else None
-            if edited is not None and after is not None and _is_better(found, after, target):
-                current, found = edited, after
-                mending.mends.append(candidate)
-                break
-        else:
-            hopeless.add(_key(target))
-    mending.changes = tuple(
-        Change(before, current[name])
-        for name, before in documents.items()
-        if current[name] is not before
-    )
-    return mending
+@dataclass(slots=True)
+class _Mender:
+    """The files as they are mended so far, what is found in them, and what was tried in vain."""
+
+    examine: Examine
+    documents: Documents
+    found: Sequence[Finding]
+    mends: list[Mend] = field(default_factory=list)
+    hopeless: set[_Key] = field(default_factory=set)
+
+    def run(self) -> None:
+        """Mend until nothing is left to try."""
+        while len(self.mends) < MAX_MENDS and (batch := self._choose()):
+            self._mend(batch)
+
+    def _choose(self) -> list[Finding]:
+        """One finding a file, so that no mend of a batch moves what another one points at."""
+        chosen: dict[str, Finding] = {}
+        for one in self.found:
+            if one.mends and not one.waived and _key(one) not in self.hopeless:
+                chosen.setdefault(one.mends[0].file, one)
+        return list(chosen.values())[: MAX_MENDS - len(self.mends)]
+
+    def _mend(self, batch: list[Finding]) -> None:
+        """Mend all at once, which costs one check; where that does not help, half by half."""
+        if len(batch) > 1:
+            if not self._keep([(target, target.mends[0]) for target in batch]):
+                middle = len(batch) // 2
+                self._mend(batch[:middle])
+                self._mend(batch[middle:])
+        elif not any(self._keep([(batch[0], candidate)]) for candidate in batch[0].mends):
+            self.hopeless.add(_key(batch[0]))
+
+    def _keep(self, attempt: list[tuple[Finding, Mend]]) -> bool:
+        """Make the edits and check again; they are kept if they help, every one of them."""
+        edited: dict[str, Document] | None = dict(self.documents)
+        for _, candidate in attempt:
+            edited = _edit(edited, candidate) if edited is not None else None
+        if edited is None:
+            return False
+        after = self.examine(edited)
+        if not _is_better(self.found, after, [target for target, _ in attempt]):
+            return False
+        self.documents, self.found = edited, after
+        self.mends += (candidate for _, candidate in attempt)
+        return True
 
 
 def write_change(root: FilePath, change: Change) -> str:
@@ -199,17 +228,15 @@ def _key(finding: Finding) -> _Key:
     return finding.rule.id, finding.subject, finding.location.file, message
 
 
-def _is_open(finding: Finding) -> bool:
-    return bool(finding.mends) and not finding.waived
-
-
-def _is_better(before: Sequence[Finding], after: Sequence[Finding], target: Finding) -> bool:
-    """Whether the target is gone, and nothing that would fail a command has come.
+def _is_better(
+    before: Sequence[Finding], after: Sequence[Finding], targets: Iterable[Finding]
+) -> bool:
+    """Whether each target is gone, and nothing that would fail a command has come.
 
     A waiver holds for one pair of schemas, so what it covers counts on both sides.
     """
-    key = _key(target)
-    if Counter(map(_key, after))[key] >= Counter(map(_key, before))[key]:
+    earlier, later = Counter(map(_key, before)), Counter(map(_key, after))
+    if any(later[key] >= earlier[key] for key in map(_key, targets)):
         return False
     return _grave(after) <= _grave(before)
 

@@ -11,7 +11,7 @@ import json
 import re
 import sys
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, dataclass_transform
@@ -68,18 +68,34 @@ class SourceError(Exception):
         self.problems = problems
 
 
-@dataclass(slots=True, eq=False)
 class Document:
     """A named text and its parsed value; `name` is what people see, usually a relative path.
 
-    Only this module makes documents; to everybody else they are constant.
+    Only this module makes documents; to everybody else they are constant. One with a
+    layout shows its value in another text than was read, made when somebody looks at it.
     """
 
-    name: str
-    text: str
-    value: Json = None
-    _spans: _Spans | None = field(default=None, repr=False)
-    _line_starts: list[int] | None = field(default=None, repr=False)
+    __slots__ = ("_layout", "_line_starts", "_spans", "_text", "name", "value")
+
+    def __init__(self, name: str, text: str, value: Json = None) -> None:
+        self.name = name
+        self.value = value
+        self._text = text
+        self._layout: Callable[[Json], str | None] | None = None
+        self._spans: _Spans | None = None
+        self._line_starts: list[int] | None = None
+
+    def __repr__(self) -> str:
+        return f"Document({self.name!r})"
+
+    @property
+    def text(self) -> str:
+        """The text that lines, columns and spans are counted in."""
+        if self._layout is not None:
+            text = self._layout(self.value)
+            self._text = self._text if text is None else text
+            self._layout = None
+        return self._text
 
     def span(self, path: Path) -> Span:
         """Where the value at `path` stands; of its nearest ancestor that exists, if it does not."""
@@ -153,9 +169,16 @@ class _Spans:
     keys: dict[Path, Span] = field(default_factory=dict)
 
 
-def read_json(name: str, text: str, *, longest: int = MAX_CHARACTERS) -> Document:
+def read_json(
+    name: str,
+    text: str,
+    *,
+    longest: int = MAX_CHARACTERS,
+    layout: Callable[[Json], str | None] | None = None,
+) -> Document:
     """Parse a JSON text. Numbers, keys and their order stay as they are.
 
+    People are shown the value as `layout` writes it, or as it was read where that gives None.
     Raises SourceError for text that is not JSON, that repeats a key within an object, or that is
     longer than `longest` or deeper than this module's limit.
     """
@@ -185,6 +208,7 @@ def read_json(name: str, text: str, *, longest: int = MAX_CHARACTERS) -> Documen
         raise SourceError(document, (problem,)) from None
     if duplicates:
         raise SourceError(document, _scan_json(text)[1])
+    document._layout = layout
     return document
 
 

@@ -204,6 +204,8 @@ class Schemas:
         """
         if isinstance(schema, str) and schema in self._known:
             return schema if schema.startswith(("Record", "Enum")) else "bytes"
+        if schema == "bytes" and self._for_fastavro:
+            return "string"  # which it promotes bytes to, where both are branches
         if isinstance(schema, str):
             return {"int": "int", "long": "int", "float": "float", "double": "float"}.get(
                 schema, schema

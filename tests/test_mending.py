@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from codegen.contract.model import Contract
 from codegen.diagnostics import Findings
 from codegen.lock import Lock
 from codegen.mending import Change, Mending, describe_change, mend, write_change
+from codegen.review import review
 
 PROJECT = Path(__file__).parent.parent
 FILE = "schemas/shop/Sold.avsc"
@@ -230,6 +232,44 @@ def test_several_breaks_of_one_file_are_all_mended(tmp_path: Path) -> None:
         assert field["type"] == ["null", "int"]
         assert field["default"] is None
     assert "".join(change.after.text.split()).startswith("".join(record(ID).split())[:-2])
+
+
+def test_one_hopeless_file_does_not_keep_others_from_being_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And forty files cost a few checks, not forty."""
+    names = [f"Event{number}" for number in range(40)]
+    # An alias cannot say that the former name had no namespace.
+    former = '{"type": "fixed", "name": "Hash", "namespace": "", "size": 4}'
+    for side in ("before", "after"):
+        folder = tmp_path / side / "schemas/shop"
+        folder.mkdir(parents=True)
+        topics = "".join(
+            f"  {name.lower()}: {{doc: Some., partitions: 1, events: [shop.{name}]}}\n"
+            for name in names
+        )
+        text = f"version: 1\ndefaults: {{compatibility: BACKWARD}}\ntopics:\n{topics}"
+        (folder.parent / "contracts.yaml").write_text(f"{text}services: {{}}\n")
+        for name in names:
+            fields = ID + (', {"name": "n", "type": "long"}' if side == "after" else "")
+            if name == "Event17":
+                now = former.replace("Hash", "Digest").replace('"namespace": "", ', "")
+                fields = f'{{"name": "f", "type": {former if side == "before" else now}}}'
+            (folder / f"{name}.avsc").write_text(record(fields).replace("Sold", name))
+    count = 0
+
+    def review_and_count(*arguments: Any, **options: Any) -> Any:
+        nonlocal count
+        count += 1
+        return review(*arguments, **options)
+
+    monkeypatch.setattr("codegen.mending.review", review_and_count)
+    past = FolderBaseline(tmp_path / "before")
+    mending = mend(load(tmp_path / "after"), past, Lock())
+    assert len(mending.changes) == len(mending.mends) == 39
+    for change in mending.changes:
+        assert change.after.text == change.before.text.replace('"long"', '"long", "default": 0')
+    assert count < 20
 
 
 STYLES = {

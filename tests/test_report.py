@@ -24,6 +24,7 @@ from codegen.diagnostics import (
     Severity,
     make_report,
 )
+from codegen.editing import Mend
 from codegen.report import FORMATS, render
 
 GOLDEN = Path(__file__).parent / "report"
@@ -70,6 +71,7 @@ def nasty_report() -> Report:
             hint='give it a default, for example "default": "unknown"',
             related=(Related("", "orders-value, registry v3 (id 12)", before),),
             subject="orders-value",
+            mends=(Mend(SCHEMA_FILE, "give it a default", ()),),
         ),
         Finding(
             SURPRISE,

@@ -16,7 +16,7 @@ from codegen.avro.parse import STORED, parse_schema
 from codegen.avro.schema import Named, SchemaGraph, split_name
 from codegen.contract.model import Contract, History, Level, PastVersion
 from codegen.diagnostics import Findings
-from codegen.source import Document, Json, SourceError, read_json
+from codegen.source import MAX_CHARACTERS, Document, Json, SourceError, read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,13 @@ def write_json(value: Json) -> str:
 
     Raises ValueError for a number beyond all doubles, which JSON can hold and Python cannot print.
     """
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    return _escape_halves(_ENCODER.encode(value))
+
+
+_ENCODER = json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _escape_halves(text: str) -> str:
     return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
@@ -197,11 +203,23 @@ class _Reader:
 
 
 def _make_document(name: str, text: str) -> tuple[Document, str]:
-    """The text, printed so that its places have lines of their own; and why it is no JSON."""
+    """The text, laid out so that its places have lines of their own; and why it is no JSON."""
     try:
-        document = read_json(name, text)
-        return read_json(name, write_json(document.value)), ""
+        return read_json(name, text, layout=_lay_out), ""
     except SourceError as error:
         return error.document, str(error.problems[0].message)
-    except ValueError:  # a number beyond all doubles, which JSON can hold and not print
-        return document, ""
+
+
+def _lay_out(value: Json) -> str | None:
+    """JSON for people; None where the value cannot be written, or not within a document's limit."""
+    parts: list[str] = []
+    length = 0
+    try:
+        for part in _ENCODER.iterencode(value):
+            parts.append(part)
+            length += len(part)
+            if length > MAX_CHARACTERS:
+                return None
+    except ValueError:
+        return None
+    return _escape_halves("".join(parts))

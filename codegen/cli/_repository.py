@@ -146,3 +146,8 @@ def _name_from_here(report: Report, root: Path | None) -> Report:
         return replace(finding, location=move(finding.location), related=related)
 
     return replace(report, findings=tuple(move_finding(one) for one in report.findings))
+
+
+def count_words(number: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

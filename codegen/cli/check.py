@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from codegen.cli._repository import against_option, format_option, root_option
+from codegen.cli._repository import against_option, count_words, format_option, root_option
 
 if TYPE_CHECKING:
     from codegen.baselines import Baseline
     from codegen.contract.model import Contract
-    from codegen.diagnostics import Findings, Report
+    from codegen.diagnostics import Finding, Findings, Report
     from codegen.review import Review
 
 
@@ -104,7 +104,7 @@ def _check(
         *describe_differences(outcome.differences),
         *describe(outcome.impacts, datetime.now(UTC).date()),
     )
-    summary = _summary(contract, outcome, len(found), baseline.name)
+    summary = _summary(contract, outcome, found, baseline.name)
     open_count = sum(not finding.waived for finding in found)
     if mended is not None:
         words = (f"{mended.fixed} fixed, {open_count} left.", *mended.cautions)
@@ -115,16 +115,23 @@ def _check(
     return make_report(found, names, summary, sections)
 
 
-def _summary(contract: Contract, outcome: Review, count: int, baseline: str) -> str:
-    broken = set(outcome.broken)
+def _summary(contract: Contract, outcome: Review, found: tuple[Finding, ...], baseline: str) -> str:
+    subjects = {finding.subject for finding in found if not finding.waived}
+    concerned = {
+        event
+        for subject in contract.subjects
+        if subject.name in subjects
+        for event in subject.events
+    }
     events = contract.events
-    bad = sum(event.subject in broken for event in events)
-    parts = [f"{count} finding{'s' if count != 1 else ''} in {bad} of {len(events)} events"]
-    if not count:
+    if found:
+        bad = sum(event.name in concerned for event in events)
+        parts = [f"{count_words(len(found), 'finding')} about {bad} of {len(events)} events"]
+    else:
         parts = [f"{len(events)} event{'s are' if len(events) != 1 else ' is'} good"]
     if outcome.changed:
         parts.append(f"{len(outcome.changed)} of {len(contract.subjects)} subjects changed")
     if outcome.new:
         parts.append(f"{len(outcome.new)} new, with no past to break with")
-    parts.append(f"against {baseline} ({outcome.version_count} versions)")
+    parts.append(f"against {baseline} ({count_words(outcome.version_count, 'version')})")
     return ", ".join(parts)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codegen.cli._repository import root_option
+from codegen.cli._repository import count_words, root_option
 
 if TYPE_CHECKING:
     from codegen.generation import Comparison
@@ -63,7 +63,9 @@ def _show_outputs(comparison: Comparison, seconds: float) -> None:
         click.echo(f"{output.service:<24}{output.target:<10}{words:<32}generated/{output.folder}")
     services = len({output.service for output in comparison.outputs})
     files = sum(len(output.files) for output in comparison.outputs)
-    click.echo(f"{_count(services, 'service')}, {_count(files, 'file')}, {seconds * 1000:.0f} ms")
+    click.echo(
+        f"{count_words(services, 'service')}, {count_words(files, 'file')}, {seconds * 1000:.0f} ms"
+    )
 
 
 _WORDS = (
@@ -75,10 +77,6 @@ _WORDS = (
     ("unchanged", "unchanged"),
 )
 """What generating does to a file in each state."""
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _show_diff(comparison: Comparison) -> None:

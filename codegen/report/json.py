@@ -44,6 +44,7 @@ def _finding_value(finding: Finding) -> dict[str, Json]:
         "fingerprint": finding.fingerprint,
         "change": change and {"from": change.before, "to": change.after},
         "waived": finding.waived,
+        "mends": [{"file": mend.file, "advice": mend.advice} for mend in finding.mends],
     }
 
 

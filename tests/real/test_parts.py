@@ -222,7 +222,10 @@ class TestProxy:
             "    server.serve_forever()\n"
         )
         with subprocess.Popen(
-            [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", program],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         ) as server:
             assert server.stdout is not None
             yield proxy_to(int(server.stdout.readline()))
@@ -264,7 +267,7 @@ class TestProxy:
                     received += piece
                 raise ConnectionResetError
             assert received == b"01234"
-        with self.open(proxy) as client, pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), self.open(proxy) as client:
             client.sendall(b"x")
             if client.recv(100) == b"":
                 raise ConnectionResetError

@@ -1,0 +1,363 @@
+"""Reading what other versions of a schema wrote: Avro's resolution, beside fastavro's."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import io
+import json
+import random
+import time
+from enum import Enum
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import fastavro
+import pytest
+from python_packages import Schemas, Values, make_event
+
+
+def record(*fields: Any, name: str = "Event", **more: Any) -> dict[str, Any]:
+    return {"type": "record", "name": name, "namespace": "test", "fields": list(fields), **more}
+
+
+def field(name: str, kind: Any, **more: Any) -> dict[str, Any]:
+    return {"name": name, "type": kind, **more}
+
+
+def enum(*symbols: str, **more: Any) -> dict[str, Any]:
+    return {"type": "enum", "name": "Kind", "symbols": list(symbols), **more}
+
+
+def datum(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {one.name: datum(getattr(value, one.name)) for one in dataclasses.fields(value)}
+    if isinstance(value, list):
+        return [datum(item) for item in value]
+    if isinstance(value, dict):
+        return {key: datum(item) for key, item in value.items()}
+    return value.value if isinstance(value, Enum) else value
+
+
+def written(schema: Any, value: Any) -> bytes:
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, fastavro.parse_schema(copy.deepcopy(schema)), value)
+    return out.getvalue()
+
+
+CASES: dict[str, tuple[Any, Any, Any, Any]] = {
+    # name: writer's field or schema, what it wrote, reader's, what is read
+    "added with default": (record(), {}, record(field("a", "int", default=3)), {"a": 3}),
+    "removed": (
+        record(field("x", {"type": "array", "items": ["null", "string"]}), field("a", "int")),
+        {"x": ["b", None], "a": 1},
+        record(field("a", "int")),
+        {"a": 1},
+    ),
+    "reordered": (
+        record(field("b", "string"), field("a", "int")),
+        {"a": 1, "b": "x"},
+        record(field("a", "int"), field("b", "string")),
+        {"a": 1, "b": "x"},
+    ),
+    "field alias": (
+        record(field("old", "int")),
+        {"old": 4},
+        record(field("new", "int", aliases=["old"])),
+        {"new": 4},
+    ),
+    "record alias": (
+        record(field("a", "int"), name="Former"),
+        {"a": 4},
+        record(field("a", "int"), aliases=["Former"]),
+        {"a": 4},
+    ),
+    "int to long": (record(field("a", "int")), {"a": 4}, record(field("a", "long")), {"a": 4}),
+    "int to float": (record(field("a", "int")), {"a": 4}, record(field("a", "float")), {"a": 4.0}),
+    "int to a float that rounds": (
+        record(field("a", "int")),
+        {"a": 16_777_217},
+        record(field("a", "float")),
+        {"a": 16_777_216.0},
+    ),
+    "long to double": (
+        record(field("a", "long")), {"a": 2**53}, record(field("a", "double")), {"a": 2.0**53}
+    ),
+    "float to double": (
+        record(field("a", "float")), {"a": 1.5}, record(field("a", "double")), {"a": 1.5}
+    ),
+    "string to bytes": (
+        record(field("a", "string")), {"a": "ä"}, record(field("a", "bytes")), {"a": b"\xc3\xa4"}
+    ),
+    "bytes to string": (
+        record(field("a", "bytes")), {"a": b"\xc3\xa4"}, record(field("a", "string")), {"a": "ä"}
+    ),
+    "enum reordered": (
+        record(field("a", enum("X", "Y"))), {"a": "Y"}, record(field("a", enum("Y", "X"))),
+        {"a": "Y"},
+    ),
+    "enum default": (
+        record(field("a", enum("X", "Y", "Z"))),
+        {"a": "Z"},
+        record(field("a", enum("X", "Y", default="X"))),
+        {"a": "X"},
+    ),
+    "to a union": (
+        record(field("a", "string")), {"a": "x"}, record(field("a", ["null", "string"])),
+        {"a": "x"},
+    ),
+    "from a union": (
+        record(field("a", ["null", "int"])), {"a": 5}, record(field("a", "long")), {"a": 5}
+    ),
+    "union to union by name": (
+        record(field("a", ["null", record(field("x", "int"), name="B"), "string"])),
+        {"a": ("test.B", {"x": 1})},
+        record(field("a", ["string", record(field("x", "long"), name="B"), "null"])),
+        {"a": {"x": 1}},
+    ),
+    "the exact branch before one that it promotes to": (
+        record(field("a", "int")), {"a": 1}, record(field("a", ["double", "int"])), {"a": 1}
+    ),
+    "the first branch that it promotes to": (
+        record(field("a", "int")), {"a": 1}, record(field("a", ["float", "long"])), {"a": 1.0}
+    ),
+    "defaults of nested types": (
+        record(),
+        {},
+        record(
+            field("m", {"type": "map", "values": "long"}, default={"k": 1}),
+            field("r", record(field("x", "int"), field("y", "int", default=2), name="B"),
+                  default={"x": 1}),
+            field("u", ["null", "string"], default=None),
+            field("v", ["null", "string"], default="later branch"),
+            field("k", enum("X", "Y"), default="Y"),
+            field("b", "bytes", default="\xff"),
+        ),
+        {"m": {"k": 1}, "r": {"x": 1, "y": 2}, "u": None, "v": "later branch", "k": "Y",
+         "b": b"\xff"},
+    ),
+    "millis to micros are the same moment": (
+        record(field("a", {"type": "long", "logicalType": "time-micros"})),
+        {"a": 5_000},
+        record(field("a", {"type": "long", "logicalType": "time-micros"}), field("b", "int",
+               default=0)),
+        None,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", [name for name, row in CASES.items() if row[3] is not None])
+def test_resolution(tmp_path: Path, case: str) -> None:
+    writer, value, reader, expected = CASES[case]
+    _, event = make_event(tmp_path, reader)
+    decode = event.resolve(json.dumps(writer), {})
+    result = datum(decode(written(writer, value), 0))
+    assert result == expected
+    assert [type(one) for one in result.values()] == [type(one) for one in expected.values()]
+
+
+REFUSED: dict[str, tuple[Any, Any]] = {
+    "no default": (record(), record(field("a", "int"))),
+    "another type": (record(field("a", "string")), record(field("a", "int"))),
+    "long to int": (record(field("a", "long")), record(field("a", "int"))),
+    "another name": (record(name="Other"), record()),
+    "another fixed": (
+        record(field("a", {"type": "fixed", "name": "F", "size": 2})),
+        record(field("a", {"type": "fixed", "name": "F", "size": 3})),
+    ),
+    "a date as a time": (
+        record(field("a", {"type": "int", "logicalType": "date"})),
+        record(field("a", {"type": "int", "logicalType": "time-millis"})),
+    ),
+    "inside an array": (
+        record(field("a", {"type": "array", "items": "string"})),
+        record(field("a", {"type": "array", "items": "boolean"})),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_does_not_match_is_refused_when_the_schema_is_met(tmp_path: Path, case: str) -> None:
+    writer, reader = REFUSED[case]
+    package, event = make_event(tmp_path, reader)
+    with pytest.raises(package.DecodeError):
+        event.resolve(json.dumps(writer), {})
+
+
+def test_what_cannot_be_read_fails_when_it_comes(tmp_path: Path) -> None:
+    reader = record(field("a", enum("X")), field("b", "int"))
+    writer = record(field("a", enum("X", "Y")), field("b", ["string", "int"]))
+    package, event = make_event(tmp_path, reader)
+    decode = event.resolve(json.dumps(writer), {})
+    assert datum(decode(b"\x00\x02\x06", 0)) == {"a": "X", "b": 3}
+    with pytest.raises(package.DecodeError, match=r"a: 'Y' is no symbol of test\.Kind"):
+        decode(b"\x02\x02\x06", 0)
+    with pytest.raises(package.DecodeError, match="b: it was written as string"):
+        decode(b"\x00\x00\x02x", 0)
+
+
+def test_units_of_time_and_scales_of_decimals_are_converted(tmp_path: Path) -> None:
+    def money(precision: int, scale: int) -> dict[str, Any]:
+        return {"type": "bytes", "logicalType": "decimal", "precision": precision, "scale": scale}
+
+    millis = {"type": "long", "logicalType": "timestamp-millis"}
+    micros = {"type": "long", "logicalType": "timestamp-micros"}
+    package, event = make_event(tmp_path, record(field("t", micros), field("m", money(6, 2))))
+    decode = event.resolve(json.dumps(record(field("t", millis), field("m", money(4, 1)))), {})
+    value = decode(b"\xd0\x0f\x02\x19", 0)
+    assert (value.t.timestamp(), str(value.m)) == (1.0, "2.50")
+    decode = event.resolve(json.dumps(record(field("t", micros), field("m", money(9, 3)))), {})
+    with pytest.raises(package.DecodeError, match="m: "):
+        decode(b"\x02\x02\x19", 0)
+
+
+def test_the_same_schema_is_read_by_the_straight_line_code(tmp_path: Path) -> None:
+    _, event = make_event(tmp_path, record(field("a", "int", doc="x", default=1)))
+    assert event.resolve(event.schema, {}) is event.decode
+    assert event.resolve(json.dumps(record(field("a", "int"))), {}) is event.decode
+
+
+def test_references_in_any_order(tmp_path: Path) -> None:
+    inner = record(field("x", enum("X", "Y")), name="Inner")
+    outer = {"type": "record", "name": "test.Outer", "fields": [field("i", "test.Inner"),
+             field("k", "test.Kind")]}  # fmt: skip
+    reader = record(field("o", record(field("i", inner), field("k", "Kind"), name="Outer")))
+    package, event = make_event(tmp_path, reader)
+    writer = json.dumps(record(field("o", "Outer"), field("more", "int")))
+    texts = {"test.Outer": json.dumps(outer), "test.Inner": json.dumps(inner)}
+    for references in (texts, dict(reversed(texts.items()))):
+        decode = event.resolve(writer, references)
+        assert datum(decode(b"\x02\x00\x07", 0)) == {"o": {"i": {"x": "Y"}, "k": "X"}}
+    with pytest.raises(package.DecodeError, match=r"test\.Outer is not known"):
+        event.resolve(writer, {})
+
+
+HOSTILE = [
+    "",
+    "[",
+    "null",
+    "1e999",
+    '"test.Event"',
+    "[" * 100_000,
+    '{"type": ' * 5000 + '"int"' + "}" * 5000,
+    '{"type":"array","items":' * 600 + '"int"' + "}" * 600,
+    '{"type": "record"}',
+    '{"type": "record", "name": "Event", "fields": 5}',
+    '{"type": "record", "name": "Event", "fields": [5]}',
+    '{"type": "record", "name": "Event", "fields": [{"name": "a"}]}',
+    '{"type": "record", "name": "Event", "fields": [{"name": "a", "type": "Event"}]}',
+    '{"type": "record", "name": "Event", "fields": [{"name": "a", "type": {"type": {}}}]}',
+    '{"type": "record", "name": "Event", "fields": [{"name": "a", "type": [["int"]]}]}',
+    '{"type": "record", "name": "Event", "fields": [{"name": "a", "type": []}]}',
+    '{"type": "record", "name": "Event", "aliases": 3, "fields": []}',
+    '{"type": "enum", "name": "Event", "symbols": "x"}',
+    '{"type": "fixed", "name": "Event", "size": -1}',
+    '{"type": "fixed", "name": "Event", "size": true}',
+    '{"type": "fixed", "name": "Event", "size": ' + "9" * 5000 + "}",
+]
+
+
+@pytest.mark.parametrize("index", range(len(HOSTILE)))
+def test_a_hostile_schema_is_an_error_of_its_own(tmp_path: Path, index: int) -> None:
+    package, event = make_event(tmp_path, record(field("a", "int")))
+    with pytest.raises(package.DecodeError):
+        event.resolve(HOSTILE[index], {"test.Event": HOSTILE[index]})
+
+
+def test_no_count_and_no_length_takes_memory_or_time(tmp_path: Path) -> None:
+    nulls = {"type": "array", "items": "null"}
+    fixed = {"type": "array", "items": {"type": "fixed", "name": "F", "size": 4}}
+    reader = record(field("a", nulls), field("b", {"type": "array", "items": nulls}),
+                    field("c", fixed), field("d", "bytes"))  # fmt: skip
+    package, event = make_event(tmp_path, reader)
+    huge = b"\x80\x80\x80\x80\x80\x80\x80\x80\x20"  # 2**60
+    assert event.decode(b"\x06\x00" + b"\x02\x02\x00\x00" + b"\x00\x00", 0).a == [None] * 3
+    attempts = [huge + b"\x00", b"\x00" + b"\xfe\x7f" + (b"\xfe\xff\x7f\x00" * 10_000)]
+    attempts += [b"\x00\x00" + huge + bytes(20), b"\x00\x00\x00" + huge, b"\x01" + huge + huge]
+    skipping = event.resolve(json.dumps(record(*reader["fields"], field("z", "int"))), {})
+    start = time.perf_counter()
+    for data in attempts:
+        for decode in (event.decode, skipping, event.codec.decode):
+            with pytest.raises(package.DecodeError):
+                decode(data, 0)
+    assert time.perf_counter() - start < 5
+
+
+def test_unread_fields_are_skipped_without_work_for_each_item(tmp_path: Path) -> None:
+    package, event = make_event(tmp_path, record(field("a", "int")))
+    writer = record(field("x", {"type": "array", "items": "null"}), field("a", "int"))
+    decode = event.resolve(json.dumps(writer), {})
+    start = time.perf_counter()
+    assert decode(b"\x80\x80\x80\x80\x80\x80\x80\x80\x20\x00\x0e", 0).a == 7
+    assert time.perf_counter() - start < 1
+    writer = record(field("x", {"type": "map", "values": "Event"}), field("a", "int"))
+    decode = event.resolve(json.dumps(writer), {})
+    assert decode(b"\x00\x0e", 0).a == 7
+    assert decode(b"\x01\x08\x02k\x00\x04\x00\x0e", 0).a == 7
+    with pytest.raises(package.DecodeError):
+        decode(b"\x02" * 50, 0)
+
+
+def evolve(pick: random.Random, schema: Any) -> Any:
+    """The schema with fields added, dropped, moved and widened."""
+    changed = copy.deepcopy(schema)
+    fields = changed["fields"]
+    for _ in range(3):
+        choice = pick.random()
+        if choice < 0.3:
+            fields.append(field(f"n{pick.randrange(10**6)}", "string", default="new"))
+        elif choice < 0.5 and fields:
+            gone = pick.randrange(len(fields))
+            if '"name"' not in json.dumps(fields[gone]["type"]):
+                fields.pop(gone)
+        elif choice < 0.8 and fields:
+            one = pick.choice(fields)
+            if isinstance(one["type"], str) and one["type"] != "null" and one["type"].islower():
+                one["type"] = pick.choice([["null", one["type"]], [one["type"], "null"]])
+        elif fields:
+            one = pick.choice(fields)
+            wider = {"int": "long", "float": "double", "long": "double"}
+            if isinstance(one["type"], str):
+                one["type"] = wider.get(one["type"], one["type"])
+    return changed
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_evolutions_are_read_as_fastavro_reads_them(tmp_path: Path, seed: int) -> None:
+    old = Schemas(seed, for_fastavro=True).event()
+    new = evolve(random.Random(seed), old)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "new").mkdir()
+    old_package, old_event = make_event(tmp_path / "old", old)
+    _, event = make_event(tmp_path / "new", new)
+    parsed, wanted = fastavro.parse_schema(old), fastavro.parse_schema(new)
+    values = Values(seed, old_package, old_event, parsed)
+    decode = event.resolve(old_event.schema, {})
+    back = None
+    with contextlib.suppress(old_package.DecodeError):
+        back = old_event.resolve(event.schema, {})
+    for _ in range(30):
+        data = written(old, values.pair(parsed)[1])
+        result = decode(data, 0)
+        expected = fastavro.schemaless_reader(io.BytesIO(data), parsed, wanted)
+        again = event.decode(event.encode(result, b""), 0)
+        assert again == result
+        assert comparable(datum(result)) == comparable(expected)
+        if back is not None:
+            with contextlib.suppress(old_package.DecodeError):
+                back(event.encode(result, b""), 0)
+
+
+def comparable(value: Any) -> Any:
+    """UUIDs and durations as their bytes, since fastavro leaves those of a fixed so."""
+    if isinstance(value, UUID):
+        return value.bytes
+    if isinstance(value, dict):
+        if value.keys() == {"months", "days", "milliseconds"}:
+            return b"".join(number.to_bytes(4, "little") for number in value.values())
+        return {key: comparable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [comparable(item) for item in value]
+    return value
