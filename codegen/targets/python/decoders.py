@@ -72,7 +72,7 @@ class _Decoder:
         self._module.use("blank")
         blank = self._module.constant(f"{cls}", f"blank({cls})")
         value = self._scope.name(snake(cls))
-        self._scope.line(f"{value} = {self._module.use('new')}({blank})")
+        self._scope.line(f"{value} = {blank}()")
         attributes = name_attributes(field.name for field in record.fields)
         waiting: list[tuple[str, str]] = []
         for field, attribute in zip(record.fields, attributes, strict=True):

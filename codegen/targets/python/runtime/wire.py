@@ -12,7 +12,7 @@ import datetime as dt
 import struct
 from binascii import a2b_hex
 from collections.abc import Callable, Mapping
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, Inexact, InvalidOperation
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from enum import Enum
 from typing import Any, Final
 from uuid import UUID
@@ -26,6 +26,8 @@ LAST: Final = tuple(map(chr, range(128)))
 
 MORE: Final = tuple(map(chr, range(128, 256)))
 """A byte of a number that goes on."""
+
+_BYTES: Final = LAST + MORE
 
 _SHORT = [LAST[2 * number] for number in range(64)]
 _SHORT += [MORE[2 * number & 127] + LAST[number >> 6] for number in range(64, 1024)]
@@ -124,12 +126,26 @@ _LOCAL_EPOCH: Final = dt.datetime(1970, 1, 1)
 _EPOCH_DAY: Final = _EPOCH.toordinal()
 
 
+class _DateTexts(dict[dt.date, str]):
+    """How the dates that came lately are written: there are few of them, and often the same."""
+
+    def __missing__(self, value: dt.date) -> str:
+        if type(value) is not dt.date:
+            raise TypeError
+        if len(self) >= _CACHED:
+            self.clear()
+        days = value.toordinal() - _EPOCH_DAY
+        text = self[value] = _write_zigzag(days << 1 ^ days >> 63)
+        return text
+
+
+_CACHED: Final = 10_000
+_date_texts: Final = _DateTexts()
+
+
 def write_date(value: dt.date) -> str:
     """A date: its days since 1970."""
-    if type(value) is not dt.date:
-        raise TypeError
-    days = value.toordinal() - _EPOCH_DAY
-    return _write_zigzag(days << 1 ^ days >> 63)
+    return _date_texts[value]
 
 
 def write_time_millis(value: dt.time) -> str:
@@ -151,7 +167,15 @@ def write_time_micros(value: dt.time) -> str:
 def write_timestamp_millis(value: dt.datetime) -> str:
     """A moment: its milliseconds since 1970. Without a time zone it raises."""
     since = value - _EPOCH
-    number = (since.days * 86400 + since.seconds) * 1000 + since.microseconds // 1000
+    number = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
+    if 0x4_0000_0000 <= number < 0x200_0000_0000:
+        # Six bytes, from July 1970 to 2039; parts of a number are faster than all of it.
+        low = number & 0xFFFFF
+        high = number >> 20
+        return (
+            f"{MORE[low << 1 & 127]}{MORE[low >> 6 & 127]}{MORE[low >> 13]}"
+            f"{MORE[high & 127]}{MORE[high >> 7 & 127]}{LAST[high >> 14]}"
+        )
     return _write_zigzag(number << 1 ^ number >> 63)
 
 
@@ -182,6 +206,12 @@ def decimal_writer(precision: int, scale: int) -> Callable[[Decimal], str]:
 
     def write(value: Decimal) -> str:
         number = unscale(value)
+        if 0 <= number < 0x800000:
+            if number < 0x80:
+                return f"\x02{_BYTES[number]}"
+            if number < 0x8000:
+                return f"\x04{_BYTES[number >> 8]}{_BYTES[number & 255]}"
+            return f"\x06{_BYTES[number >> 16]}{_BYTES[number >> 8 & 255]}{_BYTES[number & 255]}"
         size = number.bit_length() // 8 + 1
         data = number.to_bytes(size, "big", signed=True)
         return SHORT[size] + data.decode("latin-1")
@@ -199,17 +229,38 @@ def fixed_decimal_writer(precision: int, scale: int, size: int) -> Callable[[Dec
     return write
 
 
+class _Factors(dict[int, int]):
+    """How often each denominator goes into a power of ten; it raises for one that does not."""
+
+    def __init__(self, unit: int) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def __missing__(self, denominator: int) -> int:
+        factor, rest = divmod(self._unit, denominator)
+        if rest:
+            raise ValueError
+        if len(self) < _CACHED:
+            self[denominator] = factor
+        return factor
+
+
 def _unscaler(precision: int, scale: int) -> Callable[[Decimal], int]:
     """From a decimal to its unscaled number; it raises for one that does not fit."""
     precision = min(precision, MAX_PRECISION)
-    quantum = Decimal((0, (1,), -scale))
-    quantize = Context(prec=precision, traps=[Inexact, InvalidOperation]).quantize
-    shift = Context(prec=precision, Emax=MAX_EMAX).scaleb
+    limit = 10**precision
+    factors = _Factors(10**scale)
+    adjust, split = Decimal.adjusted, Decimal.as_integer_ratio
 
     def unscale(value: Decimal) -> int:
-        if type(value) is not Decimal:
-            raise TypeError
-        return int(shift(quantize(value, quantum), scale))
+        # The exponent first: a ratio of 1E+999999999 would take all memory.
+        if not -scale <= adjust(value) < precision:
+            raise OverflowError
+        numerator, denominator = split(value)
+        number = numerator * factors[denominator]
+        if -limit < number < limit:
+            return number
+        raise OverflowError
 
     return unscale
 
@@ -242,17 +293,30 @@ ZIGZAG: Final = tuple(byte >> 1 ^ -(byte & 1) for byte in range(128))
 BOOLEANS: Final = (False, True)
 """What the bytes 0 and 1 are."""
 
-new: Final = object.__new__
+_new: Final = object.__new__
 
 
 def blank(model: type[Any]) -> Any:
-    """A class whose objects can become the model's, which lets nobody set its attributes."""
-    return type(model.__name__, (), {"__slots__": model.__slots__})
+    """A class whose objects can become the model's, which lets nobody set its attributes.
+
+    As a subclass without slots of its own it is laid out like the model, which is quickly seen.
+    """
+    members = {
+        "__slots__": (),
+        "__init__": object.__init__,
+        "__setattr__": object.__setattr__,
+        "__delattr__": object.__delattr__,
+    }
+    return type(model.__name__, (model,), members)
 
 
-# A number of several bytes is FIRST of the first byte, and SIGN of it times what the others make.
-_FIRST: Final = tuple((byte & 127) >> 1 ^ -(byte & 1) for byte in range(256))
-_SIGN: Final = (64, -64) * 128
+# What each byte of a number of several adds to it, its sign left out.
+_FIRST: Final = tuple((byte & 127) >> 1 for byte in range(256))
+_SECOND: Final = tuple((byte & 127) << 6 for byte in range(256))
+_THIRD: Final = tuple((byte & 127) << 13 for byte in range(256))
+_FOURTH: Final = tuple((byte & 127) << 20 for byte in range(256))
+_FIFTH: Final = tuple((byte & 127) << 27 for byte in range(256))
+_SIXTH: Final = tuple((byte & 127) << 34 for byte in range(256))
 
 
 def read_long(data: bytes, position: int) -> tuple[int, int]:
@@ -261,30 +325,36 @@ def read_long(data: bytes, position: int) -> tuple[int, int]:
     if first < 128:
         return ZIGZAG[first], position + 1
     second = data[position + 1]
+    number = _FIRST[first] + _SECOND[second]
     if second < 128:
-        return _FIRST[first] + _SIGN[first] * second, position + 2
+        return (~number if first & 1 else number), position + 2
     third = data[position + 2]
+    number += _THIRD[third]
     if third < 128:
-        return _FIRST[first] + _SIGN[first] * (second + (third << 7) - 0x80), position + 3
+        return (~number if first & 1 else number), position + 3
     fourth = data[position + 3]
-    rest = second + (third << 7) + (fourth << 14)
+    number += _FOURTH[fourth]
     if fourth < 128:
-        return _FIRST[first] + _SIGN[first] * (rest - 0x4080), position + 4
+        return (~number if first & 1 else number), position + 4
     fifth = data[position + 4]
-    rest += fifth << 21
     if fifth < 128:
-        return _FIRST[first] + _SIGN[first] * (rest - 0x204080), position + 5
-    rest -= 0x10204080
-    for shift in (28, 35, 42, 49):
+        number += _FIFTH[fifth]
+        return (~number if first & 1 else number), position + 5
+    sixth = data[position + 5]
+    number += _FIFTH[fifth] + _SIXTH[sixth]
+    if sixth < 128:
+        return (~number if first & 1 else number), position + 6
+    for shift in (41, 48, 55):
+        byte = data[position + 6]
         position += 1
-        byte = data[position + 4]
+        number += (byte & 127) << shift
         if byte < 128:
-            return _FIRST[first] + _SIGN[first] * (rest + (byte << shift)), position + 5
-        rest += (byte & 127) << shift
-    last = data[position + 5]
+            return (~number if first & 1 else number), position + 6
+    last = data[position + 6]
     if last > 1:
         raise OverflowError
-    return _FIRST[first] + _SIGN[first] * (rest + (last << 56)), position + 6
+    number += last << 62
+    return (~number if first & 1 else number), position + 7
 
 
 def read_int(data: bytes, position: int) -> tuple[int, int]:
@@ -340,7 +410,7 @@ def read_uuid(raw: bytes) -> UUID:
     digits = raw.replace(b"-", b"")
     if len(digits) != 33 or digits[0] != 72 or len(raw) != 37:
         raise ValueError
-    value = new(UUID)
+    value = _new(UUID)
     _set_int(value, _from_bytes(a2b_hex(digits[1:]), "big"))
     _set_safety(value, _SAFETY)
     return value
@@ -407,10 +477,23 @@ def read_local_timestamp_micros(data: bytes, position: int) -> tuple[dt.datetime
     return _LOCAL_EPOCH + dt.timedelta(0, 0, number), position
 
 
+class _Dates(dict[int, dt.date]):
+    """The dates that were read lately: there are few of them, and often the same."""
+
+    def __missing__(self, number: int) -> dt.date:
+        if len(self) >= _CACHED:
+            self.clear()
+        value = self[number] = dt.date.fromordinal(number + _EPOCH_DAY)
+        return value
+
+
+_dates: Final = _Dates()
+
+
 def read_date(data: bytes, position: int) -> tuple[dt.date, int]:
     """A date."""
     number, position = read_long(data, position)
-    return dt.date.fromordinal(number + _EPOCH_DAY), position
+    return _dates[number], position
 
 
 def read_time_millis(data: bytes, position: int) -> tuple[dt.time, int]:
