@@ -39,8 +39,12 @@ def schema_text(subject: int, version: int) -> str:
         *({"name": f"added{n}", "type": ["null", "string"], "default": None}
           for n in range(version)),
     ]  # fmt: skip
-    name = f"Event{subject}"
-    return json.dumps({"type": "record", "name": name, "namespace": "shop", "fields": fields})
+    return json.dumps({"type": "record", "name": event_name(subject), "fields": fields})
+
+
+def event_name(subject: int) -> str:
+    """Each in a namespace of its own, so that they can stand in one repository."""
+    return f"shop.part{subject}.Event"
 
 
 def read(text: str) -> SchemaGraph:
