@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import random
 from pathlib import Path
@@ -67,3 +68,19 @@ def test_damaged_messages_give_one_error_or_a_value(tmp_path: Path, seed: int) -
                     results.append(repr(value))
                     event.codec.encode(value, b"")
             assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("seed", range(200, 230))
+def test_the_generated_test_passes_and_fails_for_another_codec(tmp_path: Path, seed: int) -> None:
+    package, _ = make_event(tmp_path, Schemas(seed).event())
+    (path,) = (tmp_path / "generated" / "tests").glob("*.py")
+    space: dict[str, Any] = {"__name__": "contract"}
+    exec(compile(path.read_text("utf-8"), str(path), "exec", dont_inherit=True), space)
+    tests = [value for name, value in space.items() if name.startswith("test_")]
+    for test in tests:
+        test()
+    wrong = dataclasses.replace(package.codecs.EVENT, encode=lambda event, header: b"\x7f" * 999)
+    space["EVENT"] = wrong
+    for test in tests:
+        with pytest.raises(AssertionError):
+            test()

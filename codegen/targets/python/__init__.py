@@ -20,6 +20,7 @@ from codegen.targets.python.codecs_view import codecs_view, name_events, schemas
 from codegen.targets.python.literals import docstring
 from codegen.targets.python.models_view import exported_models, models_view
 from codegen.targets.python.names import name_classes
+from codegen.targets.python.samples_view import samples_view
 from codegen.targets.python.service_view import Names, Page, service_pages
 from codegen.targets.rendering import render
 
@@ -96,6 +97,14 @@ def _pages(service: Service, contract: Contract, package: str) -> tuple[Page, ..
         *(
             Page(f"{package}/{name}.py", f"{name}.py.j2", {"doc": _head(doc, service), **view})
             for name, doc, view in modules
+        ),
+        Page(
+            f"tests/test_{package}_contract.py",
+            "test_contract.py.j2",
+            {
+                "doc": _head("The codecs of {}, beside bytes that fastavro wrote.", service),
+                **samples_view(events, package, names.models, classes),
+            },
         ),
     )
 

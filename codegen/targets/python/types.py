@@ -36,7 +36,7 @@ from codegen.avro.schema import (
 )
 from codegen.diagnostics import KontraktError
 from codegen.source import Json
-from codegen.targets.python.literals import bytes_literal, long_string, string
+from codegen.targets.python.literals import LINE_LENGTH, bytes_literal, long_string, string
 from codegen.targets.python.names import name_attributes, name_members
 
 PRIMITIVES: Mapping[str, str] = {
@@ -123,7 +123,7 @@ class Defaults:
         """
         assert field.default is not None
         try:
-            return self._value(field.schema, field.default.value)
+            return self.value(field.schema, field.default.value)
         except (ValueError, ArithmeticError) as error:
             raise KontraktError(
                 f"{owner}.{field.name} has a default that Python has no value for: {error}",
@@ -140,12 +140,13 @@ class Defaults:
                 return branch
         raise ValueError("it fits no branch of the union")
 
-    def _value(self, schema: Schema, value: Json) -> Code:
+    def value(self, schema: Schema, value: Json) -> Code:
+        """A value as the default of a schema writes it. Raises ValueError or ArithmeticError."""
         target = self.graph.resolve(self._fitting(schema, value))
         match target:
             case Primitive(type=name, logical=logical):
                 text = _primitive(name, logical, value)
-                if len(text) > 70 and name == "string":
+                if len(text) > LINE_LENGTH - 4 and name == "string":
                     return Code(text, ("(", *long_string(value, 4), ")"))
                 return Code(text)
             case Fixed(logical=logical):
@@ -155,14 +156,14 @@ class Defaults:
                 member = name_members(symbols)[symbols.index(value)]
                 return Code(f"{self.classes[name]}.{member}")
             case Array(items=items):
-                return _bracket("[", "]", [("", self._value(items, item)) for item in value])
+                return _bracket("[", "]", [("", self.value(items, item)) for item in value])
             case Map(values=values):
-                inner = [(f"{string(key)}: ", self._value(values, value[key])) for key in value]
+                inner = [(f"{string(key)}: ", self.value(values, value[key])) for key in value]
                 return _bracket("{", "}", inner)
             case Record(name=name, fields=fields):
                 attributes = name_attributes(field.name for field in fields)
                 inner = [
-                    (f"{attribute}=", self._value(field.schema, value[field.name]))
+                    (f"{attribute}=", self.value(field.schema, value[field.name]))
                     for attribute, field in zip(attributes, fields, strict=True)
                     if field.name in value
                 ]

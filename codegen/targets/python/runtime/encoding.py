@@ -128,7 +128,7 @@ def _write_packed(code: str, value: Any, out: bytearray) -> None:
     bits = 8 * struct.calcsize(code)
     try:
         data = struct.pack(code, value)
-    except OverflowError:
+    except (OverflowError, struct.error):
         raise Unfit(f"{_show(value)} is too large for {bits} bits") from None
     if isinstance(value, int) and struct.unpack(code, data)[0] != value:
         raise Unfit(f"{_show(value)} has more digits than a number of {bits} bits")

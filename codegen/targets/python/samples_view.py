@@ -1,0 +1,60 @@
+"""What the generated test of a package says: its codecs beside bytes that fastavro wrote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from codegen.targets.python.codecs_view import NamedEvent
+from codegen.targets.python.literals import LINE_LENGTH
+from codegen.targets.python.samples import sample_events
+from codegen.targets.python.service_view import import_order
+from codegen.targets.python.types import Code, Defaults
+
+
+def samples_view(
+    events: Iterable[NamedEvent], package: str, models: Iterable[str], classes: Mapping[str, str]
+) -> Mapping[str, object]:
+    """The values of the template `test_contract.py.j2`."""
+    tests = [test for one in events for test in _tests(one, classes)]
+    words = {word for test in tests for line in test["event"] for word in re.findall(r"\w+", line)}
+    imports = ["import datetime as dt"] if "dt" in words else []
+    if "Decimal" in words:
+        imports.append("from decimal import Decimal")
+    if "UUID" in words:
+        imports.append("from uuid import UUID")
+    return {
+        "imports": imports,
+        "package": package,
+        "constants": import_order(str(test["constant"]) for test in tests),
+        "models": import_order(name for name in models if name in words),
+        "tests": tests,
+    }
+
+
+def _tests(one: NamedEvent, classes: Mapping[str, str]) -> Iterable[Mapping[str, list[str] | str]]:
+    graph = one.event.schema
+    for number, (value, data) in enumerate(sample_events(graph), 1):
+        try:
+            code = Defaults(graph, classes).value(graph.root, value)
+        except (ValueError, ArithmeticError):
+            continue
+        yield {
+            "name": f"test_{one.constant.lower()}_{number}",
+            "constant": one.constant,
+            "event": _assignment(code),
+            "data": _chunks(data.hex()),
+        }
+
+
+def _assignment(code: Code) -> list[str]:
+    lines = code.opened or (code.text,)
+    return [f"    event = {lines[0]}", *(f"    {line}" for line in lines[1:])]
+
+
+def _chunks(text: str) -> list[str]:
+    room = LINE_LENGTH - 14
+    if len(text) <= 60:
+        return [f'    data = bytes.fromhex("{text}")']
+    parts = [text[start : start + room] for start in range(0, len(text), room)]
+    return ["    data = bytes.fromhex(", *(f'        "{part}"' for part in parts), "    )"]
