@@ -230,6 +230,10 @@ class _Decoder:
         with self._scope.block("if b < 128:"):
             self._scope.line(f"{goal} = {zigzag}[b]")
             self._scope.line("p += 1")
+        with self._scope.block("elif data[p + 1] < 128:"):
+            first, sign = self._module.use("FIRST"), self._module.use("SIGN")
+            self._scope.assign(goal, f"{first}[b] + {sign}[b] * data[p + 1]")
+            self._scope.line("p += 2")
         with self._scope.block("else:"):
             self._scope.line(f"{goal}, p = {read}(data, p)")
 

@@ -312,8 +312,12 @@ def blank(model: type[Any]) -> Any:
     return type(model.__name__, (model,), members)
 
 
+# A number of two bytes is FIRST of the first byte, and SIGN of it times the second.
+FIRST: Final = tuple((byte & 127) >> 1 ^ -(byte & 1) for byte in range(256))
+SIGN: Final = (64, -64) * 128
+
 # What each byte of a number of several adds to it, its sign left out.
-_FIRST: Final = tuple((byte & 127) >> 1 for byte in range(256))
+_LOW: Final = tuple((byte & 127) >> 1 for byte in range(256))
 _SECOND: Final = tuple((byte & 127) << 6 for byte in range(256))
 _THIRD: Final = tuple((byte & 127) << 13 for byte in range(256))
 _FOURTH: Final = tuple((byte & 127) << 20 for byte in range(256))
@@ -327,11 +331,10 @@ def read_long(data: bytes, position: int) -> tuple[int, int]:
     if first < 128:
         return ZIGZAG[first], position + 1
     second = data[position + 1]
-    number = _FIRST[first] + _SECOND[second]
     if second < 128:
-        return (~number if first & 1 else number), position + 2
+        return FIRST[first] + SIGN[first] * second, position + 2
     third = data[position + 2]
-    number += _THIRD[third]
+    number = _LOW[first] + _SECOND[second] + _THIRD[third]
     if third < 128:
         return (~number if first & 1 else number), position + 3
     fourth = data[position + 3]
@@ -404,7 +407,7 @@ def _find_end(data: bytes, position: int) -> tuple[int, int]:
     second = data[position + 1]
     if second < 128 and first % 2 == 0:
         start = position + 2
-        return start, start + _FIRST[first] + _SECOND[second]
+        return start, start + _LOW[first] + _SECOND[second]
     size, start = read_long(data, position)
     if size < 0:
         raise ValueError
