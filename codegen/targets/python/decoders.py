@@ -190,12 +190,8 @@ class _Decoder:
 
     def _logical(self, logical: LogicalType, goal: str) -> None:
         if logical.name == "decimal":
-            digits = f"{logical.precision}, {logical.scale}"
-            hint = f"READ_DECIMAL_{logical.precision}_{logical.scale}"
-            self._module.use("decimal_reader")
-            read = self._module.constant(hint, f"decimal_reader({digits})")
             self._scope.line(f"e = p + {self._module.use('END')}[data[p]]")
-            self._scope.line(f"{goal} = {read}(data[p + 1 : e])")
+            self._decimal(logical, goal, "data[p + 1 : e]")
             self._scope.line("p = e")
         elif logical.name == "uuid":
             self._scope.line(f"{goal} = {self._module.use('read_uuid')}(data[p : p + 37])")
@@ -246,12 +242,18 @@ class _Decoder:
         elif schema.logical.name == "duration":
             self._scope.line(f"{goal} = {self._module.use('read_duration')}({raw})")
         else:
-            digits = f"{schema.logical.precision}, {schema.logical.scale}"
-            hint = f"READ_DECIMAL_{schema.logical.precision}_{schema.logical.scale}"
-            self._module.use("decimal_reader")
-            read = self._module.constant(hint, f"decimal_reader({digits})")
-            self._scope.line(f"{goal} = {read}({raw})")
+            self._decimal(schema.logical, goal, raw)
         self._scope.line(f"p += {schema.size}")
+
+    def _decimal(self, logical: LogicalType, goal: str, raw: str) -> None:
+        module = self._module
+        module.use("decimal_product")
+        module.use("decimal_unit")
+        product = f"decimal_product({logical.precision})"
+        product = module.constant(f"PRODUCT_{logical.precision}", product)
+        unit = module.constant(f"UNIT_{logical.scale}", f"decimal_unit({logical.scale})")
+        self._scope.line(f'n = {module.use("from_bytes")}({raw}, "big", signed=True)')
+        self._scope.line(f"{goal} = {product}(n, {unit})")
 
     def _enum(self, schema: Enum, goal: str) -> None:
         cls = self._module.classes[schema.name]

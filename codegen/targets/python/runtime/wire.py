@@ -12,7 +12,7 @@ import datetime as dt
 import struct
 from binascii import a2b_hex
 from collections.abc import Callable, Mapping
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, Rounded
 from enum import Enum
 from typing import Any, Final
 from uuid import UUID
@@ -417,7 +417,7 @@ def _find_end(data: bytes, position: int) -> tuple[int, int]:
 _set_int: Final = UUID.__dict__["int"].__set__
 _set_safety: Final = UUID.__dict__["is_safe"].__set__
 _SAFETY: Final = UUID(int=0).is_safe
-_from_bytes: Final = int.from_bytes
+from_bytes: Final = int.from_bytes
 
 
 def read_uuid(raw: bytes) -> UUID:
@@ -426,7 +426,7 @@ def read_uuid(raw: bytes) -> UUID:
     if len(digits) != 33 or digits[0] != 72 or len(raw) != 37:
         raise ValueError
     value = _new(UUID)
-    _set_int(value, _from_bytes(a2b_hex(digits[1:]), "big"))
+    _set_int(value, from_bytes(a2b_hex(digits[1:]), "big"))
     _set_safety(value, _SAFETY)
     return value
 
@@ -527,20 +527,15 @@ def read_time_micros(data: bytes, position: int) -> tuple[dt.time, int]:
     return dt.time(minutes // 60, minutes % 60, second, microsecond), position
 
 
-def decimal_reader(precision: int, scale: int) -> Callable[[bytes], Decimal]:
-    """A reader of decimals from their bytes."""
+def decimal_product(precision: int) -> Callable[[int, Decimal], Decimal]:
+    """The product of an unscaled number and its unit; it raises for more digits than these."""
     precision = min(precision, MAX_PRECISION)
-    quantum = Decimal((0, (1,), -scale))
-    limit = 10**precision
-    multiply = Context(prec=precision, Emin=MIN_EMIN, Emax=MAX_EMAX).multiply
+    return Context(prec=precision, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[Rounded]).multiply
 
-    def read(raw: bytes) -> Decimal:
-        number = _from_bytes(raw, "big", signed=True)
-        if -limit < number < limit:
-            return multiply(number, quantum)
-        raise OverflowError
 
-    return read
+def decimal_unit(scale: int) -> Decimal:
+    """What a decimal with so many digits behind the point is a multiple of."""
+    return Decimal((0, (1,), -scale))
 
 
 def symbol_bytes(enum: type[Enum]) -> Mapping[int, Any]:
