@@ -8,6 +8,7 @@ difference, so an empty list means that nothing changed.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum as Enumeration
@@ -158,8 +159,9 @@ def compare_contracts(
 
 def _name_subjects(contract: Contract) -> Iterator[tuple[str, str]]:
     simple = [simple_name(event.name) for event in contract.events]
+    counts = Counter(simple)
     for event, name in zip(contract.events, simple, strict=True):
-        yield name if simple.count(name) == 1 else f"{event.name} on {event.topic}", event.subject
+        yield name if counts[name] == 1 else f"{event.name} on {event.topic}", event.subject
     for topic in contract.topics:
         if isinstance(topic.key, SchemaKey):
             yield f"key of {topic.name}", topic.key.subject

@@ -106,15 +106,14 @@ def judge_impact(
             else:
                 found = judge.compare(event.schema, version.schema)
                 obstacles |= dict.fromkeys(_summarize(found, Direction.BACKWARD))
-        for service in contract.services:
-            if event in service.consumes:
-                pinned = _find_pin(lock, service.name, event, history)
-                reader = pinned.schema if pinned else latest.schema
-                found = () if reader is None else judge.compare(reader, event.schema)
-                is_known = is_known and reader is not None
-                words = _summarize(found, Direction.FORWARD)
-                label = _short_label(pinned or latest)
-                readers.append(Consumer(service.name, label, pinned is not None, words))
+        for service in contract.consumers(event):
+            pinned = _find_pin(lock, service.name, event, history)
+            reader = pinned.schema if pinned else latest.schema
+            found = () if reader is None else judge.compare(reader, event.schema)
+            is_known = is_known and reader is not None
+            words = _summarize(found, Direction.FORWARD)
+            label = _short_label(pinned or latest)
+            readers.append(Consumer(service.name, label, pinned is not None, words))
         if not readers and latest.schema is not None:
             words = _summarize(judge.compare(latest.schema, event.schema), Direction.FORWARD)
             is_late = bool(words)
@@ -129,7 +128,7 @@ def judge_impact(
         contract.topic(event.topic),
         f"v{number}" if number else "the old one",
         f"v{number + 1}" if number else "the new one",
-        tuple(one.name for one in contract.services if event in one.produces),
+        tuple(one.name for one in contract.producers(event)),
         tuple(readers),
         tuple(obstacles),
         rollout,

@@ -13,6 +13,7 @@ import sys
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, dataclass_transform
 
@@ -266,21 +267,28 @@ def _out_of_bounds(text: str, longest: int = MAX_CHARACTERS) -> Problem | None:
         )
     if text.count("[") + text.count("{") <= MAX_NESTING:
         return None
+    brackets = _NO_BRACKETS("", text)
+    if max(accumulate(map(_DEEPER.__getitem__, brackets)), default=0) <= MAX_NESTING:
+        return None
     depth = 0
-    for match in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', text, re.DOTALL):
-        token = match[0]
-        if token in "[{":
-            depth += 1
-            if depth > MAX_NESTING:
-                return Problem(
-                    f"nested more than {MAX_NESTING} levels deep",
-                    match.start(),
-                    match.end(),
-                    hint="give the inner types names and files of their own",
-                )
-        elif token in "]}":
-            depth -= 1
+    for match in _TOKENS(text):
+        depth += _DEEPER.get(match[0], 0)
+        if depth > MAX_NESTING:
+            return Problem(
+                f"nested more than {MAX_NESTING} levels deep",
+                match.start(),
+                match.end(),
+                hint="give the inner types names and files of their own",
+            )
     return None
+
+
+# A string without an end goes to the end of the text: looking for one from each of its quotes would
+# take time that grows with the square of its length.
+_STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"?'
+_TOKENS = re.compile(rf"{_STRING}|[][{{}}]", re.DOTALL).finditer
+_NO_BRACKETS = re.compile(rf'{_STRING}|[^][{{}}"]+', re.DOTALL).sub
+_DEEPER = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 def _refuse_constant(name: str) -> Json:

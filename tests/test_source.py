@@ -111,3 +111,16 @@ def test_yaml_aliases_cannot_make_a_document_huge() -> None:
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     with pytest.raises(SourceError, match="too large"):
         read_yaml("a.yaml", "\n".join(lines))
+
+
+def test_brackets_in_strings_are_no_nesting() -> None:
+    text = json.dumps("[" * 2_000)
+    assert read_json("a", text).value == "[" * 2_000
+
+
+def test_a_string_without_end_takes_no_time_to_refuse() -> None:
+    text = "[" * 701 + '"' + '\\"' * 200_000
+    with pytest.raises(SourceError, match="nested"):
+        read_json("a", text)
+    with pytest.raises(SourceError, match="not JSON"):
+        read_json("a", "[]" * 701 + '"' + '\\"' * 200_000)

@@ -29,8 +29,7 @@ from codegen.avro.incompatibility import (
     type_name,
     write_pointer,
 )
-from codegen.avro.reference import compare_as_reference
-from codegen.avro.resolution import compare
+from codegen.avro.resolution import compare, judge_both
 from codegen.avro.schema import (
     Array,
     Enum,
@@ -88,7 +87,7 @@ def simulate(reader: SchemaGraph, writer: SchemaGraph) -> tuple[Surprise, ...]:
     """
     errors = find_decoding_errors(reader, writer)
     try:
-        is_accepted = not compare_as_reference(reader, writer)
+        is_accepted = not judge_both(reader, writer)[0]
     except AmbiguousFieldError:
         is_accepted = False
     if is_accepted:

@@ -44,6 +44,7 @@ from codegen.avro.schema import (
     Schema,
     SchemaGraph,
     Union,
+    reachable,
     split_name,
 )
 
@@ -93,7 +94,7 @@ def judge_both(
 
 
 def _has_field_aliases(graph: SchemaGraph) -> bool:
-    records = (named for named in graph.names.values() if isinstance(named, Record))
+    records = (named for named in reachable(graph).values() if isinstance(named, Record))
     return any(item.aliases for record in records for item in record.fields)
 
 

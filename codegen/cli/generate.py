@@ -60,7 +60,7 @@ def _show_outputs(comparison: Comparison, seconds: float) -> None:
     for output in comparison.outputs:
         counts = Counter(one.state.value for one in comparison.of(output))
         words = "   ".join(f"{counts[state]} {word}" for state, word in _WORDS if counts[state])
-        click.echo(f"{output.service:<24}{output.target:<10}{words:<32}generated/{output.folder}")
+        click.echo(f"{output.service:<24}{output.target:<10}{words:<36}  generated/{output.folder}")
     services = len({output.service for output in comparison.outputs})
     files = sum(len(output.files) for output in comparison.outputs)
     click.echo(

@@ -6,10 +6,11 @@ which the manifest names things, so the same input gives the same output.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
+from functools import cached_property
 
 from codegen.avro.schema import Named, Schema, SchemaGraph
 from codegen.source import Document, Json, Place
@@ -189,7 +190,7 @@ class Waiver:
     origin: Place
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Contract:
     """Everything a repository states. `types` is every named type by full name, sorted."""
 
@@ -214,7 +215,34 @@ class Contract:
 
     def topic(self, name: str) -> Topic:
         """The topic of this name. Raises KeyError when there is none."""
-        for topic in self.topics:
-            if topic.name == name:
-                return topic
-        raise KeyError(name)
+        return self._topics[name]
+
+    def producers(self, event: Event) -> tuple[Service, ...]:
+        """The services that produce an event, in the order of the manifest."""
+        return self._producers.get((event.topic, event.name), ())
+
+    def consumers(self, event: Event) -> tuple[Service, ...]:
+        """The services that consume an event, in the order of the manifest."""
+        return self._consumers.get((event.topic, event.name), ())
+
+    @cached_property
+    def _topics(self) -> Mapping[str, Topic]:
+        return {topic.name: topic for topic in self.topics}
+
+    @cached_property
+    def _producers(self) -> Mapping[tuple[str, str], tuple[Service, ...]]:
+        return _by_event((service, service.produces) for service in self.services)
+
+    @cached_property
+    def _consumers(self) -> Mapping[tuple[str, str], tuple[Service, ...]]:
+        return _by_event((service, service.consumes) for service in self.services)
+
+
+def _by_event(
+    traffic: Iterable[tuple[Service, tuple[Event, ...]]],
+) -> Mapping[tuple[str, str], tuple[Service, ...]]:
+    found: dict[tuple[str, str], dict[str, Service]] = {}
+    for service, events in traffic:
+        for event in events:
+            found.setdefault((event.topic, event.name), {})[service.name] = service
+    return {key: tuple(services.values()) for key, services in found.items()}

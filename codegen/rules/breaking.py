@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from codegen.avro.resolution import Incompatibility, Kind
-from codegen.avro.schema import SchemaGraph
+from codegen.avro.schema import Array, Map, Record, Schema, SchemaGraph, Union
 from codegen.compatibility import Direction, Verdict
 from codegen.contract.model import PastVersion, Subject
 from codegen.diagnostics import Findings, Related, Rule, locate, rule
@@ -90,6 +90,8 @@ class Break:
     direction: Direction
     reason: Incompatibility
     subjects: dict[str, list[PastVersion]] = field(default_factory=dict)
+    ways: dict[str, str] = field(default_factory=dict)
+    """How each subject reaches the place, where it lies in a type of another file."""
 
     @property
     def new(self) -> Place:
@@ -102,6 +104,10 @@ class Break:
         return self.reason.writer if self.direction is Direction.BACKWARD else self.reason.reader
 
 
+_MUTUAL = (Kind.TYPE_MISMATCH, Kind.FIXED_SIZE_MISMATCH)
+"""Kinds that say the same in both directions."""
+
+
 def collect_breaks(judged: Iterable[tuple[Subject, Verdict]]) -> tuple[Break, ...]:
     """The breaks of all verdicts, those at one place for one reason together."""
     found: dict[tuple[object, ...], Break] = {}
@@ -110,14 +116,51 @@ def collect_breaks(judged: Iterable[tuple[Subject, Verdict]]) -> tuple[Break, ..
             for reason in failure.incompatibilities:
                 one = Break(failure.direction, reason)
                 place = one.new
-                key = (one.direction, reason.kind, place.document.name, place.path, reason.message)
+                # One change of a type is one thing to mend, whoever cannot read whom.
+                is_mutual = reason.kind in _MUTUAL
+                what = () if is_mutual else (one.direction, reason.message)
+                key = (reason.kind, place.document.name, place.path, *what)
                 kept = found.setdefault(key, one)
                 versions = kept.subjects.setdefault(subject.name, [])
+                if not versions and place.document is not subject.document:
+                    is_backward = failure.direction is Direction.BACKWARD
+                    pointer = reason.reader_path if is_backward else reason.writer_path
+                    kept.ways[subject.name] = name_path(subject.schema, pointer)
                 if failure.version not in versions:
                     versions.append(failure.version)
-                # The newest version makes the best "before".
-                kept.reason = reason
+                # The newest version makes the best "before", and new readers go first.
+                if one.direction in (kept.direction, Direction.BACKWARD):
+                    kept.direction, kept.reason = one.direction, reason
     return tuple(found.values())
+
+
+def name_path(graph: SchemaGraph, pointer: str) -> str:
+    """A JSON pointer into a schema as people say it: `lines[].quantity`, `tags{}`.
+
+    A part that the schema does not have ends it.
+    """
+    words = ""
+    schema: Schema = graph.root
+    steps = iter(pointer.split("/")[1:])
+    for step in steps:
+        match graph.resolve(schema), step:
+            case Record(fields=fields), "fields":
+                index = next(steps, "")
+                if not index.isdigit() or int(index) >= len(fields):
+                    break
+                words += f"{'.' if words else ''}{fields[int(index)].name}"
+                schema = fields[int(index)].schema
+            case Array(items=inner), "items":
+                words, schema = f"{words}[]", inner
+            case Map(values=inner), "values":
+                words, schema = f"{words}{{}}", inner
+            case Union(branches=branches), _ if step.isdigit() and int(step) < len(branches):
+                schema = branches[int(step)]
+            case _, "type":
+                continue
+            case _:
+                break
+    return words
 
 
 def report_breaks(judged: Iterable[tuple[Subject, Verdict]], findings: Findings) -> None:
@@ -149,7 +192,7 @@ def _report(one: Break, schema: SchemaGraph, findings: Findings) -> None:
     if inner := _inner_cause(one.reason):
         context = f"inside the union of {_quoted_field(one.new)}, no other branch fits either"
         related = (*related, Related(context, "", locate(one.new)))
-        one = Break(one.direction, inner, one.subjects)
+        one = Break(one.direction, inner, one.subjects, one.ways)
     facts = _Facts(one, schema)
     wording = _WORDINGS[facts.kind, one.direction]
     findings.add(
@@ -182,7 +225,9 @@ def _befores(one: Break) -> tuple[Related, ...]:
     for index, (subject, versions) in enumerate(one.subjects.items()):
         latest = versions[-1]
         location = locate(one.old) if index == 0 and one.old.document is latest.document else None
-        befores.append(Related("", f"{subject}, {latest.label}", location))
+        way = one.ways.get(subject)
+        message = f"through {way}" if way else ""
+        befores.append(Related(message, f"{subject}, {latest.label}", location))
     return tuple(befores)
 
 

@@ -7,7 +7,7 @@ a few corners they do not, and there a green check is no promise, and a red one 
 from __future__ import annotations
 
 from codegen.avro.decoding import Outcome, simulate
-from codegen.avro.resolution import AmbiguousFieldError, compare, compare_as_reference
+from codegen.avro.resolution import AmbiguousFieldError, compare, judge_both
 from codegen.avro.schema import SchemaGraph
 from codegen.diagnostics import Findings, Related, Rule, Severity, locate, rule
 from codegen.source import Place
@@ -65,9 +65,11 @@ def report_surprises(
             surprise.writer,
         )
     try:
-        is_accepted = not compare_as_reference(reader, writer)
+        reasons, is_sound = judge_both(reader, writer)
     except AmbiguousFieldError:
         return
-    for reason in compare(reader, writer) if is_accepted else ():
+    if reasons or is_sound:
+        return
+    for reason in compare(reader, writer):
         message = f"the registry does not see that this cannot be read: {reason.message}"
         add(UNSOUND_VERDICT, message, reason.reader, reason.writer)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from codegen.avro.incompatibility import TooManyPairs
 from codegen.avro.matching import FieldPair, Pair, match_schemas
-from codegen.avro.schema import SchemaGraph
+from codegen.avro.schema import Record, SchemaGraph, reachable
 from codegen.contract.model import History, Level, PastVersion, Subject
 from codegen.diagnostics import Findings, Related, Severity, locate, rule
 from codegen.difference import describe_type, field_label
@@ -111,7 +111,7 @@ def _find_returned_fields(pairs: Iterable[Pair], revision: Revision) -> Iterator
         if isinstance(pair, FieldPair) and pair.new is not None and pair.old is None
     }
     for version in reversed(revision.history.versions[:-1]):
-        if not added or version.schema is None:
+        if version.schema is None or not _may_have_any(version.schema, added.values()):
             continue
         try:
             past = tuple(match_schemas(revision.subject.schema, version.schema))
@@ -125,6 +125,18 @@ def _find_returned_fields(pairs: Iterable[Pair], revision: Revision) -> Iterator
             before, after = describe_type(pair.old.schema), describe_type(pair.new.schema)
             if before != after:
                 yield _returned(pair, version, before, after, revision)
+
+
+def _may_have_any(past: SchemaGraph, added: Iterable[FieldPair]) -> bool:
+    """Whether a schema has a field by a name or alias of these new ones; for little."""
+    fields = [pair.new for pair in added if pair.new is not None]
+    wanted = {name for item in fields for name in (item.name, *item.aliases)}
+    records = (named for named in reachable(past).values() if isinstance(named, Record))
+    return bool(wanted) and any(
+        not wanted.isdisjoint((item.name, *item.aliases))
+        for record in records
+        for item in record.fields
+    )
 
 
 def _returned(

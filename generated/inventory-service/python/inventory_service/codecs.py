@@ -7,6 +7,31 @@ from typing import Any, Final
 
 from . import schemas
 from ._runtime.codec import Codec, EventType
+from ._runtime.wire import (
+    END,
+    FIRST,
+    SHORT,
+    SIGN,
+    ZIGZAG,
+    blank,
+    decimal_reader,
+    decimal_writer,
+    new,
+    read_date,
+    read_int,
+    read_more,
+    read_text,
+    read_timestamp_millis,
+    read_uuid,
+    symbol_bytes,
+    symbol_texts,
+    write_date,
+    write_int,
+    write_long,
+    write_text,
+    write_timestamp_millis,
+    write_uuid,
+)
 from .models import (
     CancellationCause,
     CardPayment,
@@ -44,6 +69,588 @@ TYPES: Final[Mapping[str, type[Any]]] = {
     "retail.orders.OrderPlaced": OrderPlaced,
 }
 
+_StockReserved: Final = blank(StockReserved)
+_OrderLine: Final = blank(OrderLine)
+_READ_DECIMAL_12_2: Final = decimal_reader(12, 2)
+_WRITE_DECIMAL_12_2: Final = decimal_writer(12, 2)
+_StockRejected: Final = blank(StockRejected)
+_REJECTION_REASON_BYTES: Final = symbol_bytes(RejectionReason)
+_REJECTION_REASON_TEXTS: Final = symbol_texts(RejectionReason)
+_OrderPlaced: Final = blank(OrderPlaced)
+_Customer: Final = blank(Customer)
+_CHANNEL_BYTES: Final = symbol_bytes(Channel)
+_CardPayment: Final = blank(CardPayment)
+_InvoicePayment: Final = blank(InvoicePayment)
+_CHANNEL_TEXTS: Final = symbol_texts(Channel)
+_OrderCancelled: Final = blank(OrderCancelled)
+_CANCELLATION_CAUSE_BYTES: Final = symbol_bytes(CancellationCause)
+_CANCELLATION_CAUSE_TEXTS: Final = symbol_texts(CancellationCause)
+
+
+def _decode_stock_reserved(data: bytes, start: int = 5, /) -> Any:
+    try:
+        p = start
+        stock_reserved = new(_StockReserved)
+        stock_reserved.order_id = read_uuid(data[p : p + 37])
+        p += 37
+        stock_reserved.reserved_at, p = read_timestamp_millis(data, p)
+        n = data[p]
+        p += 1
+        if n > 127:
+            n, p = read_more(data, p)
+        if n & 1 or n >> 1 > len(data) - p:
+            raise TypeError
+        lines: list[Any] = []
+        if n:
+            for _ in range(n >> 1):
+                order_line = new(_OrderLine)
+                b = data[p]
+                if b < 128:
+                    e = p + END[b]
+                    order_line.sku = data[p + 1 : e].decode()
+                    p = e
+                else:
+                    order_line.sku, p = read_text(data, p)
+                b = data[p]
+                if b < 128:
+                    order_line.quantity = ZIGZAG[b]
+                    p += 1
+                elif data[p + 1] < 128:
+                    order_line.quantity = FIRST[b] + SIGN[b] * data[p + 1]
+                    p += 2
+                else:
+                    order_line.quantity, p = read_int(data, p)
+                e = p + END[data[p]]
+                order_line.unit_price = _READ_DECIMAL_12_2(data[p + 1 : e])
+                p = e
+                order_line.__class__ = OrderLine
+                lines.append(order_line)
+            if data[p]:
+                raise TypeError
+            p += 1
+        stock_reserved.lines = lines
+        b = data[p]
+        if b < 128:
+            e = p + END[b]
+            stock_reserved.warehouse = data[p + 1 : e].decode()
+            p = e
+        else:
+            stock_reserved.warehouse, p = read_text(data, p)
+        stock_reserved.__class__ = StockReserved
+        if p == len(data):
+            return stock_reserved
+    except Exception:
+        pass
+    return _STOCK_RESERVED.decode(data, start)
+
+
+def _encode_stock_reserved(event: Any, header: bytes) -> bytes:
+    try:
+        if type(event) is not StockReserved:
+            raise TypeError
+        order_id = event.order_id
+        reserved_at = event.reserved_at
+        lines = event.lines
+        if type(lines) is not list:
+            raise TypeError
+        if lines:
+            n = len(lines)
+            lines_size = SHORT[n] if n < 1024 else write_long(n)
+            lines_parts = [lines_size]
+            for item in lines:
+                if type(item) is not OrderLine:
+                    raise TypeError
+                sku = item.sku
+                if sku.isascii() and len(sku) < 1024:
+                    sku_size = SHORT[len(sku)]
+                else:
+                    sku_size, sku = write_text(sku)
+                quantity = item.quantity
+                if type(quantity) is int and -1025 < quantity < 1024:
+                    quantity_text = SHORT[quantity]
+                else:
+                    quantity_text = write_int(quantity)
+                unit_price = item.unit_price
+                lines_parts += (
+                    sku_size,
+                    sku,
+                    quantity_text,
+                    _WRITE_DECIMAL_12_2(unit_price),
+                )
+            lines_parts.append("\x00")
+            lines_items = "".join(lines_parts)
+        else:
+            lines_items = "\x00"
+        warehouse = event.warehouse
+        if warehouse.isascii() and len(warehouse) < 1024:
+            warehouse_size = SHORT[len(warehouse)]
+        else:
+            warehouse_size, warehouse = write_text(warehouse)
+        pieces = (
+            write_uuid(order_id),
+            write_timestamp_millis(reserved_at),
+            lines_items,
+            warehouse_size,
+            warehouse,
+        )
+        return header + "".join(pieces).encode("latin-1")
+    except Exception:
+        return _STOCK_RESERVED.encode(event, header)
+
+
+def _decode_stock_rejected(data: bytes, start: int = 5, /) -> Any:
+    try:
+        p = start
+        stock_rejected = new(_StockRejected)
+        stock_rejected.order_id = read_uuid(data[p : p + 37])
+        p += 37
+        stock_rejected.rejected_at, p = read_timestamp_millis(data, p)
+        stock_rejected.reason = _REJECTION_REASON_BYTES[data[p]]
+        p += 1
+        n = data[p]
+        p += 1
+        if n > 127:
+            n, p = read_more(data, p)
+        if n & 1 or n >> 1 > len(data) - p:
+            raise TypeError
+        missing_skus: list[Any] = []
+        if n:
+            for _ in range(n >> 1):
+                b = data[p]
+                if b < 128:
+                    e = p + END[b]
+                    item = data[p + 1 : e].decode()
+                    p = e
+                else:
+                    item, p = read_text(data, p)
+                missing_skus.append(item)
+            if data[p]:
+                raise TypeError
+            p += 1
+        stock_rejected.missing_skus = missing_skus
+        stock_rejected.__class__ = StockRejected
+        if p == len(data):
+            return stock_rejected
+    except Exception:
+        pass
+    return _STOCK_REJECTED.decode(data, start)
+
+
+def _encode_stock_rejected(event: Any, header: bytes) -> bytes:
+    try:
+        if type(event) is not StockRejected:
+            raise TypeError
+        order_id = event.order_id
+        rejected_at = event.rejected_at
+        reason = event.reason
+        missing_skus = event.missing_skus
+        if type(missing_skus) is not list:
+            raise TypeError
+        if missing_skus:
+            n = len(missing_skus)
+            missing_skus_size = SHORT[n] if n < 1024 else write_long(n)
+            missing_skus_parts = [missing_skus_size]
+            for item in missing_skus:
+                if item.isascii() and len(item) < 1024:
+                    item_size = SHORT[len(item)]
+                else:
+                    item_size, item = write_text(item)
+                missing_skus_parts += (item_size, item)
+            missing_skus_parts.append("\x00")
+            missing_skus_items = "".join(missing_skus_parts)
+        else:
+            missing_skus_items = "\x00"
+        pieces = (
+            write_uuid(order_id),
+            write_timestamp_millis(rejected_at),
+            _REJECTION_REASON_TEXTS[reason],
+            missing_skus_items,
+        )
+        return header + "".join(pieces).encode("latin-1")
+    except Exception:
+        return _STOCK_REJECTED.encode(event, header)
+
+
+def _decode_order_placed(data: bytes, start: int = 5, /) -> Any:
+    try:
+        p = start
+        order_placed = new(_OrderPlaced)
+        order_placed.order_id = read_uuid(data[p : p + 37])
+        p += 37
+        order_placed.placed_at, p = read_timestamp_millis(data, p)
+        customer = new(_Customer)
+        customer.customer_id = read_uuid(data[p : p + 37])
+        p += 37
+        b = data[p]
+        if b < 128:
+            e = p + END[b]
+            customer.name = data[p + 1 : e].decode()
+            p = e
+        else:
+            customer.name, p = read_text(data, p)
+        b = data[p]
+        if b < 128:
+            e = p + END[b]
+            customer.email = data[p + 1 : e].decode()
+            p = e
+        else:
+            customer.email, p = read_text(data, p)
+        customer.__class__ = Customer
+        order_placed.customer = customer
+        n = data[p]
+        p += 1
+        if n > 127:
+            n, p = read_more(data, p)
+        if n & 1 or n >> 1 > len(data) - p:
+            raise TypeError
+        lines: list[Any] = []
+        if n:
+            for _ in range(n >> 1):
+                order_line = new(_OrderLine)
+                b = data[p]
+                if b < 128:
+                    e = p + END[b]
+                    order_line.sku = data[p + 1 : e].decode()
+                    p = e
+                else:
+                    order_line.sku, p = read_text(data, p)
+                b = data[p]
+                if b < 128:
+                    order_line.quantity = ZIGZAG[b]
+                    p += 1
+                elif data[p + 1] < 128:
+                    order_line.quantity = FIRST[b] + SIGN[b] * data[p + 1]
+                    p += 2
+                else:
+                    order_line.quantity, p = read_int(data, p)
+                e = p + END[data[p]]
+                order_line.unit_price = _READ_DECIMAL_12_2(data[p + 1 : e])
+                p = e
+                order_line.__class__ = OrderLine
+                lines.append(order_line)
+            if data[p]:
+                raise TypeError
+            p += 1
+        order_placed.lines = lines
+        e = p + END[data[p]]
+        order_placed.total = _READ_DECIMAL_12_2(data[p + 1 : e])
+        p = e
+        b = data[p]
+        if b < 128:
+            e = p + END[b]
+            order_placed.currency = data[p + 1 : e].decode()
+            p = e
+        else:
+            order_placed.currency, p = read_text(data, p)
+        order_placed.channel = _CHANNEL_BYTES[data[p]]
+        p += 1
+        b = data[p]
+        p += 1
+        if b == 0:
+            card_payment = new(_CardPayment)
+            b = data[p]
+            if b < 128:
+                e = p + END[b]
+                card_payment.network = data[p + 1 : e].decode()
+                p = e
+            else:
+                card_payment.network, p = read_text(data, p)
+            b = data[p]
+            if b < 128:
+                e = p + END[b]
+                card_payment.last_digits = data[p + 1 : e].decode()
+                p = e
+            else:
+                card_payment.last_digits, p = read_text(data, p)
+            card_payment.__class__ = CardPayment
+            order_placed.payment = card_payment
+        elif b == 2:
+            invoice_payment = new(_InvoicePayment)
+            invoice_payment.due, p = read_date(data, p)
+            invoice_payment.__class__ = InvoicePayment
+            order_placed.payment = invoice_payment
+        else:
+            raise TypeError
+        n = data[p]
+        p += 1
+        if n > 127:
+            n, p = read_more(data, p)
+        if n & 1 or n >> 1 > len(data) - p:
+            raise TypeError
+        attributes: dict[str, Any] = {}
+        if n:
+            for _ in range(n >> 1):
+                b = data[p]
+                if b < 128:
+                    e = p + END[b]
+                    key = data[p + 1 : e].decode()
+                    p = e
+                else:
+                    key, p = read_text(data, p)
+                b = data[p]
+                if b < 128:
+                    e = p + END[b]
+                    item = data[p + 1 : e].decode()
+                    p = e
+                else:
+                    item, p = read_text(data, p)
+                attributes[key] = item
+            if data[p]:
+                raise TypeError
+            p += 1
+        order_placed.attributes = attributes
+        b = data[p]
+        p += 1
+        if b == 0:
+            order_placed.note = None
+        elif b == 2:
+            b = data[p]
+            if b < 128:
+                e = p + END[b]
+                order_placed.note = data[p + 1 : e].decode()
+                p = e
+            else:
+                order_placed.note, p = read_text(data, p)
+        else:
+            raise TypeError
+        order_placed.__class__ = OrderPlaced
+        if p == len(data):
+            return order_placed
+    except Exception:
+        pass
+    return _ORDER_PLACED.decode(data, start)
+
+
+def _encode_order_placed(event: Any, header: bytes) -> bytes:
+    try:
+        if type(event) is not OrderPlaced:
+            raise TypeError
+        order_id = event.order_id
+        placed_at = event.placed_at
+        customer = event.customer
+        if type(customer) is not Customer:
+            raise TypeError
+        customer_id = customer.customer_id
+        name = customer.name
+        if name.isascii() and len(name) < 1024:
+            name_size = SHORT[len(name)]
+        else:
+            name_size, name = write_text(name)
+        email = customer.email
+        if email.isascii() and len(email) < 1024:
+            email_size = SHORT[len(email)]
+        else:
+            email_size, email = write_text(email)
+        lines = event.lines
+        if type(lines) is not list:
+            raise TypeError
+        if lines:
+            n = len(lines)
+            lines_size = SHORT[n] if n < 1024 else write_long(n)
+            lines_parts = [lines_size]
+            for item in lines:
+                if type(item) is not OrderLine:
+                    raise TypeError
+                sku = item.sku
+                if sku.isascii() and len(sku) < 1024:
+                    sku_size = SHORT[len(sku)]
+                else:
+                    sku_size, sku = write_text(sku)
+                quantity = item.quantity
+                if type(quantity) is int and -1025 < quantity < 1024:
+                    quantity_text = SHORT[quantity]
+                else:
+                    quantity_text = write_int(quantity)
+                unit_price = item.unit_price
+                lines_parts += (
+                    sku_size,
+                    sku,
+                    quantity_text,
+                    _WRITE_DECIMAL_12_2(unit_price),
+                )
+            lines_parts.append("\x00")
+            lines_items = "".join(lines_parts)
+        else:
+            lines_items = "\x00"
+        total = event.total
+        currency = event.currency
+        if currency.isascii() and len(currency) < 1024:
+            currency_size = SHORT[len(currency)]
+        else:
+            currency_size, currency = write_text(currency)
+        channel = event.channel
+        payment = event.payment
+        if type(payment) is CardPayment:
+            network = payment.network
+            if network.isascii() and len(network) < 1024:
+                network_size = SHORT[len(network)]
+            else:
+                network_size, network = write_text(network)
+            last_digits = payment.last_digits
+            if last_digits.isascii() and len(last_digits) < 1024:
+                last_digits_size = SHORT[len(last_digits)]
+            else:
+                last_digits_size, last_digits = write_text(last_digits)
+            pieces = (
+                "\x00",
+                network_size,
+                network,
+                last_digits_size,
+                last_digits,
+            )
+            payment_branch = "".join(pieces)
+        elif type(payment) is InvoicePayment:
+            due = payment.due
+            payment_branch = "\x02" + write_date(due)
+        else:
+            raise TypeError
+        attributes = event.attributes
+        if type(attributes) is not dict:
+            raise TypeError
+        if attributes:
+            n = len(attributes)
+            attributes_size = SHORT[n] if n < 1024 else write_long(n)
+            attributes_parts = [attributes_size]
+            for key, item_2 in attributes.items():
+                if key.isascii() and len(key) < 1024:
+                    key_size = SHORT[len(key)]
+                else:
+                    key_size, key = write_text(key)
+                if item_2.isascii() and len(item_2) < 1024:
+                    item_2_size = SHORT[len(item_2)]
+                else:
+                    item_2_size, item_2 = write_text(item_2)
+                attributes_parts += (
+                    key_size,
+                    key,
+                    item_2_size,
+                    item_2,
+                )
+            attributes_parts.append("\x00")
+            attributes_entries = "".join(attributes_parts)
+        else:
+            attributes_entries = "\x00"
+        note = event.note
+        if note is None:
+            note_branch = "\x00"
+        elif type(note) is str:
+            if note.isascii() and len(note) < 1024:
+                note_size = SHORT[len(note)]
+            else:
+                note_size, note = write_text(note)
+            note_branch = "\x02" + note_size + note
+        else:
+            raise TypeError
+        pieces_2 = (
+            write_uuid(order_id),
+            write_timestamp_millis(placed_at),
+            write_uuid(customer_id),
+            name_size,
+            name,
+            email_size,
+            email,
+            lines_items,
+            _WRITE_DECIMAL_12_2(total),
+            currency_size,
+            currency,
+            _CHANNEL_TEXTS[channel],
+            payment_branch,
+            attributes_entries,
+            note_branch,
+        )
+        return header + "".join(pieces_2).encode("latin-1")
+    except Exception:
+        return _ORDER_PLACED.encode(event, header)
+
+
+def _decode_order_cancelled(data: bytes, start: int = 5, /) -> Any:
+    try:
+        p = start
+        order_cancelled = new(_OrderCancelled)
+        order_cancelled.order_id = read_uuid(data[p : p + 37])
+        p += 37
+        order_cancelled.cancelled_at, p = read_timestamp_millis(data, p)
+        customer = new(_Customer)
+        customer.customer_id = read_uuid(data[p : p + 37])
+        p += 37
+        b = data[p]
+        if b < 128:
+            e = p + END[b]
+            customer.name = data[p + 1 : e].decode()
+            p = e
+        else:
+            customer.name, p = read_text(data, p)
+        b = data[p]
+        if b < 128:
+            e = p + END[b]
+            customer.email = data[p + 1 : e].decode()
+            p = e
+        else:
+            customer.email, p = read_text(data, p)
+        customer.__class__ = Customer
+        order_cancelled.customer = customer
+        order_cancelled.cause = _CANCELLATION_CAUSE_BYTES[data[p]]
+        p += 1
+        order_cancelled.__class__ = OrderCancelled
+        if p == len(data):
+            return order_cancelled
+    except Exception:
+        pass
+    return _ORDER_CANCELLED.decode(data, start)
+
+
+def _encode_order_cancelled(event: Any, header: bytes) -> bytes:
+    try:
+        if type(event) is not OrderCancelled:
+            raise TypeError
+        order_id = event.order_id
+        cancelled_at = event.cancelled_at
+        customer = event.customer
+        if type(customer) is not Customer:
+            raise TypeError
+        customer_id = customer.customer_id
+        name = customer.name
+        if name.isascii() and len(name) < 1024:
+            name_size = SHORT[len(name)]
+        else:
+            name_size, name = write_text(name)
+        email = customer.email
+        if email.isascii() and len(email) < 1024:
+            email_size = SHORT[len(email)]
+        else:
+            email_size, email = write_text(email)
+        cause = event.cause
+        pieces = (
+            write_uuid(order_id),
+            write_timestamp_millis(cancelled_at),
+            write_uuid(customer_id),
+            name_size,
+            name,
+            email_size,
+            email,
+            _CANCELLATION_CAUSE_TEXTS[cause],
+        )
+        return header + "".join(pieces).encode("latin-1")
+    except Exception:
+        return _ORDER_CANCELLED.encode(event, header)
+
+
+def _key_of_stock_reserved(event: StockReserved) -> bytes:
+    return str(event.order_id).encode()
+
+
+def _key_of_stock_rejected(event: StockRejected) -> bytes:
+    return str(event.order_id).encode()
+
+
+def _key_of_order_placed(event: OrderPlaced) -> bytes:
+    return str(event.order_id).encode()
+
+
+def _key_of_order_cancelled(event: OrderCancelled) -> bytes:
+    return str(event.order_id).encode()
+
+
 _STOCK_RESERVED: Final[Codec[StockReserved]] = Codec(
     schemas.STOCK_RESERVED,
     TYPES,
@@ -69,9 +676,9 @@ STOCK_RESERVED: Final = EventType(
     name="retail.inventory.StockReserved",
     topic="inventory-updates",
     codec=_STOCK_RESERVED,
-    encode=_STOCK_RESERVED.encode,
-    decode=_STOCK_RESERVED.decode,
-    key=lambda event: str(event.order_id).encode(),
+    encode=_encode_stock_reserved,
+    decode=_decode_stock_reserved,
+    key=_key_of_stock_reserved,
 )
 
 STOCK_REJECTED: Final = EventType(
@@ -79,9 +686,9 @@ STOCK_REJECTED: Final = EventType(
     name="retail.inventory.StockRejected",
     topic="inventory-updates",
     codec=_STOCK_REJECTED,
-    encode=_STOCK_REJECTED.encode,
-    decode=_STOCK_REJECTED.decode,
-    key=lambda event: str(event.order_id).encode(),
+    encode=_encode_stock_rejected,
+    decode=_decode_stock_rejected,
+    key=_key_of_stock_rejected,
 )
 
 ORDER_PLACED: Final = EventType(
@@ -89,9 +696,9 @@ ORDER_PLACED: Final = EventType(
     name="retail.orders.OrderPlaced",
     topic="orders",
     codec=_ORDER_PLACED,
-    encode=_ORDER_PLACED.encode,
-    decode=_ORDER_PLACED.decode,
-    key=lambda event: str(event.order_id).encode(),
+    encode=_encode_order_placed,
+    decode=_decode_order_placed,
+    key=_key_of_order_placed,
 )
 
 ORDER_CANCELLED: Final = EventType(
@@ -99,9 +706,9 @@ ORDER_CANCELLED: Final = EventType(
     name="retail.orders.OrderCancelled",
     topic="orders",
     codec=_ORDER_CANCELLED,
-    encode=_ORDER_CANCELLED.encode,
-    decode=_ORDER_CANCELLED.decode,
-    key=lambda event: str(event.order_id).encode(),
+    encode=_encode_order_cancelled,
+    decode=_decode_order_cancelled,
+    key=_key_of_order_cancelled,
 )
 
 EVENTS: Final = (

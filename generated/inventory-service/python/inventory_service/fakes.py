@@ -41,7 +41,6 @@ class Fakes(ServiceFakes[Consumed, Produced]):
 
     def __init__(self) -> None:
         super().__init__(
-            "inventory-service",
             consumed=[
                 ORDER_PLACED,
                 ORDER_CANCELLED,

@@ -7,6 +7,22 @@ from typing import Any, Final
 
 from . import schemas
 from ._runtime.codec import Codec, EventType
+from ._runtime.wire import (
+    END,
+    SHORT,
+    blank,
+    decimal_reader,
+    decimal_writer,
+    new,
+    read_text,
+    read_timestamp_millis,
+    read_uuid,
+    symbol_bytes,
+    symbol_texts,
+    write_text,
+    write_timestamp_millis,
+    write_uuid,
+)
 from .models import (
     CancellationCause,
     Customer,
@@ -28,6 +44,182 @@ TYPES: Final[Mapping[str, type[Any]]] = {
     "retail.orders.OrderCompleted": OrderCompleted,
 }
 
+_OrderCompleted: Final = blank(OrderCompleted)
+_Customer: Final = blank(Customer)
+_READ_DECIMAL_12_2: Final = decimal_reader(12, 2)
+_WRITE_DECIMAL_12_2: Final = decimal_writer(12, 2)
+_OrderCancelled: Final = blank(OrderCancelled)
+_CANCELLATION_CAUSE_BYTES: Final = symbol_bytes(CancellationCause)
+_CANCELLATION_CAUSE_TEXTS: Final = symbol_texts(CancellationCause)
+
+
+def _decode_order_completed(data: bytes, start: int = 5, /) -> Any:
+    try:
+        p = start
+        order_completed = new(_OrderCompleted)
+        order_completed.order_id = read_uuid(data[p : p + 37])
+        p += 37
+        order_completed.completed_at, p = read_timestamp_millis(data, p)
+        customer = new(_Customer)
+        customer.customer_id = read_uuid(data[p : p + 37])
+        p += 37
+        b = data[p]
+        if b < 128:
+            e = p + END[b]
+            customer.name = data[p + 1 : e].decode()
+            p = e
+        else:
+            customer.name, p = read_text(data, p)
+        b = data[p]
+        if b < 128:
+            e = p + END[b]
+            customer.email = data[p + 1 : e].decode()
+            p = e
+        else:
+            customer.email, p = read_text(data, p)
+        customer.__class__ = Customer
+        order_completed.customer = customer
+        e = p + END[data[p]]
+        order_completed.total = _READ_DECIMAL_12_2(data[p + 1 : e])
+        p = e
+        b = data[p]
+        if b < 128:
+            e = p + END[b]
+            order_completed.currency = data[p + 1 : e].decode()
+            p = e
+        else:
+            order_completed.currency, p = read_text(data, p)
+        order_completed.__class__ = OrderCompleted
+        if p == len(data):
+            return order_completed
+    except Exception:
+        pass
+    return _ORDER_COMPLETED.decode(data, start)
+
+
+def _encode_order_completed(event: Any, header: bytes) -> bytes:
+    try:
+        if type(event) is not OrderCompleted:
+            raise TypeError
+        order_id = event.order_id
+        completed_at = event.completed_at
+        customer = event.customer
+        if type(customer) is not Customer:
+            raise TypeError
+        customer_id = customer.customer_id
+        name = customer.name
+        if name.isascii() and len(name) < 1024:
+            name_size = SHORT[len(name)]
+        else:
+            name_size, name = write_text(name)
+        email = customer.email
+        if email.isascii() and len(email) < 1024:
+            email_size = SHORT[len(email)]
+        else:
+            email_size, email = write_text(email)
+        total = event.total
+        currency = event.currency
+        if currency.isascii() and len(currency) < 1024:
+            currency_size = SHORT[len(currency)]
+        else:
+            currency_size, currency = write_text(currency)
+        pieces = (
+            write_uuid(order_id),
+            write_timestamp_millis(completed_at),
+            write_uuid(customer_id),
+            name_size,
+            name,
+            email_size,
+            email,
+            _WRITE_DECIMAL_12_2(total),
+            currency_size,
+            currency,
+        )
+        return header + "".join(pieces).encode("latin-1")
+    except Exception:
+        return _ORDER_COMPLETED.encode(event, header)
+
+
+def _decode_order_cancelled(data: bytes, start: int = 5, /) -> Any:
+    try:
+        p = start
+        order_cancelled = new(_OrderCancelled)
+        order_cancelled.order_id = read_uuid(data[p : p + 37])
+        p += 37
+        order_cancelled.cancelled_at, p = read_timestamp_millis(data, p)
+        customer = new(_Customer)
+        customer.customer_id = read_uuid(data[p : p + 37])
+        p += 37
+        b = data[p]
+        if b < 128:
+            e = p + END[b]
+            customer.name = data[p + 1 : e].decode()
+            p = e
+        else:
+            customer.name, p = read_text(data, p)
+        b = data[p]
+        if b < 128:
+            e = p + END[b]
+            customer.email = data[p + 1 : e].decode()
+            p = e
+        else:
+            customer.email, p = read_text(data, p)
+        customer.__class__ = Customer
+        order_cancelled.customer = customer
+        order_cancelled.cause = _CANCELLATION_CAUSE_BYTES[data[p]]
+        p += 1
+        order_cancelled.__class__ = OrderCancelled
+        if p == len(data):
+            return order_cancelled
+    except Exception:
+        pass
+    return _ORDER_CANCELLED.decode(data, start)
+
+
+def _encode_order_cancelled(event: Any, header: bytes) -> bytes:
+    try:
+        if type(event) is not OrderCancelled:
+            raise TypeError
+        order_id = event.order_id
+        cancelled_at = event.cancelled_at
+        customer = event.customer
+        if type(customer) is not Customer:
+            raise TypeError
+        customer_id = customer.customer_id
+        name = customer.name
+        if name.isascii() and len(name) < 1024:
+            name_size = SHORT[len(name)]
+        else:
+            name_size, name = write_text(name)
+        email = customer.email
+        if email.isascii() and len(email) < 1024:
+            email_size = SHORT[len(email)]
+        else:
+            email_size, email = write_text(email)
+        cause = event.cause
+        pieces = (
+            write_uuid(order_id),
+            write_timestamp_millis(cancelled_at),
+            write_uuid(customer_id),
+            name_size,
+            name,
+            email_size,
+            email,
+            _CANCELLATION_CAUSE_TEXTS[cause],
+        )
+        return header + "".join(pieces).encode("latin-1")
+    except Exception:
+        return _ORDER_CANCELLED.encode(event, header)
+
+
+def _key_of_order_completed(event: OrderCompleted) -> bytes:
+    return str(event.order_id).encode()
+
+
+def _key_of_order_cancelled(event: OrderCancelled) -> bytes:
+    return str(event.order_id).encode()
+
+
 _ORDER_COMPLETED: Final[Codec[OrderCompleted]] = Codec(
     schemas.ORDER_COMPLETED,
     TYPES,
@@ -43,9 +235,9 @@ ORDER_COMPLETED: Final = EventType(
     name="retail.orders.OrderCompleted",
     topic="order-completions",
     codec=_ORDER_COMPLETED,
-    encode=_ORDER_COMPLETED.encode,
-    decode=_ORDER_COMPLETED.decode,
-    key=lambda event: str(event.order_id).encode(),
+    encode=_encode_order_completed,
+    decode=_decode_order_completed,
+    key=_key_of_order_completed,
 )
 
 ORDER_CANCELLED: Final = EventType(
@@ -53,9 +245,9 @@ ORDER_CANCELLED: Final = EventType(
     name="retail.orders.OrderCancelled",
     topic="orders",
     codec=_ORDER_CANCELLED,
-    encode=_ORDER_CANCELLED.encode,
-    decode=_ORDER_CANCELLED.decode,
-    key=lambda event: str(event.order_id).encode(),
+    encode=_encode_order_cancelled,
+    decode=_decode_order_cancelled,
+    key=_key_of_order_cancelled,
 )
 
 EVENTS: Final = (

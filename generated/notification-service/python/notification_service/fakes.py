@@ -35,7 +35,6 @@ class Fakes(ServiceFakes[Consumed, Produced]):
 
     def __init__(self) -> None:
         super().__init__(
-            "notification-service",
             consumed=[
                 ORDER_COMPLETED,
                 ORDER_CANCELLED,

@@ -44,7 +44,6 @@ class Fakes(ServiceFakes[Consumed, Produced]):
 
     def __init__(self) -> None:
         super().__init__(
-            "order-service",
             consumed=[
                 STOCK_RESERVED,
                 STOCK_REJECTED,

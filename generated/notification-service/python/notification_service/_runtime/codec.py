@@ -51,6 +51,7 @@ class Decoder(Protocol[E_co]):
 
     def __call__(self, data: bytes, start: int = 5, /) -> E_co:
         """Raises DecodeError, and nothing else, whatever the bytes are."""
+        ...
 
 
 class Codec(Generic[E]):

@@ -114,24 +114,25 @@ def _write_int64(value: Any, out: bytearray) -> None:
 
 
 def _write_float(value: Any, out: bytearray) -> None:
-    try:
-        out += struct.pack("<f", _number(value))
-    except OverflowError:
-        raise Unfit(f"{_show(value)} is too large for a float of 32 bits") from None
+    _write_packed("<f", value, out)
 
 
 def _write_double(value: Any, out: bytearray) -> None:
-    try:
-        out += struct.pack("<d", _number(value))
-    except OverflowError:
-        raise Unfit(f"{_show(value)} is too large for a double") from None
+    _write_packed("<d", value, out)
 
 
-def _number(value: Any) -> float:
-    # An int is a float to type checkers, so it is one here.
+def _write_packed(code: str, value: Any, out: bytearray) -> None:
+    # An int is a float to type checkers, so it is one here where it keeps all of its digits.
     if isinstance(value, bool) or not isinstance(value, float | int):
         raise Unfit(f"{_show(value)} is of type {type(value).__name__}, not float")
-    return float(value)
+    bits = 8 * struct.calcsize(code)
+    try:
+        data = struct.pack(code, value)
+    except (OverflowError, struct.error):
+        raise Unfit(f"{_show(value)} is too large for {bits} bits") from None
+    if isinstance(value, int) and struct.unpack(code, data)[0] != value:
+        raise Unfit(f"{_show(value)} has more digits than a number of {bits} bits")
+    out += data
 
 
 def _write_bytes(value: Any, out: bytearray) -> None:
@@ -168,7 +169,8 @@ def _write_logical(
 ) -> None:
     if logical.name == "decimal":
         number = unscale(value, logical)
-        size = (number.bit_length() if number >= 0 else (~number).bit_length()) // 8 + 1
+        # One byte more than needed for -128 and its like, as fastavro and avro-py write them.
+        size = number.bit_length() // 8 + 1
         write_long(size, out)
         out += number.to_bytes(size, "big", signed=True)
     elif logical.name == "uuid":

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias, TypeGuard
+from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard
 
 Json: TypeAlias = Any
 
@@ -32,8 +31,10 @@ class SchemaError(Exception):
     """A text that is no usable Avro schema."""
 
 
-@dataclass(frozen=True, slots=True)
-class Logical:
+# Plain classes, not dataclasses, here: those take longer to make than the rest of the import.
+
+
+class Logical(NamedTuple):
     """A logical type that is valid where it stands."""
 
     name: str
@@ -41,72 +42,98 @@ class Logical:
     scale: int = 0
 
 
-@dataclass(slots=True, eq=False)
 class Primitive:
     """A type without parts."""
 
-    type: str
-    logical: Logical | None = None
+    __slots__ = __match_args__ = ("type", "logical")
+
+    def __init__(self, type: str, logical: Logical | None = None) -> None:
+        self.type = type
+        self.logical = logical
 
 
-@dataclass(slots=True, eq=False)
 class Fixed:
     """A number of bytes under a full name."""
 
-    name: str
-    aliases: frozenset[str]
-    size: int
-    logical: Logical | None = None
+    __slots__ = __match_args__ = ("name", "aliases", "size", "logical")
+
+    def __init__(
+        self, name: str, aliases: frozenset[str], size: int, logical: Logical | None = None
+    ) -> None:
+        self.name = name
+        self.aliases = aliases
+        self.size = size
+        self.logical = logical
 
 
-@dataclass(slots=True, eq=False)
 class Enum:
     """Symbols under a full name."""
 
-    name: str
-    aliases: frozenset[str]
-    symbols: tuple[str, ...]
-    default: str | None = None
+    __slots__ = __match_args__ = ("name", "aliases", "symbols", "default")
+
+    def __init__(
+        self,
+        name: str,
+        aliases: frozenset[str],
+        symbols: tuple[str, ...],
+        default: str | None = None,
+    ) -> None:
+        self.name = name
+        self.aliases = aliases
+        self.symbols = symbols
+        self.default = default
 
 
-@dataclass(slots=True, eq=False)
 class Field:
     """A field of a record; `default` is None where there is none, else a tuple of one value."""
 
-    name: str
-    aliases: tuple[str, ...]
-    schema: Node
-    default: tuple[Json] | None = None
+    __slots__ = __match_args__ = ("name", "aliases", "schema", "default")
+
+    def __init__(
+        self, name: str, aliases: tuple[str, ...], schema: Node, default: tuple[Json] | None = None
+    ) -> None:
+        self.name = name
+        self.aliases = aliases
+        self.schema = schema
+        self.default = default
 
 
-@dataclass(slots=True, eq=False)
 class Record:
     """Fields under a full name; they are filled in when the name is already known."""
 
-    name: str
-    aliases: frozenset[str]
-    fields: list[Field] = field(default_factory=list)
+    __slots__ = __match_args__ = ("name", "aliases", "fields")
+
+    def __init__(self, name: str, aliases: frozenset[str]) -> None:
+        self.name = name
+        self.aliases = aliases
+        self.fields: list[Field] = []
 
 
-@dataclass(slots=True, eq=False)
 class Array:
     """Items of one schema."""
 
-    items: Node
+    __slots__ = __match_args__ = ("items",)
+
+    def __init__(self, items: Node) -> None:
+        self.items = items
 
 
-@dataclass(slots=True, eq=False)
 class Map:
     """Values of one schema under text keys."""
 
-    values: Node
+    __slots__ = __match_args__ = ("values",)
+
+    def __init__(self, values: Node) -> None:
+        self.values = values
 
 
-@dataclass(slots=True, eq=False)
 class Union:
     """One of several branches."""
 
-    branches: tuple[Node, ...]
+    __slots__ = __match_args__ = ("branches",)
+
+    def __init__(self, branches: tuple[Node, ...]) -> None:
+        self.branches = branches
 
 
 Named: TypeAlias = Record | Enum | Fixed

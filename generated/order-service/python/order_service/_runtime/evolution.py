@@ -100,7 +100,8 @@ class _Compiler:
 
     def _read_enum(self, writer: avro.Enum, reader: avro.Enum) -> Read:
         _require_names(writer, reader)
-        members = {member.value: member for member in self._types[reader.name]}
+        cls: Any = self._types[reader.name]
+        members = {member.value: member for member in cls}
         symbols = writer.symbols
         values = [
             members[symbol if symbol in members else reader.default]
@@ -292,20 +293,20 @@ def _require_names(writer: avro.Named, reader: avro.Named) -> None:
         raise _mismatch(writer, reader)
 
 
-_NAMED: Final = avro.Record | avro.Enum | avro.Fixed
-
-
 def _is_exact(writer: avro.Node, reader: avro.Node) -> bool:
     if isinstance(writer, avro.Primitive) and isinstance(reader, avro.Primitive):
         return reader.type == writer.type
-    if isinstance(writer, _NAMED) and isinstance(reader, _NAMED):
-        is_named = reader.name == writer.name or writer.name in reader.aliases
-        return is_named and type(writer) is type(reader)
-    return type(writer) is type(reader)
+    is_same_kind = type(writer) is type(reader)
+    if isinstance(writer, avro.Record | avro.Enum | avro.Fixed) and isinstance(
+        reader, avro.Record | avro.Enum | avro.Fixed
+    ):
+        return is_same_kind and (reader.name == writer.name or writer.name in reader.aliases)
+    return is_same_kind
 
 
 def _is_alike(writer: avro.Node, reader: avro.Node) -> bool:
-    return isinstance(writer, _NAMED) and type(writer) is type(reader)
+    is_named = isinstance(writer, avro.Record | avro.Enum | avro.Fixed)
+    return is_named and type(writer) is type(reader)
 
 
 def _is_any(writer: avro.Node, reader: avro.Node) -> bool:

@@ -17,8 +17,8 @@ from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
-from .decoding import read_long
 from .encoding import MAX_PRECISION
+from .values import Duration
 
 LAST: Final = tuple(map(chr, range(128)))
 """The last byte of a number."""
@@ -167,20 +167,53 @@ def write_local_timestamp_micros(value: dt.datetime) -> str:
 
 def decimal_writer(precision: int, scale: int) -> Callable[[Decimal], str]:
     """A writer of decimals as bytes, with their length before them."""
-    precision = min(precision, MAX_PRECISION)
-    quantum = Decimal((0, (1,), -scale))
-    context = Context(prec=precision, traps=[Inexact, InvalidOperation])
-    quantize, shift = context.quantize, Context(prec=precision, Emax=MAX_EMAX).scaleb
+    unscale = _unscaler(precision, scale)
 
     def write(value: Decimal) -> str:
-        if type(value) is not Decimal:
-            raise TypeError
-        number = int(shift(quantize(value, quantum), scale))
-        size = (number if number >= 0 else ~number).bit_length() // 8 + 1
+        number = unscale(value)
+        size = number.bit_length() // 8 + 1
         data = number.to_bytes(size, "big", signed=True)
         return SHORT[size] + data.decode("latin-1")
 
     return write
+
+
+def fixed_decimal_writer(precision: int, scale: int, size: int) -> Callable[[Decimal], str]:
+    """A writer of decimals as a fixed of so many bytes."""
+    unscale = _unscaler(precision, scale)
+
+    def write(value: Decimal) -> str:
+        return unscale(value).to_bytes(size, "big", signed=True).decode("latin-1")
+
+    return write
+
+
+def _unscaler(precision: int, scale: int) -> Callable[[Decimal], int]:
+    """From a decimal to its unscaled number; it raises for one that does not fit."""
+    precision = min(precision, MAX_PRECISION)
+    quantum = Decimal((0, (1,), -scale))
+    quantize = Context(prec=precision, traps=[Inexact, InvalidOperation]).quantize
+    shift = Context(prec=precision, Emax=MAX_EMAX).scaleb
+
+    def unscale(value: Decimal) -> int:
+        if type(value) is not Decimal:
+            raise TypeError
+        return int(shift(quantize(value, quantum), scale))
+
+    return unscale
+
+
+def write_duration(value: Duration) -> str:
+    """A duration as a fixed of 12 bytes."""
+    if type(value) is not Duration:
+        raise TypeError
+    parts = (value.months, value.days, value.milliseconds)
+    if not type(parts[0]) is type(parts[1]) is type(parts[2]) is int:
+        raise TypeError
+    return _DURATION.pack(*parts).decode("latin-1")
+
+
+_DURATION: Final = struct.Struct("<III")
 
 
 def symbol_texts(enum: type[Enum]) -> Mapping[Any, str]:
@@ -206,18 +239,58 @@ def blank(model: type[Any]) -> Any:
     return type(model.__name__, (), {"__slots__": model.__slots__})
 
 
-def read_more(byte: int, data: bytes, position: int) -> tuple[int, int]:
-    """A length, a count or an index of several bytes, without its zigzag: odd means negative."""
-    number, position = read_long(data, position - 1)
-    return number << 1 ^ number >> 63, position
+# A number of several bytes is FIRST of the first byte, and SIGN of it times what the others make.
+FIRST: Final = tuple((byte & 127) >> 1 ^ -(byte & 1) for byte in range(256))
+SIGN: Final = (64, -64) * 128
+
+
+def read_long(data: bytes, position: int) -> tuple[int, int]:
+    """A long of any size that it may have."""
+    first = data[position]
+    if first < 128:
+        return ZIGZAG[first], position + 1
+    second = data[position + 1]
+    if second < 128:
+        return FIRST[first] + SIGN[first] * second, position + 2
+    third = data[position + 2]
+    if third < 128:
+        return FIRST[first] + SIGN[first] * (second + (third << 7) - 0x80), position + 3
+    fourth = data[position + 3]
+    rest = second + (third << 7) + (fourth << 14)
+    if fourth < 128:
+        return FIRST[first] + SIGN[first] * (rest - 0x4080), position + 4
+    fifth = data[position + 4]
+    rest += fifth << 21
+    if fifth < 128:
+        return FIRST[first] + SIGN[first] * (rest - 0x204080), position + 5
+    rest -= 0x10204080
+    for shift in (28, 35, 42, 49):
+        position += 1
+        byte = data[position + 4]
+        if byte < 128:
+            return FIRST[first] + SIGN[first] * (rest + (byte << shift)), position + 5
+        rest += (byte & 127) << shift
+    last = data[position + 5]
+    if last > 1:
+        raise OverflowError
+    return FIRST[first] + SIGN[first] * (rest + (last << 56)), position + 6
 
 
 def read_int(data: bytes, position: int) -> tuple[int, int]:
     """An int of several bytes."""
-    number, position = read_long(data, position)
-    if not -0x80000000 <= number <= 0x7FFFFFFF:
-        raise OverflowError
-    return number, position
+    number, end = read_long(data, position)
+    if -0x80000000 <= number <= 0x7FFFFFFF:
+        return number, end
+    raise OverflowError
+
+
+def read_more(data: bytes, position: int) -> tuple[int, int]:
+    """A count or an index of several bytes, the first of which is behind the position.
+
+    Its zigzag is left as it is: odd means negative.
+    """
+    number, position = read_long(data, position - 1)
+    return number << 1 ^ number >> 63, position
 
 
 def read_text(data: bytes, position: int) -> tuple[str, int]:
@@ -255,6 +328,11 @@ def read_uuid(raw: bytes) -> UUID:
 def read_uuid_bytes(raw: bytes) -> UUID:
     """A UUID from a fixed of 16 bytes."""
     return UUID(bytes=raw)
+
+
+def read_duration(raw: bytes) -> Duration:
+    """A duration from a fixed of 12 bytes."""
+    return Duration(*_DURATION.unpack(raw))
 
 
 # Positive numbers of six bytes: milliseconds from July 1970 to 2039. Others raise on purpose.
