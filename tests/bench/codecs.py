@@ -77,6 +77,7 @@ SERIES = record(
     sensor="string",
     points={"type": "array", "items": record("Point", at="long", value="double", quality="int")},
 )
+LONGS = record("Event", sensor="string", values={"type": "array", "items": "long"})
 SMALL = record("Event", id="string", count="int", is_last="boolean")
 OLD_ORDER = {**ORDER, "fields": [field for field in ORDER["fields"] if field["name"] != "weight"]}
 NEW_ORDER = {
@@ -154,6 +155,11 @@ class Maker:
             for _ in range(1000)
         ]
         return self.types["test.Event"](sensor="a7", points=points)
+
+    def longs(self) -> Any:
+        pick = self.random
+        values = [pick.getrandbits(pick.choice((6, 8, 12, 20, 30, 40))) for _ in range(1000)]
+        return self.types["test.Event"](sensor="a7", values=values)
 
     def small(self) -> Any:
         pick = self.random
@@ -452,6 +458,7 @@ def measure() -> Iterator[dict[str, object]]:
     yield from measure_shape("20 numbers", NUMBERS, "numbers")
     yield from measure_shape("8 texts", TEXTS, "texts")
     yield from measure_shape("1,000 points", SERIES, "series", count=3)
+    yield from measure_shape("1,000 longs", LONGS, "longs", count=3)
     yield from measure_shape("3 fields", SMALL, "small", others="avro dataclasses-avroschema")
     yield from measure_evolution()
     yield from measure_import()

@@ -23,7 +23,8 @@ from codegen.avro.schema import (
     Union,
 )
 from codegen.targets.python.names import name_attributes, snake
-from codegen.targets.python.straight_line import Module, Scope
+from codegen.targets.python.runtime.lanes import FEWEST
+from codegen.targets.python.straight_line import Module, Scope, integer_kind
 
 _LOGICAL: Mapping[str, str] = {
     "date": "read_date",
@@ -71,7 +72,7 @@ class _Decoder:
         self._module.use("blank")
         blank = self._module.constant(f"{cls}", f"blank({cls})")
         value = self._scope.name(snake(cls))
-        self._scope.line(f"{value} = {self._module.use('new')}({blank})")
+        self._scope.line(f"{value} = {blank}()")
         attributes = name_attributes(field.name for field in record.fields)
         waiting: list[tuple[str, str]] = []
         for field, attribute in zip(record.fields, attributes, strict=True):
@@ -189,12 +190,8 @@ class _Decoder:
 
     def _logical(self, logical: LogicalType, goal: str) -> None:
         if logical.name == "decimal":
-            digits = f"{logical.precision}, {logical.scale}"
-            hint = f"READ_DECIMAL_{logical.precision}_{logical.scale}"
-            self._module.use("decimal_reader")
-            read = self._module.constant(hint, f"decimal_reader({digits})")
             self._scope.line(f"e = p + {self._module.use('END')}[data[p]]")
-            self._scope.line(f"{goal} = {read}(data[p + 1 : e])")
+            self._decimal(logical, goal, "data[p + 1 : e]")
             self._scope.line("p = e")
         elif logical.name == "uuid":
             self._scope.line(f"{goal} = {self._module.use('read_uuid')}(data[p : p + 37])")
@@ -245,12 +242,18 @@ class _Decoder:
         elif schema.logical.name == "duration":
             self._scope.line(f"{goal} = {self._module.use('read_duration')}({raw})")
         else:
-            digits = f"{schema.logical.precision}, {schema.logical.scale}"
-            hint = f"READ_DECIMAL_{schema.logical.precision}_{schema.logical.scale}"
-            self._module.use("decimal_reader")
-            read = self._module.constant(hint, f"decimal_reader({digits})")
-            self._scope.line(f"{goal} = {read}({raw})")
+            self._decimal(schema.logical, goal, raw)
         self._scope.line(f"p += {schema.size}")
+
+    def _decimal(self, logical: LogicalType, goal: str, raw: str) -> None:
+        module = self._module
+        module.use("decimal_product")
+        module.use("decimal_unit")
+        product = f"decimal_product({logical.precision})"
+        product = module.constant(f"PRODUCT_{logical.precision}", product)
+        unit = module.constant(f"UNIT_{logical.scale}", f"decimal_unit({logical.scale})")
+        self._scope.line(f'n = {module.use("from_bytes")}({raw}, "big", signed=True)')
+        self._scope.line(f"{goal} = {product}(n, {unit})")
 
     def _enum(self, schema: Enum, goal: str) -> None:
         cls = self._module.classes[schema.name]
@@ -294,7 +297,14 @@ class _Decoder:
                 self._end_of_blocks()
         else:
             self._scope.line(f"{values}: list[Any] = []")
-            with self._scope.block("if n:"):
+            word = "if"
+            if integers := integer_kind(self._module.graph.resolve(items)):
+                read = self._module.use(f"read_{integers}s")
+                with self._scope.block(f"if n >= {2 * FEWEST}:"):
+                    self._scope.line(f"{values}, p = {read}(data, p, n >> 1)")
+                    self._end_of_blocks()
+                word = "elif"
+            with self._scope.block(f"{word} n:"):
                 with self._scope.block("for _ in range(n >> 1):"):
                     item = self._variable(items, "item")
                     self._scope.line(f"{values}.append({item})")

@@ -28,7 +28,8 @@ from codegen.avro.schema import (
 from codegen.targets.python.literals import string
 from codegen.targets.python.names import name_attributes, snake
 from codegen.targets.python.runtime.encoding import write_long
-from codegen.targets.python.straight_line import Module, Scope
+from codegen.targets.python.runtime.lanes import FEWEST
+from codegen.targets.python.straight_line import Module, Scope, integer_kind
 
 Pieces = list[str]
 """Expressions of texts that are written one after the other."""
@@ -270,6 +271,7 @@ class _Encoder:
         target = self._module.graph.resolve(items)
         is_plain = isinstance(target, Primitive) and target.logical is None
         code = _STRUCT.get(target.type, "") if isinstance(target, Primitive) and is_plain else ""
+        kind = integer_kind(target)
         with self._scope.block(f"if {value}:"):
             size = self._size(value)
             if code:
@@ -278,6 +280,12 @@ class _Encoder:
                 packed = f'struct.pack(f"<{{n}}{code}", *{value}).decode("latin-1")'
                 self._scope.line(f"{text} = {packed}")
                 self._scope.line(f"{text} = {size} + {text} + {_END}")
+            elif kind:
+                write = self._module.use(f"write_{kind}s")
+                with self._scope.block(f"if n < {FEWEST}:"):
+                    self._loop(text, f"[{size}]", items, value)
+                with self._scope.block("else:"):
+                    self._scope.line(f"{text} = {size} + {write}({value}) + {_END}")
             else:
                 self._loop(text, f"[{size}]", items, value)
         with self._scope.block("else:"):

@@ -195,6 +195,16 @@ def _records_in(names: Mapping[str, Named], record: Record) -> set[str]:
     return found
 
 
+def integer_kind(target: Schema) -> str:
+    """`int` or `long` for what is a plain number in Python, so that many are coded at once."""
+    match target:
+        case Primitive(type="int" | "long" as kind, logical=logical):
+            is_plain = logical is None or logical.name.endswith("-nanos")
+            return kind if is_plain else ""
+        case _:
+            return ""
+
+
 def can_be_empty(graph: SchemaGraph, schema: Schema, inside: frozenset[str] = frozenset()) -> bool:
     """Whether a value may take no bytes, so that data of no length could hold any number of it."""
     target = graph.resolve(schema)
