@@ -11,9 +11,10 @@ from ._runtime.wire import (
     END,
     SHORT,
     blank,
-    decimal_reader,
+    decimal_product,
+    decimal_unit,
     decimal_writer,
-    new,
+    from_bytes,
     read_text,
     read_timestamp_millis,
     read_uuid,
@@ -46,7 +47,8 @@ TYPES: Final[Mapping[str, type[Any]]] = {
 
 _OrderCompleted: Final = blank(OrderCompleted)
 _Customer: Final = blank(Customer)
-_READ_DECIMAL_12_2: Final = decimal_reader(12, 2)
+_PRODUCT_12: Final = decimal_product(12)
+_UNIT_2: Final = decimal_unit(2)
 _WRITE_DECIMAL_12_2: Final = decimal_writer(12, 2)
 _OrderCancelled: Final = blank(OrderCancelled)
 _CANCELLATION_CAUSE_BYTES: Final = symbol_bytes(CancellationCause)
@@ -56,11 +58,11 @@ _CANCELLATION_CAUSE_TEXTS: Final = symbol_texts(CancellationCause)
 def _decode_order_completed(data: bytes, start: int = 5, /) -> Any:
     try:
         p = start
-        order_completed = new(_OrderCompleted)
+        order_completed = _OrderCompleted()
         order_completed.order_id = read_uuid(data[p : p + 37])
         p += 37
         order_completed.completed_at, p = read_timestamp_millis(data, p)
-        customer = new(_Customer)
+        customer = _Customer()
         customer.customer_id = read_uuid(data[p : p + 37])
         p += 37
         b = data[p]
@@ -80,7 +82,8 @@ def _decode_order_completed(data: bytes, start: int = 5, /) -> Any:
         customer.__class__ = Customer
         order_completed.customer = customer
         e = p + END[data[p]]
-        order_completed.total = _READ_DECIMAL_12_2(data[p + 1 : e])
+        n = from_bytes(data[p + 1 : e], "big", signed=True)
+        order_completed.total = _PRODUCT_12(n, _UNIT_2)
         p = e
         b = data[p]
         if b < 128:
@@ -143,11 +146,11 @@ def _encode_order_completed(event: Any, header: bytes) -> bytes:
 def _decode_order_cancelled(data: bytes, start: int = 5, /) -> Any:
     try:
         p = start
-        order_cancelled = new(_OrderCancelled)
+        order_cancelled = _OrderCancelled()
         order_cancelled.order_id = read_uuid(data[p : p + 37])
         p += 37
         order_cancelled.cancelled_at, p = read_timestamp_millis(data, p)
-        customer = new(_Customer)
+        customer = _Customer()
         customer.customer_id = read_uuid(data[p : p + 37])
         p += 37
         b = data[p]

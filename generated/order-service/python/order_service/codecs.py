@@ -14,9 +14,10 @@ from ._runtime.wire import (
     SIGN,
     ZIGZAG,
     blank,
-    decimal_reader,
+    decimal_product,
+    decimal_unit,
     decimal_writer,
-    new,
+    from_bytes,
     read_date,
     read_int,
     read_more,
@@ -75,7 +76,8 @@ TYPES: Final[Mapping[str, type[Any]]] = {
 _OrderPlaced: Final = blank(OrderPlaced)
 _Customer: Final = blank(Customer)
 _OrderLine: Final = blank(OrderLine)
-_READ_DECIMAL_12_2: Final = decimal_reader(12, 2)
+_PRODUCT_12: Final = decimal_product(12)
+_UNIT_2: Final = decimal_unit(2)
 _CHANNEL_BYTES: Final = symbol_bytes(Channel)
 _CardPayment: Final = blank(CardPayment)
 _InvoicePayment: Final = blank(InvoicePayment)
@@ -94,11 +96,11 @@ _REJECTION_REASON_TEXTS: Final = symbol_texts(RejectionReason)
 def _decode_order_placed(data: bytes, start: int = 5, /) -> Any:
     try:
         p = start
-        order_placed = new(_OrderPlaced)
+        order_placed = _OrderPlaced()
         order_placed.order_id = read_uuid(data[p : p + 37])
         p += 37
         order_placed.placed_at, p = read_timestamp_millis(data, p)
-        customer = new(_Customer)
+        customer = _Customer()
         customer.customer_id = read_uuid(data[p : p + 37])
         p += 37
         b = data[p]
@@ -126,7 +128,7 @@ def _decode_order_placed(data: bytes, start: int = 5, /) -> Any:
         lines: list[Any] = []
         if n:
             for _ in range(n >> 1):
-                order_line = new(_OrderLine)
+                order_line = _OrderLine()
                 b = data[p]
                 if b < 128:
                     e = p + END[b]
@@ -144,7 +146,8 @@ def _decode_order_placed(data: bytes, start: int = 5, /) -> Any:
                 else:
                     order_line.quantity, p = read_int(data, p)
                 e = p + END[data[p]]
-                order_line.unit_price = _READ_DECIMAL_12_2(data[p + 1 : e])
+                n = from_bytes(data[p + 1 : e], "big", signed=True)
+                order_line.unit_price = _PRODUCT_12(n, _UNIT_2)
                 p = e
                 order_line.__class__ = OrderLine
                 lines.append(order_line)
@@ -153,7 +156,8 @@ def _decode_order_placed(data: bytes, start: int = 5, /) -> Any:
             p += 1
         order_placed.lines = lines
         e = p + END[data[p]]
-        order_placed.total = _READ_DECIMAL_12_2(data[p + 1 : e])
+        n = from_bytes(data[p + 1 : e], "big", signed=True)
+        order_placed.total = _PRODUCT_12(n, _UNIT_2)
         p = e
         b = data[p]
         if b < 128:
@@ -167,7 +171,7 @@ def _decode_order_placed(data: bytes, start: int = 5, /) -> Any:
         b = data[p]
         p += 1
         if b == 0:
-            card_payment = new(_CardPayment)
+            card_payment = _CardPayment()
             b = data[p]
             if b < 128:
                 e = p + END[b]
@@ -185,7 +189,7 @@ def _decode_order_placed(data: bytes, start: int = 5, /) -> Any:
             card_payment.__class__ = CardPayment
             order_placed.payment = card_payment
         elif b == 2:
-            invoice_payment = new(_InvoicePayment)
+            invoice_payment = _InvoicePayment()
             invoice_payment.due, p = read_date(data, p)
             invoice_payment.__class__ = InvoicePayment
             order_placed.payment = invoice_payment
@@ -386,11 +390,11 @@ def _encode_order_placed(event: Any, header: bytes) -> bytes:
 def _decode_order_cancelled(data: bytes, start: int = 5, /) -> Any:
     try:
         p = start
-        order_cancelled = new(_OrderCancelled)
+        order_cancelled = _OrderCancelled()
         order_cancelled.order_id = read_uuid(data[p : p + 37])
         p += 37
         order_cancelled.cancelled_at, p = read_timestamp_millis(data, p)
-        customer = new(_Customer)
+        customer = _Customer()
         customer.customer_id = read_uuid(data[p : p + 37])
         p += 37
         b = data[p]
@@ -458,11 +462,11 @@ def _encode_order_cancelled(event: Any, header: bytes) -> bytes:
 def _decode_order_completed(data: bytes, start: int = 5, /) -> Any:
     try:
         p = start
-        order_completed = new(_OrderCompleted)
+        order_completed = _OrderCompleted()
         order_completed.order_id = read_uuid(data[p : p + 37])
         p += 37
         order_completed.completed_at, p = read_timestamp_millis(data, p)
-        customer = new(_Customer)
+        customer = _Customer()
         customer.customer_id = read_uuid(data[p : p + 37])
         p += 37
         b = data[p]
@@ -482,7 +486,8 @@ def _decode_order_completed(data: bytes, start: int = 5, /) -> Any:
         customer.__class__ = Customer
         order_completed.customer = customer
         e = p + END[data[p]]
-        order_completed.total = _READ_DECIMAL_12_2(data[p + 1 : e])
+        n = from_bytes(data[p + 1 : e], "big", signed=True)
+        order_completed.total = _PRODUCT_12(n, _UNIT_2)
         p = e
         b = data[p]
         if b < 128:
@@ -545,7 +550,7 @@ def _encode_order_completed(event: Any, header: bytes) -> bytes:
 def _decode_stock_reserved(data: bytes, start: int = 5, /) -> Any:
     try:
         p = start
-        stock_reserved = new(_StockReserved)
+        stock_reserved = _StockReserved()
         stock_reserved.order_id = read_uuid(data[p : p + 37])
         p += 37
         stock_reserved.reserved_at, p = read_timestamp_millis(data, p)
@@ -558,7 +563,7 @@ def _decode_stock_reserved(data: bytes, start: int = 5, /) -> Any:
         lines: list[Any] = []
         if n:
             for _ in range(n >> 1):
-                order_line = new(_OrderLine)
+                order_line = _OrderLine()
                 b = data[p]
                 if b < 128:
                     e = p + END[b]
@@ -576,7 +581,8 @@ def _decode_stock_reserved(data: bytes, start: int = 5, /) -> Any:
                 else:
                     order_line.quantity, p = read_int(data, p)
                 e = p + END[data[p]]
-                order_line.unit_price = _READ_DECIMAL_12_2(data[p + 1 : e])
+                n = from_bytes(data[p + 1 : e], "big", signed=True)
+                order_line.unit_price = _PRODUCT_12(n, _UNIT_2)
                 p = e
                 order_line.__class__ = OrderLine
                 lines.append(order_line)
@@ -656,7 +662,7 @@ def _encode_stock_reserved(event: Any, header: bytes) -> bytes:
 def _decode_stock_rejected(data: bytes, start: int = 5, /) -> Any:
     try:
         p = start
-        stock_rejected = new(_StockRejected)
+        stock_rejected = _StockRejected()
         stock_rejected.order_id = read_uuid(data[p : p + 37])
         p += 37
         stock_rejected.rejected_at, p = read_timestamp_millis(data, p)

@@ -12,11 +12,12 @@ import datetime as dt
 import struct
 from binascii import a2b_hex
 from collections.abc import Callable, Mapping
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, Inexact, InvalidOperation
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, Rounded
 from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
+from . import lanes
 from .encoding import MAX_PRECISION
 from .values import Duration
 
@@ -26,6 +27,8 @@ LAST: Final = tuple(map(chr, range(128)))
 MORE: Final = tuple(map(chr, range(128, 256)))
 """A byte of a number that goes on."""
 
+_BYTES: Final = LAST + MORE
+
 _SHORT = [LAST[2 * number] for number in range(64)]
 _SHORT += [MORE[2 * number & 127] + LAST[number >> 6] for number in range(64, 1024)]
 _SHORT += [MORE[~(2 * number) & 127] + LAST[~(2 * number) >> 7] for number in range(-1024, -64)]
@@ -34,43 +37,55 @@ _SHORT += [LAST[~(2 * number)] for number in range(-64, 0)]
 SHORT: Final = tuple(_SHORT)
 """The numbers from -1024 to 1023, each at its index: Python counts negative ones from behind."""
 
-_INT_END: Final = 1 << 32
-_LONG_END: Final = 1 << 64
-
 
 def write_int(value: int) -> str:
-    """An int, of any size that it may have."""
-    zigzag = value << 1 ^ value >> 63
-    if zigzag >= _INT_END or type(value) is not int:
+    """An int of any size that it may have."""
+    if type(value) is not int or not -0x80000000 <= value <= 0x7FFFFFFF:
         raise OverflowError
-    return _write_zigzag(zigzag)
+    return _write_zigzag(value + value if value >= 0 else ~(value + value))
 
 
 def write_long(value: int) -> str:
-    """A long, of any size that it may have."""
-    zigzag = value << 1 ^ value >> 63
-    if zigzag >= _LONG_END or type(value) is not int:
+    """A long of any size that it may have."""
+    if type(value) is not int:
+        raise TypeError
+    # The first lines of `_write_zigzag` once more: a call takes as long as what it does.
+    zigzag = value + value if value >= 0 else ~(value + value)
+    if 0x4000 <= zigzag < 0x200000:
+        return f"{MORE[zigzag & 127]}{MORE[zigzag >> 7 & 127]}{LAST[zigzag >> 14]}"
+    if zigzag >> 64:
         raise OverflowError
     return _write_zigzag(zigzag)
 
 
+def write_ints(values: list[int]) -> str:
+    """The ints of an array, without their count."""
+    return lanes.write(values, write_int, is_int=True)
+
+
+def write_longs(values: list[int]) -> str:
+    """The longs of an array, without their count."""
+    return lanes.write(values, write_long, is_int=False)
+
+
 def _write_zigzag(value: int) -> str:
+    if value < 0x200000:
+        if value < 128:
+            return LAST[value]
+        if value < 0x4000:
+            return MORE[value & 127] + LAST[value >> 7]
+        return f"{MORE[value & 127]}{MORE[value >> 7 & 127]}{LAST[value >> 14]}"
+    # Parts of a number are faster than all of it.
     low = value & 0x1FFFFF
     high = value >> 21
-    if high:
-        start = f"{MORE[low & 127]}{MORE[low >> 7 & 127]}{MORE[low >> 14]}"
-        if high < 128:
-            return start + LAST[high]
-        if high < 0x4000:
-            return f"{start}{MORE[high & 127]}{LAST[high >> 7]}"
-        if high < 0x200000:
-            return f"{start}{MORE[high & 127]}{MORE[high >> 7 & 127]}{LAST[high >> 14]}"
-        return start + _write_zigzag(high)
-    if low < 128:
-        return LAST[low]
-    if low < 0x4000:
-        return MORE[low & 127] + LAST[low >> 7]
-    return f"{MORE[low & 127]}{MORE[low >> 7 & 127]}{LAST[low >> 14]}"
+    start = f"{MORE[low & 127]}{MORE[low >> 7 & 127]}{MORE[low >> 14]}"
+    if high < 128:
+        return start + LAST[high]
+    if high < 0x4000:
+        return f"{start}{MORE[high & 127]}{LAST[high >> 7]}"
+    if high < 0x200000:
+        return f"{start}{MORE[high & 127]}{MORE[high >> 7 & 127]}{LAST[high >> 14]}"
+    return start + _write_zigzag(high)
 
 
 def write_text(value: str) -> tuple[str, str]:
@@ -113,12 +128,26 @@ _LOCAL_EPOCH: Final = dt.datetime(1970, 1, 1)
 _EPOCH_DAY: Final = _EPOCH.toordinal()
 
 
+class _DateTexts(dict[dt.date, str]):
+    """How the dates that came lately are written: there are few of them, and often the same."""
+
+    def __missing__(self, value: dt.date) -> str:
+        if type(value) is not dt.date:
+            raise TypeError
+        if len(self) >= _CACHED:
+            self.clear()
+        days = value.toordinal() - _EPOCH_DAY
+        text = self[value] = _write_zigzag(days << 1 ^ days >> 63)
+        return text
+
+
+_CACHED: Final = 10_000
+_date_texts: Final = _DateTexts()
+
+
 def write_date(value: dt.date) -> str:
     """A date: its days since 1970."""
-    if type(value) is not dt.date:
-        raise TypeError
-    days = value.toordinal() - _EPOCH_DAY
-    return _write_zigzag(days << 1 ^ days >> 63)
+    return _date_texts[value]
 
 
 def write_time_millis(value: dt.time) -> str:
@@ -140,7 +169,15 @@ def write_time_micros(value: dt.time) -> str:
 def write_timestamp_millis(value: dt.datetime) -> str:
     """A moment: its milliseconds since 1970. Without a time zone it raises."""
     since = value - _EPOCH
-    number = (since.days * 86400 + since.seconds) * 1000 + since.microseconds // 1000
+    number = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
+    if 0x4_0000_0000 <= number < 0x200_0000_0000:
+        # Six bytes, from July 1970 to 2039; parts of a number are faster than all of it.
+        low = number & 0xFFFFF
+        high = number >> 20
+        return (
+            f"{MORE[low << 1 & 127]}{MORE[low >> 6 & 127]}{MORE[low >> 13]}"
+            f"{MORE[high & 127]}{MORE[high >> 7 & 127]}{LAST[high >> 14]}"
+        )
     return _write_zigzag(number << 1 ^ number >> 63)
 
 
@@ -171,6 +208,12 @@ def decimal_writer(precision: int, scale: int) -> Callable[[Decimal], str]:
 
     def write(value: Decimal) -> str:
         number = unscale(value)
+        if 0 <= number < 0x800000:
+            if number < 0x80:
+                return f"\x02{_BYTES[number]}"
+            if number < 0x8000:
+                return f"\x04{_BYTES[number >> 8]}{_BYTES[number & 255]}"
+            return f"\x06{_BYTES[number >> 16]}{_BYTES[number >> 8 & 255]}{_BYTES[number & 255]}"
         size = number.bit_length() // 8 + 1
         data = number.to_bytes(size, "big", signed=True)
         return SHORT[size] + data.decode("latin-1")
@@ -188,17 +231,38 @@ def fixed_decimal_writer(precision: int, scale: int, size: int) -> Callable[[Dec
     return write
 
 
+class _Factors(dict[int, int]):
+    """How often each denominator goes into a power of ten; it raises for one that does not."""
+
+    def __init__(self, unit: int) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def __missing__(self, denominator: int) -> int:
+        factor, rest = divmod(self._unit, denominator)
+        if rest:
+            raise ValueError
+        if len(self) < _CACHED:
+            self[denominator] = factor
+        return factor
+
+
 def _unscaler(precision: int, scale: int) -> Callable[[Decimal], int]:
     """From a decimal to its unscaled number; it raises for one that does not fit."""
     precision = min(precision, MAX_PRECISION)
-    quantum = Decimal((0, (1,), -scale))
-    quantize = Context(prec=precision, traps=[Inexact, InvalidOperation]).quantize
-    shift = Context(prec=precision, Emax=MAX_EMAX).scaleb
+    limit = 10**precision
+    factors = _Factors(10**scale)
+    adjust, split = Decimal.adjusted, Decimal.as_integer_ratio
 
     def unscale(value: Decimal) -> int:
-        if type(value) is not Decimal:
-            raise TypeError
-        return int(shift(quantize(value, quantum), scale))
+        # The exponent first: a ratio of 1E+999999999 would take all memory.
+        if not -scale <= adjust(value) < precision:
+            raise OverflowError
+        numerator, denominator = split(value)
+        number = numerator * factors[denominator]
+        if -limit < number < limit:
+            return number
+        raise OverflowError
 
     return unscale
 
@@ -231,17 +295,34 @@ ZIGZAG: Final = tuple(byte >> 1 ^ -(byte & 1) for byte in range(128))
 BOOLEANS: Final = (False, True)
 """What the bytes 0 and 1 are."""
 
-new: Final = object.__new__
+_new: Final = object.__new__
 
 
 def blank(model: type[Any]) -> Any:
-    """A class whose objects can become the model's, which lets nobody set its attributes."""
-    return type(model.__name__, (), {"__slots__": model.__slots__})
+    """A class whose objects can become the model's, which lets nobody set its attributes.
+
+    As a subclass without slots of its own it is laid out like the model, which is quickly seen.
+    """
+    members = {
+        "__slots__": (),
+        "__init__": object.__init__,
+        "__setattr__": object.__setattr__,
+        "__delattr__": object.__delattr__,
+    }
+    return type(model.__name__, (model,), members)
 
 
-# A number of several bytes is FIRST of the first byte, and SIGN of it times what the others make.
+# A number of two bytes is FIRST of the first byte, and SIGN of it times the second.
 FIRST: Final = tuple((byte & 127) >> 1 ^ -(byte & 1) for byte in range(256))
 SIGN: Final = (64, -64) * 128
+
+# What each byte of a number of several adds to it, its sign left out.
+_LOW: Final = tuple((byte & 127) >> 1 for byte in range(256))
+_SECOND: Final = tuple((byte & 127) << 6 for byte in range(256))
+_THIRD: Final = tuple((byte & 127) << 13 for byte in range(256))
+_FOURTH: Final = tuple((byte & 127) << 20 for byte in range(256))
+_FIFTH: Final = tuple((byte & 127) << 27 for byte in range(256))
+_SIXTH: Final = tuple((byte & 127) << 34 for byte in range(256))
 
 
 def read_long(data: bytes, position: int) -> tuple[int, int]:
@@ -253,27 +334,32 @@ def read_long(data: bytes, position: int) -> tuple[int, int]:
     if second < 128:
         return FIRST[first] + SIGN[first] * second, position + 2
     third = data[position + 2]
+    number = _LOW[first] + _SECOND[second] + _THIRD[third]
     if third < 128:
-        return FIRST[first] + SIGN[first] * (second + (third << 7) - 0x80), position + 3
+        return (~number if first & 1 else number), position + 3
     fourth = data[position + 3]
-    rest = second + (third << 7) + (fourth << 14)
+    number += _FOURTH[fourth]
     if fourth < 128:
-        return FIRST[first] + SIGN[first] * (rest - 0x4080), position + 4
+        return (~number if first & 1 else number), position + 4
     fifth = data[position + 4]
-    rest += fifth << 21
     if fifth < 128:
-        return FIRST[first] + SIGN[first] * (rest - 0x204080), position + 5
-    rest -= 0x10204080
-    for shift in (28, 35, 42, 49):
+        number += _FIFTH[fifth]
+        return (~number if first & 1 else number), position + 5
+    sixth = data[position + 5]
+    number += _FIFTH[fifth] + _SIXTH[sixth]
+    if sixth < 128:
+        return (~number if first & 1 else number), position + 6
+    for shift in (41, 48, 55):
+        byte = data[position + 6]
         position += 1
-        byte = data[position + 4]
+        number += (byte & 127) << shift
         if byte < 128:
-            return FIRST[first] + SIGN[first] * (rest + (byte << shift)), position + 5
-        rest += (byte & 127) << shift
-    last = data[position + 5]
+            return (~number if first & 1 else number), position + 6
+    last = data[position + 6]
     if last > 1:
         raise OverflowError
-    return FIRST[first] + SIGN[first] * (rest + (last << 56)), position + 6
+    number += last << 62
+    return (~number if first & 1 else number), position + 7
 
 
 def read_int(data: bytes, position: int) -> tuple[int, int]:
@@ -282,6 +368,16 @@ def read_int(data: bytes, position: int) -> tuple[int, int]:
     if -0x80000000 <= number <= 0x7FFFFFFF:
         return number, end
     raise OverflowError
+
+
+def read_ints(data: bytes, position: int, count: int) -> tuple[list[int], int]:
+    """So many ints of an array."""
+    return lanes.read(data, position, count, read_int, is_int=True)
+
+
+def read_longs(data: bytes, position: int, count: int) -> tuple[list[int], int]:
+    """So many longs of an array."""
+    return lanes.read(data, position, count, read_long, is_int=False)
 
 
 def read_more(data: bytes, position: int) -> tuple[int, int]:
@@ -295,23 +391,33 @@ def read_more(data: bytes, position: int) -> tuple[int, int]:
 
 def read_text(data: bytes, position: int) -> tuple[str, int]:
     """A string of over 63 bytes."""
-    raw, position = read_bytes(data, position)
-    return raw.decode(), position
+    start, end = _find_end(data, position)
+    return data[start:end].decode(), end
 
 
 def read_bytes(data: bytes, position: int) -> tuple[bytes, int]:
     """Bytes, over 63 of them."""
+    start, end = _find_end(data, position)
+    return data[start:end], end
+
+
+def _find_end(data: bytes, position: int) -> tuple[int, int]:
+    """Where the bytes after a length of several bytes begin and end."""
+    first = data[position]
+    second = data[position + 1]
+    if second < 128 and first % 2 == 0:
+        start = position + 2
+        return start, start + _LOW[first] + _SECOND[second]
     size, start = read_long(data, position)
     if size < 0:
         raise ValueError
-    end = start + size
-    return data[start:end], end
+    return start, start + size
 
 
 _set_int: Final = UUID.__dict__["int"].__set__
 _set_safety: Final = UUID.__dict__["is_safe"].__set__
 _SAFETY: Final = UUID(int=0).is_safe
-_from_bytes: Final = int.from_bytes
+from_bytes: Final = int.from_bytes
 
 
 def read_uuid(raw: bytes) -> UUID:
@@ -319,8 +425,8 @@ def read_uuid(raw: bytes) -> UUID:
     digits = raw.replace(b"-", b"")
     if len(digits) != 33 or digits[0] != 72 or len(raw) != 37:
         raise ValueError
-    value = new(UUID)
-    _set_int(value, _from_bytes(a2b_hex(digits[1:]), "big"))
+    value = _new(UUID)
+    _set_int(value, from_bytes(a2b_hex(digits[1:]), "big"))
     _set_safety(value, _SAFETY)
     return value
 
@@ -386,10 +492,23 @@ def read_local_timestamp_micros(data: bytes, position: int) -> tuple[dt.datetime
     return _LOCAL_EPOCH + dt.timedelta(0, 0, number), position
 
 
+class _Dates(dict[int, dt.date]):
+    """The dates that were read lately: there are few of them, and often the same."""
+
+    def __missing__(self, number: int) -> dt.date:
+        if len(self) >= _CACHED:
+            self.clear()
+        value = self[number] = dt.date.fromordinal(number + _EPOCH_DAY)
+        return value
+
+
+_dates: Final = _Dates()
+
+
 def read_date(data: bytes, position: int) -> tuple[dt.date, int]:
     """A date."""
     number, position = read_long(data, position)
-    return dt.date.fromordinal(number + _EPOCH_DAY), position
+    return _dates[number], position
 
 
 def read_time_millis(data: bytes, position: int) -> tuple[dt.time, int]:
@@ -408,20 +527,15 @@ def read_time_micros(data: bytes, position: int) -> tuple[dt.time, int]:
     return dt.time(minutes // 60, minutes % 60, second, microsecond), position
 
 
-def decimal_reader(precision: int, scale: int) -> Callable[[bytes], Decimal]:
-    """A reader of decimals from their bytes."""
+def decimal_product(precision: int) -> Callable[[int, Decimal], Decimal]:
+    """The product of an unscaled number and its unit; it raises for more digits than these."""
     precision = min(precision, MAX_PRECISION)
-    quantum = Decimal((0, (1,), -scale))
-    limit = 10**precision
-    multiply = Context(prec=precision, Emin=MIN_EMIN, Emax=MAX_EMAX).multiply
+    return Context(prec=precision, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[Rounded]).multiply
 
-    def read(raw: bytes) -> Decimal:
-        number = _from_bytes(raw, "big", signed=True)
-        if -limit < number < limit:
-            return multiply(number, quantum)
-        raise OverflowError
 
-    return read
+def decimal_unit(scale: int) -> Decimal:
+    """What a decimal with so many digits behind the point is a multiple of."""
+    return Decimal((0, (1,), -scale))
 
 
 def symbol_bytes(enum: type[Enum]) -> Mapping[int, Any]:
