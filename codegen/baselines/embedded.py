@@ -42,7 +42,9 @@ class EmbeddedTransport:
     def _open(self, for_change: bool) -> Store:
         """The store; an empty one in memory as long as there is no file and none is needed."""
         with self._lock:
-            in_memory = not for_change and not self._file.exists()
+            # A file in place of the folder is no empty registry: opening it says so.
+            is_absent = not self._file.exists() and not self._file.parent.is_file()
+            in_memory = not for_change and is_absent
             if self._store is None or (self._is_in_memory and not in_memory):
                 self._store = Store(":memory:" if in_memory else self._file)
                 self._is_in_memory = in_memory

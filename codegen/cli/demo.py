@@ -35,6 +35,7 @@ def command(orders: int, bootstrap: str | None, registry: str | None, keep: Path
       kontrakt demo --bootstrap localhost:9092 --registry http://localhost:8081
     """
     import shutil  # noqa: PLC0415
+    import signal  # noqa: PLC0415
     import tempfile  # noqa: PLC0415
     from contextlib import ExitStack  # noqa: PLC0415
 
@@ -42,6 +43,9 @@ def command(orders: int, bootstrap: str | None, registry: str | None, keep: Path
     from codegen.retail import example_files, write_files  # noqa: PLC0415
     from codegen.retail.demo import Demo, embedded_registry, mock_cluster  # noqa: PLC0415
 
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # As Ctrl-C does, so that nothing that was started here outlives a closed terminal.
+        signal.signal(number, signal.default_int_handler)
     with ExitStack() as stack:
         if keep is None:
             folder = Path(tempfile.mkdtemp(prefix="kontrakt-demo-"))

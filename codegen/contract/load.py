@@ -7,7 +7,9 @@ is built on one never has to ask whether a name exists.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from difflib import get_close_matches
@@ -38,7 +40,7 @@ from codegen.contract.model import (
 )
 from codegen.contract.subjects import derive_subjects
 from codegen.diagnostics import CouldNotCheck, Findings, Location, rule
-from codegen.source import Document, Json, Place, SourceError, read_json, read_yaml
+from codegen.source import Document, Json, Place, Problem, SourceError, read_json, read_yaml
 
 MANIFEST = "schemas/contracts.yaml"
 """Where the manifest lies under the root of a contract repository."""
@@ -57,6 +59,12 @@ NO_TYPE = rule(
     "contract/file-without-type",
     "A schema file does not define a named type.",
     "Files refer to each other's types by name, so each file defines one record, enum or fixed.",
+)
+NO_RECORD = rule(
+    "contract/event-without-record",
+    "An event is not a record.",
+    "A record can grow: new fields with defaults are what evolution is made of. An event that is "
+    "an enum or a fixed can never say more than it does today, and stubs have no class for it.",
 )
 UNKNOWN_NAME = rule(
     "contract/unknown-name",
@@ -134,10 +142,28 @@ def read_document(name: str, data: bytes, findings: Findings) -> Document | None
     except SourceError as error:
         findings.add_source_error(SYNTAX, error)
         return None
+    if problem := _find_half_character(text, document.value):
+        findings.add_source_error(SYNTAX, SourceError(document, (problem,)))
+        return None
     if text.startswith("\ufeff"):
         message = "the file begins with a byte order mark"
         findings.add(BYTE_ORDER_MARK, Place(document), message, hint="save it without one")
     return document
+
+
+def _find_half_character(text: str, value: Json) -> Problem | None:
+    """The first escape that stands for half a character (RFC 8259, section 8.2); None if none."""
+    escapes = list(re.finditer(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}", text))
+    if not escapes:
+        return None
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        first = escapes[0]
+        message = "half of a character stands here: a surrogate without its other half"
+        hint = "write the whole character, or both escapes"
+        return Problem(message, first.start(), first.end(), hint)
+    return None
 
 
 def _schema_files(root: FilePath, findings: Findings) -> Iterator[FilePath]:
@@ -156,6 +182,11 @@ def _schema_files(root: FilePath, findings: Findings) -> Iterator[FilePath]:
 def _read(root: FilePath, path: FilePath, findings: Findings) -> Document | None:
     name = path.relative_to(root).as_posix()
     try:
+        # A link to itself, a pipe that nobody writes to: neither is ever read to its end.
+        if not path.is_file() and (path.is_symlink() or path.exists()):
+            message = "this is no regular file"
+            findings.add(SYNTAX, Location(name), message, hint="put the file itself here")
+            return None
         if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
             message = "a symbolic link that leads out of the repository"
             findings.add(SYNTAX, Location(name), message, hint="put the file itself here")
@@ -280,6 +311,15 @@ class _Loader:
             for index, event in enumerate(names)
             if (root := self._type(event, place.at("events", index))) is not None
         )
+
+        for event in events:
+            if not isinstance(event.schema.root, Record):
+                self._findings.add(
+                    NO_RECORD,
+                    event.origin,
+                    f"{event.name} is no record",
+                    hint="let the event be a record that holds this type",
+                )
 
         def setting(key: str, otherwise: Json) -> Json:
             return value.get(key, self._defaults.get(key, otherwise))

@@ -6,6 +6,8 @@ fakes of both for its tests, and a copy of the runtime that they stand on.
 
 from __future__ import annotations
 
+import keyword
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -54,6 +56,11 @@ class PythonTarget:
         default that no Python value stands for.
         """
         package = str(options.get("package") or service.name.replace("-", "_"))
+        if keyword.iskeyword(package) or package in sys.stdlib_module_names:
+            raise KontraktError(
+                f"the package of {service.name} cannot be named {package}: Python has that name",
+                f"name another one in the manifest, for example package: {package}_service",
+            )
         pages = _pages(service, contract, package)
         written = [GeneratedFile(page.path, _render(page)) for page in pages]
         written.append(GeneratedFile(f"{package}/py.typed", ""))

@@ -16,7 +16,7 @@ from codegen.diagnostics import KontraktError
 from codegen.targets.python.decoders import write_decoder
 from codegen.targets.python.encoders import write_encoder
 from codegen.targets.python.literals import long_string, string
-from codegen.targets.python.names import name_attributes, snake, unique
+from codegen.targets.python.names import RESERVED_CLASSES, name_attributes, snake, unique
 from codegen.targets.python.service_view import import_order
 from codegen.targets.python.straight_line import Module, has_weightless_items
 from codegen.targets.python.types import annotation
@@ -38,6 +38,8 @@ def name_events(service: Service, classes: Mapping[str, str]) -> tuple[NamedEven
     for event in events:
         is_alone = sum(other.name == event.name for other in events) == 1
         stem = snake(classes[event.name]).upper()
+        if stem in RESERVED_CLASSES or stem in classes.values():
+            stem += "_EVENT"
         if not is_alone:
             stem += "_ON_" + "".join(one if one.isalnum() else "_" for one in event.topic).upper()
         named.append(NamedEvent(event, unique(stem, taken)))

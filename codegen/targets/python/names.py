@@ -53,7 +53,10 @@ RESERVED_MEMBERS = frozenset((*keyword.kwlist, "mro", "name", "value"))
 
 
 def name_classes(full_names: Iterable[str]) -> Mapping[str, str]:
-    """The class of each named type; it depends on nothing but the set of names."""
+    """The class of each named type; it depends on nothing but the set of names.
+
+    Two classes differ even as names of functions: `OrderPlaced` and `Order_Placed` do not.
+    """
     by_simple: dict[str, list[str]] = {}
     for full_name in sorted(full_names):
         by_simple.setdefault(split_name(full_name)[1], []).append(full_name)
@@ -61,14 +64,18 @@ def name_classes(full_names: Iterable[str]) -> Mapping[str, str]:
     taken: set[str] = set()
     rest: list[str] = []
     for simple, group in by_simple.items():
-        plain = _bare(simple)
-        if len(group) == 1 and plain == simple and plain not in RESERVED_CLASSES:
-            names[group[0]] = plain
-            taken.add(plain)
+        is_plain = _bare(simple) == simple and simple not in RESERVED_CLASSES
+        if len(group) == 1 and is_plain and snake(simple) not in taken:
+            names[group[0]] = simple
+            taken.add(snake(simple))
         else:
             rest += group
     for full_name in rest:
-        names[full_name] = _free(_qualified(full_name, by_simple), taken)
+        name = _qualified(full_name, by_simple)
+        while snake(name) in taken:
+            name += "_"
+        taken.add(snake(name))
+        names[full_name] = name
     return names
 
 
