@@ -16,7 +16,7 @@ from codegen.baselines import Archive, Baseline
 from codegen.baselines.registry import RegistryBaseline, RegistryClient
 from codegen.compatibility import SCOPES, Direction, Judge, Verdict
 from codegen.contract.model import Contract, History, Level, Subject
-from codegen.diagnostics import Findings, Severity, rule
+from codegen.diagnostics import Findings, Location, Severity, rule
 from codegen.difference import EventDifference, State, compare_contracts
 from codegen.impact import Impact, judge_impact
 from codegen.lock import Lock
@@ -32,6 +32,13 @@ REGISTRY_DIFFERS = rule(
     "The registry judges a schema otherwise than this check.",
     "The registry has the last word when a schema is registered, and consumers have it when they "
     "read. Where the two differ somebody will be surprised.",
+)
+NO_PAST = rule(
+    "compat/no-past",
+    "The baseline holds nothing of this contract, so nothing was compared.",
+    "That is right before the first registration. Later it means that the past was looked for in "
+    "the wrong place, most often because the address of the registry is not set.",
+    severity=Severity.WARNING,
 )
 REGISTRY_SILENT = rule(
     "compat/registry-silent",
@@ -105,6 +112,14 @@ def _judge_all(
         judged.append((subject, judge.judge(subject.schema, history, subject.level)))
         if isinstance(baseline, RegistryBaseline):
             _compare_levels(subject, history, findings)
+    if not judged and contract.subjects:
+        findings.add(
+            NO_PAST,
+            Location(contract.manifest.name),
+            f"nothing was compared: {baseline.name} holds none of the {len(new)} subjects",
+            hint="publish them with kontrakt register --apply, or name another past, for example "
+            "--against git:main",
+        )
     report_breaks(judged, findings)
     report_hazards(((subject, histories[subject.name]) for subject in changed), findings)
     events = {event.subject for event in contract.events}

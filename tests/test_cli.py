@@ -93,8 +93,37 @@ def test_a_folder_that_is_no_repository_cannot_be_checked(
 def test_a_new_contract_has_no_past_and_says_so(kontrakt: Kontrakt) -> None:
     done = kontrakt("check")
     assert done.returncode == 0
+    assert "warning compat/no-past: nothing was compared: embedded registry" in done.stdout
     assert "7 new, with no past to break with" in done.stdout
     assert "embedded registry" in done.stdout
+
+
+def test_a_registry_that_cannot_be_opened_is_no_empty_one(kontrakt: Kontrakt, shop: Path) -> None:
+    (shop / ".kontrakt").write_text("a file where the folder should be")
+    for command in (["check"], ["pull"], ["register", "--apply"]):
+        done = kontrakt(*command)
+        assert (done.returncode, done.stdout) == (3, ""), command
+
+
+@pytest.mark.parametrize("kind", ["loop", "pipe", "half"])
+def test_files_that_cannot_be_read_to_their_end_are_findings(
+    kontrakt: Kontrakt, shop: Path, kind: str
+) -> None:
+    path = shop / "schemas/retail/orders/OrderLine.avsc"
+    text = path.read_text()
+    path.unlink()
+    match kind:
+        case "loop":
+            path.symlink_to(path.name)
+        case "pipe":
+            os.mkfifo(path)
+        case _:
+            path.write_text(text.replace("One article", "\\ud800 article"))
+    for command in ("check", "generate", "register"):
+        done = kontrakt(command)
+        assert done.returncode == 1
+        assert "schemas/retail/orders/OrderLine.avsc" in done.stdout
+        assert "syntax/unreadable" in done.stdout
 
 
 def test_register_shows_the_plan_applies_it_and_can_be_repeated(kontrakt: Kontrakt) -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codegen.diagnostics import KontraktError
+from codegen.diagnostics import CouldNotCheck, KontraktError
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -81,11 +81,11 @@ class Demo:
 
     def run(self) -> Result:
         """Run it all. Raises KontraktError when a part of it does not start or does not end."""
+        self._make_topics()
         self._step("Register", "what was reviewed goes to the registry first")
         self._kontrakt("register", "--apply")
         self._step("Generate", "typed producers and consumers for each service")
         self._kontrakt("generate")
-        self._make_topics()
         self._step("Run", f"three services, {self.orders} orders; some messages come twice,")
         self.say(f"{'':<12}and a stranger sends two that nobody can read")
         with self._services() as running:
@@ -143,14 +143,14 @@ class Demo:
         from confluent_kafka.admin import AdminClient  # noqa: PLC0415
         from confluent_kafka.cimpl import NewTopic  # noqa: PLC0415
 
-        client = AdminClient({"bootstrap.servers": self.bootstrap})
+        client = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
         try:
             present = client.list_topics(timeout=15).topics
             wanted = [NewTopic(name, 6, -1) for name in names if name not in present]
             for made in client.create_topics(wanted).values() if wanted else ():
                 made.result()
         except KafkaException as error:
-            raise KontraktError(
+            raise CouldNotCheck(
                 f"Kafka at {self.bootstrap} cannot be used: {error.args[0].str()}",
                 "see that it runs there, and give its address with --bootstrap HOST:PORT",
             ) from None
