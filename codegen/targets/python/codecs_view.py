@@ -16,8 +16,8 @@ from codegen.diagnostics import KontraktError
 from codegen.targets.python.decoders import write_decoder
 from codegen.targets.python.encoders import write_encoder
 from codegen.targets.python.literals import long_string, string
-from codegen.targets.python.names import RESERVED_CLASSES, name_attributes, snake, unique
-from codegen.targets.python.service_view import import_order
+from codegen.targets.python.names import RESERVED_CLASSES, name_attributes, unique
+from codegen.targets.python.service_view import import_order, snake
 from codegen.targets.python.straight_line import Module, has_weightless_items
 from codegen.targets.python.types import annotation
 

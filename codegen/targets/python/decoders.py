@@ -22,8 +22,9 @@ from codegen.avro.schema import (
     Schema,
     Union,
 )
-from codegen.targets.python.names import name_attributes, snake
+from codegen.targets.python.names import name_attributes
 from codegen.targets.python.runtime.lanes import FEWEST
+from codegen.targets.python.service_view import snake
 from codegen.targets.python.straight_line import Module, Scope, integer_kind
 
 _LOGICAL: Mapping[str, str] = {

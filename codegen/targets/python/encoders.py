@@ -26,9 +26,10 @@ from codegen.avro.schema import (
     Union,
 )
 from codegen.targets.python.literals import string
-from codegen.targets.python.names import name_attributes, snake
+from codegen.targets.python.names import name_attributes
 from codegen.targets.python.runtime.encoding import write_long
 from codegen.targets.python.runtime.lanes import FEWEST
+from codegen.targets.python.service_view import snake
 from codegen.targets.python.straight_line import Module, Scope, integer_kind
 
 Pieces = list[str]

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from codegen.avro.schema import Enum, Field, Named, Record, SchemaGraph, Union
 from codegen.targets.python.literals import LINE_LENGTH, docstring, string
-from codegen.targets.python.names import name_attributes, name_members, snake, unique
+from codegen.targets.python.names import name_attributes, name_members, unique
+from codegen.targets.python.service_view import snake
 from codegen.targets.python.types import Defaults, annotation, union_types
 
 ALIAS_FROM = 60

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import builtins
 import keyword
-import re
 from collections.abc import Iterable, Mapping
 
 from codegen.avro.schema import split_name
 from codegen.targets.python.runtime import wire
-from codegen.targets.python.service_view import RESERVED_NAMES
+from codegen.targets.python.service_view import RESERVED_NAMES, snake
 
 _ANNOTATIONS = frozenset(
     ("Decimal", "Duration", "Symbol", "TypeAlias", "UUID", "Union", "dataclass", "dt", "field")
@@ -87,12 +86,6 @@ def name_attributes(field_names: Iterable[str]) -> tuple[str, ...]:
 def name_members(symbols: Iterable[str]) -> tuple[str, ...]:
     """The member of each symbol of one enum, in order."""
     return _name_all(symbols, RESERVED_MEMBERS)
-
-
-def snake(name: str) -> str:
-    """The name of a class as that of a function: `OrderPlaced` is `order_placed`."""
-    words = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)
-    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", words).lower()
 
 
 def unique(wanted: str, taken: set[str]) -> str:

@@ -198,7 +198,7 @@ def _event_view(event: Event, contract: Contract, names: Names) -> Mapping[str, 
     return {
         "class": names.classes[event.name],
         "constant": constant,
-        "handler": f"on_{_snake(names.classes[event.name])}",
+        "handler": f"on_{snake(names.classes[event.name])}",
         "name": event.name,
         "topic": event.topic,
         "key": _key_text(contract.topic(event.topic)),
@@ -216,7 +216,7 @@ def _key_text(topic: Topic) -> str:
             return "none"
 
 
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
     """The name of a class as the name of a function: `OrderPlaced` is `order_placed`."""
     words = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)
     return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", words).lower()

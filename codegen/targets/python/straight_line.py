@@ -24,8 +24,9 @@ from codegen.avro.schema import (
     children,
 )
 from codegen.targets.python.literals import LINE_LENGTH
-from codegen.targets.python.names import snake, unique
+from codegen.targets.python.names import unique
 from codegen.targets.python.runtime import wire
+from codegen.targets.python.service_view import snake
 
 MAX_INLINED = 50
 """A record that needs more code than this many values has a function of its own."""
