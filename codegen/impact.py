@@ -159,6 +159,8 @@ def describe_services(one: Impact) -> tuple[str, ...]:
     for consumer in one.consumers:
         origin = "generated from" if consumer.is_pinned else "assumed to read"
         word = "cannot read" if consumer.obstacles else "reads"
+        if one.rollout is Rollout.UNKNOWN and not consumer.obstacles:
+            word = "nobody knows whether it reads"
         reason = f" ({consumer.obstacles[0]})" if consumer.obstacles else ""
         text = f"{origin} {consumer.version}: {word} {one.after}{reason}"
         lines.append(f"{consumer.service:<{width}}   {text}")

@@ -28,8 +28,8 @@ def command(root: Path | None, against: str | None, format_name: str) -> None:
 
     from codegen.baselines import open_baseline  # noqa: PLC0415
     from codegen.cli._repository import open_repository, show  # noqa: PLC0415
-    from codegen.diagnostics import Findings, make_report  # noqa: PLC0415
-    from codegen.impact import describe_services, plan  # noqa: PLC0415
+    from codegen.diagnostics import CouldNotCheck, Findings, make_report  # noqa: PLC0415
+    from codegen.impact import Rollout, describe_services, plan  # noqa: PLC0415
     from codegen.lock import LOCK_NAME, read_lock  # noqa: PLC0415
     from codegen.review import review  # noqa: PLC0415
 
@@ -51,3 +51,8 @@ def command(root: Path | None, against: str | None, format_name: str) -> None:
     summary = f"{changed} of {len(contract.events)} events changed, against {baseline.name}"
     checked = (subject.name for subject in contract.subjects)
     show(make_report((), checked, summary, sections), format_name)
+    if any(one.rollout is Rollout.UNKNOWN for one in outcome.impacts):
+        raise CouldNotCheck(
+            "the impact of a change is unknown: a version of its history cannot be compared",
+            "kontrakt check says which version, and why",
+        )
