@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from codegen.cli._names import complete_baselines
 from codegen.report import FORMATS
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ root_option: Callable[[Command], Command] = click.option(
 against_option: Callable[[Command], Command] = click.option(
     "--against",
     metavar="BASELINE",
+    shell_complete=complete_baselines,
     help="registry, registry:URL, git:REVISION, snapshot, snapshot:FILE or folder:DIR. "
     "By default the registry.",
 )
