@@ -75,6 +75,10 @@ class Transport(Protocol):
         """
 
 
+class AnswerTooLong(CouldNotCheck):
+    """An answer was longer than any that is read."""
+
+
 class RegistryRefusal(CouldNotCheck):
     """The registry understood, and said no: 409 for an incompatible schema, 422 for a bad one."""
 
@@ -309,9 +313,6 @@ class RegistryClient:
             raise self._misfit(f"not {'an array' if kind is list else 'an object'}")
         message = answer.message or f"HTTP status {answer.status}"
         said = f"{self.name} answered: {message}"
-        if answer.status in (401, 403):
-            hint = "set registry.username and registry.password, or registry.bearer_token"
-            raise CouldNotCheck(f"{self.name} refused the credentials: {message}", hint)
         if answer.status in (409, 422):
             hint = "see what would break: kontrakt check --against registry"
             raise RegistryRefusal(message, hint, answer.status, (message,))
