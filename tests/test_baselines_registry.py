@@ -18,14 +18,11 @@ from hypothesis import strategies as st
 from registry_fake import Handler, RegistryFake, serve
 
 from codegen.baselines import open_baseline, open_registry
+from codegen.baselines.answers import Answer, RegistryRefusal
 from codegen.baselines.holdings import VersionReference, make_histories
 from codegen.baselines.http import connection
-from codegen.baselines.registry import (
-    CONNECTIONS,
-    Answer,
-    RegistryClient,
-    RegistryRefusal,
-)
+from codegen.baselines.registry import RegistryClient
+from codegen.baselines.retrieval import CONNECTIONS
 from codegen.contract.model import Level, RegistrySettings
 from codegen.diagnostics import CouldNotCheck, KontraktError
 

@@ -15,8 +15,9 @@ import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from codegen.baselines import open_registry
+from codegen.baselines.answers import RegistryRefusal
 from codegen.baselines.holdings import VersionReference, make_histories
-from codegen.baselines.registry import RegistryClient, RegistryRefusal
+from codegen.baselines.registry import RegistryClient
 from codegen.contract.model import Level, RegistrySettings
 from codegen.diagnostics import CouldNotCheck
 from real.registries import Registry

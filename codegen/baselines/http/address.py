@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from codegen.baselines.registry import clean
+from codegen.baselines.answers import clean
 from codegen.contract.model import RegistrySettings
 from codegen.diagnostics import KontraktError
 
@@ -60,4 +60,6 @@ def choose_address(url: str, settings: RegistrySettings) -> RegistrySettings:
         proxy=settings.proxy,
         connect_timeout=settings.connect_timeout,
         timeout=settings.timeout,
+        context=settings.context,
+        normalize=settings.normalize,
     )

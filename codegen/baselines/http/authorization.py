@@ -14,9 +14,9 @@ from time import monotonic
 from typing import Protocol
 from urllib.parse import SplitResult, quote_plus, unquote, urlencode
 
+from codegen.baselines.answers import clean
 from codegen.baselines.http.address import show_address, split_address
 from codegen.baselines.http.connection import Connection
-from codegen.baselines.registry import clean
 from codegen.contract.model import ClientCredentials, RegistrySettings
 from codegen.diagnostics import CouldNotCheck, KontraktError
 from codegen.source import Json, SourceError, read_json

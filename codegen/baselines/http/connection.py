@@ -20,9 +20,10 @@ from urllib.request import getproxies, proxy_bypass
 
 from urllib3 import PoolManager, ProxyManager, Retry, Timeout, exceptions, make_headers
 
+from codegen.baselines.answers import AnswerTooLong
 from codegen.baselines.http.address import base_address, show_address, split_address
 from codegen.baselines.http.failures import TooSlow, Way, explain
-from codegen.baselines.registry import CONNECTIONS, AnswerTooLong
+from codegen.baselines.retrieval import CONNECTIONS
 from codegen.contract.model import RegistrySettings
 from codegen.diagnostics import CouldNotCheck, KontraktError
 

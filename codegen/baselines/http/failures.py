@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from urllib3 import exceptions
 
-from codegen.baselines.registry import clean
+from codegen.baselines.answers import clean
 
 
 @dataclass(frozen=True, slots=True)

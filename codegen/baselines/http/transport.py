@@ -8,10 +8,10 @@ from http import HTTPStatus
 from pathlib import Path as FilePath
 from urllib.parse import urlencode
 
+from codegen.baselines.answers import Answer, clean
 from codegen.baselines.http.address import show_address, split_address
 from codegen.baselines.http.authorization import make_authorization
 from codegen.baselines.http.connection import LONGEST_PAUSE, Connection, Reply, choose_pause
-from codegen.baselines.registry import Answer, clean
 from codegen.contract.model import RegistrySettings
 from codegen.diagnostics import CouldNotCheck, KontraktError
 from codegen.source import Json, SourceError, read_json
