@@ -94,7 +94,7 @@ def test_the_list_of_schemas_is_read_where_there_is_one(
     kinds = count(fake)
     assert kinds["version"] == kinds["list"] == 0
     assert kinds["/config/"] == 25
-    assert kinds["/schemas"] == {0: 2, 500: 2, 7: 14}[page]
+    assert kinds["/schemas"] == {0: 3, 500: 3, 7: 15}[page]
 
 
 def test_short_histories_are_asked_for_without_their_numbers(
@@ -166,6 +166,33 @@ def test_the_subjects_are_listed_again_when_they_moved(
     fake.behave = always
     with pytest.raises(CouldNotCheck, match="changed each time"):
         client.subjects()
+
+
+@pytest.mark.parametrize("answer", [{"schemas": []}, [{"schema": '"int"'}], [5], "no"])
+def test_a_list_of_another_kind_is_none(
+    fake: RegistryFake, client: RegistryClient, expected: Holdings, answer: object
+) -> None:
+    def reply(handler: Handler) -> bool:
+        if handler.path.startswith("/schemas"):
+            handler.reply(200, json.dumps(answer).encode())
+            return True
+        return False
+
+    fake.behave = reply
+    assert fetch(client) == expected
+
+
+def test_a_page_may_be_sorted_on_its_own(fake: RegistryFake, client: RegistryClient) -> None:
+    every = [*reversed(NAMES), "Money", "stranger"]
+
+    def reply(handler: Handler) -> bool:
+        _, _, query, _ = fake.requests[-1]
+        start = int(query["offset"])
+        handler.reply(200, json.dumps(sorted(every[start : start + 7])).encode())
+        return True
+
+    fake.behave = reply
+    assert set(client.subjects()) == set(every)
 
 
 def test_deleted_versions_leave_no_trace(

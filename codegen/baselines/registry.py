@@ -8,8 +8,9 @@ address never looks like an empty registry.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 from urllib.parse import quote
 
 from codegen.avro.canonical import render
@@ -32,6 +33,8 @@ from codegen.baselines.retrieval import MAX_SUBJECTS, retrieve
 from codegen.contract.model import Contract, History, Level, Subject
 from codegen.diagnostics import CouldNotCheck
 from codegen.source import Json
+
+T = TypeVar("T", bound=Hashable)
 
 SUBJECTS_PAGE = 10_000
 """How many subjects are asked for at once."""
@@ -84,66 +87,75 @@ class RegistryClient:
         """The live subjects of the context, sorted; all pages of them."""
         query = {"subjectPrefix": self._prefix + prefix} if self._prefix + prefix else {}
         for _ in range(3):
-            pages = self._pages("/subjects", query, SUBJECTS_PAGE, MAX_SUBJECTS)
-            if pages is not None:
-                texts = [self._read.text(item, "a subject") for item in pages]
-                local = {name for text in texts if (name := self._localize(text)) is not None}
+            names = self._pages("/subjects", query, SUBJECTS_PAGE, MAX_SUBJECTS, self._read_name)
+            if names is not None:
+                local = {here for name in names if (here := self._localize(name)) is not None}
                 return tuple(sorted(name for name in local if name.startswith(prefix)))
         message = f"{self.name} changed each time while its subjects were listed"
         raise CouldNotCheck(message, "run the command again")
 
+    def _read_name(self, item: Json) -> str:
+        return self._read.text(item, "a subject")
+
     def listing(self) -> Mapping[str, Sequence[StoredVersion]] | None:
-        """All live versions of the context by subject; None where the registry has no such list."""
+        """All live versions of the context by subject; None where the registry has no such list.
+
+        Apicurio's list does not say which subject a schema is of, so it is none.
+        """
         query = {"latestOnly": "false", "deleted": "false"}
         if self._prefix:
             query["subjectPrefix"] = self._prefix
+        answer = self._transport.send("GET", "/schemas", {**query, "offset": "0", "limit": "1"})
+        if not 200 <= answer.status < 300 or not isinstance(answer.body, list):
+            return None
+        if not all(isinstance(item, dict) and "subject" in item for item in answer.body):
+            return None
         try:
-            pages = self._pages("/schemas", query, SCHEMAS_PAGE, MAX_LISTED)
+            versions = self._pages("/schemas", query, SCHEMAS_PAGE, MAX_LISTED, self._read_listed)
         except AnswerTooLong:
             return None
-        found: dict[str, dict[int, StoredVersion]] = {}
-        for item in pages or ():
-            if not isinstance(item, dict):
-                raise self._read.misfit("a schema that is no object")
-            subject = self._localize(self._read.text(item.get("subject"), "a subject"))
+        found: dict[str, list[StoredVersion]] = {}
+        for version in sorted(versions or (), key=lambda item: (item.subject, item.version)):
+            subject = self._localize(version.subject)
             if subject is not None:
-                version = self._stored(item, subject)
-                found.setdefault(subject, {})[version.version] = version
-        return {
-            subject: [by_number[number] for number in sorted(by_number)]
-            for subject, by_number in found.items()
-        }
+                found.setdefault(subject, []).append(replace(version, subject=subject))
+        return found
+
+    def _read_listed(self, item: Json) -> StoredVersion:
+        if not isinstance(item, dict):
+            raise self._read.misfit("a schema that is no object")
+        return self._stored(item, self._read.text(item.get("subject"), "a subject"))
 
     def _pages(
-        self, path: str, query: Mapping[str, str], limit: int, most: int
-    ) -> list[Json] | None:
-        """All items of a list; None for one that does not exist, or changed while it was read.
+        self,
+        path: str,
+        query: Mapping[str, str],
+        limit: int,
+        most: int,
+        read: Callable[[Json], T],
+    ) -> set[T] | None:
+        """All items of a list; None for one that changed while it was read.
 
         Each page begins with the last item of the one before, so that an item that comes or goes
-        meanwhile is noticed: it would push another one over the edge of a page, unseen.
+        meanwhile is noticed: it would push another one over the edge of a page, unseen. Within a
+        page items may stand in any order (Apicurio sorts each page on its own).
         """
-        found: list[Json] = []
+        found: set[T] = set()
         while True:
             window = {"offset": str(max(len(found) - 1, 0)), "limit": str(limit)}
             answer = self._transport.send("GET", path, {**query, **window})
-            if path == "/schemas" and answer.status >= 400:
-                return None
-            page = self._read.expect(answer, list)
-            if len(found) + len(page) > most:
+            page = {read(item) for item in self._read.expect(answer, list)}
+            if len(found | page) > most:
                 raise self._read.misfit(f"more than {most:,} items in {path}")
-            if not found:
-                found = page
-                # Servers that know no paging answer everything at once.
-                if len(page) <= 1 or len(page) > limit:
-                    return found
-            elif page == found and len(page) < limit:
-                return found
-            elif page[:1] != found[-1:]:
+            # Servers that know no paging answer everything at once, each time.
+            if len(page) > limit or (page == found and len(page) < limit):
+                return found | page
+            known = len(found & page)
+            if known != min(len(found), 1):
                 return None
-            elif len(page) == 1:
+            found |= page
+            if len(page) == known:
                 return found
-            else:
-                found += page[1:]
 
     def versions(self, subject: str) -> tuple[int, ...]:
         """The numbers of the live versions, ascending; none where there is no such subject."""
@@ -206,7 +218,10 @@ class RegistryClient:
         """The level of a subject, None where it has none of its own; without one, the context's."""
         if subject is None:
             query = {"defaultToGlobal": "true"} if self._prefix else None
-            return self._read_level(self._transport.send("GET", self._level_path(None), query))
+            answer = self._transport.send("GET", self._level_path(None), query)
+            if self._prefix and answer.is_missing(*_MISSING_LEVEL):
+                answer = self._transport.send("GET", "/config")
+            return self._read_level(answer)
         own = self._ask_level(subject, is_inherited=False)
         # Apicurio says NONE for a subject without a level of its own; Confluent's says that it
         # has none. What holds for the subject tells the one NONE from the other.
