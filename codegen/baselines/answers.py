@@ -122,6 +122,9 @@ class AnswerReader:
         references = body.get("references") or []
         if not isinstance(references, list):
             raise self.misfit("references that are no array")
+        metadata = body.get("metadata")
+        if metadata is not None and not isinstance(metadata, dict):
+            raise self.misfit("metadata that is no object")
         return StoredVersion(
             subject,
             self.number(body.get("version"), "a version"),
@@ -129,6 +132,7 @@ class AnswerReader:
             self.text(body.get("schema"), "a schema"),
             tuple(self._reference(item) for item in references),
             self.text(body.get("schemaType") or "AVRO", "a schema type"),
+            metadata,
         )
 
     def _reference(self, value: Json) -> VersionReference:

@@ -29,12 +29,12 @@ from codegen.baselines.holdings import (
     make_histories,
     select_departed,
 )
-from codegen.baselines.retrieval import MAX_SUBJECTS, retrieve
+from codegen.baselines.retrieval import MAX_SUBJECTS, ask_each, retrieve
 from codegen.contract.model import Contract, History, Level, Subject
 from codegen.diagnostics import CouldNotCheck
 from codegen.source import Json
 
-T = TypeVar("T", bound=Hashable)
+Key = TypeVar("Key", bound=Hashable)
 
 SUBJECTS_PAGE = 10_000
 """How many subjects are asked for at once."""
@@ -57,6 +57,15 @@ class RegistryVerdict:
 
     is_compatible: bool
     messages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What awaits the next version of a subject: its number, the mode and the own level now."""
+
+    version: int
+    mode: str
+    level: Level | None
 
 
 class RegistryClient:
@@ -111,20 +120,21 @@ class RegistryClient:
         if not all(isinstance(item, dict) and "subject" in item for item in answer.body):
             return None
         try:
-            versions = self._pages("/schemas", query, SCHEMAS_PAGE, MAX_LISTED, self._read_listed)
+            items = self._pages("/schemas", query, SCHEMAS_PAGE, MAX_LISTED, self._read_place)
         except AnswerTooLong:
             return None
         found: dict[str, list[StoredVersion]] = {}
-        for version in sorted(versions or (), key=lambda item: (item.subject, item.version)):
-            subject = self._localize(version.subject)
+        for (name, _), item in sorted((items or {}).items(), key=lambda pair: pair[0]):
+            subject = self._localize(name)
             if subject is not None:
-                found.setdefault(subject, []).append(replace(version, subject=subject))
+                found.setdefault(subject, []).append(self._stored(item, subject))
         return found
 
-    def _read_listed(self, item: Json) -> StoredVersion:
+    def _read_place(self, item: Json) -> tuple[str, int]:
         if not isinstance(item, dict):
             raise self._read.misfit("a schema that is no object")
-        return self._stored(item, self._read.text(item.get("subject"), "a subject"))
+        name = self._read.text(item.get("subject"), "a subject")
+        return name, self._read.number(item.get("version"), "a version")
 
     def _pages(
         self,
@@ -132,25 +142,25 @@ class RegistryClient:
         query: Mapping[str, str],
         limit: int,
         most: int,
-        read: Callable[[Json], T],
-    ) -> set[T] | None:
-        """All items of a list; None for one that changed while it was read.
+        key: Callable[[Json], Key],
+    ) -> dict[Key, Json] | None:
+        """All items of a list by what tells them apart; None for one that changed meanwhile.
 
         Each page begins with the last item of the one before, so that an item that comes or goes
         meanwhile is noticed: it would push another one over the edge of a page, unseen. Within a
         page items may stand in any order (Apicurio sorts each page on its own).
         """
-        found: set[T] = set()
+        found: dict[Key, Json] = {}
         while True:
             window = {"offset": str(max(len(found) - 1, 0)), "limit": str(limit)}
             answer = self._transport.send("GET", path, {**query, **window})
-            page = {read(item) for item in self._read.expect(answer, list)}
+            page = {key(item): item for item in self._read.expect(answer, list)}
             if len(found | page) > most:
                 raise self._read.misfit(f"more than {most:,} items in {path}")
             # Servers that know no paging answer everything at once, each time.
-            if len(page) > limit or (page == found and len(page) < limit):
+            if len(page) > limit or (page.keys() == found.keys() and len(page) < limit):
                 return found | page
-            known = len(found & page)
+            known = len(found.keys() & page.keys())
             if known != min(len(found), 1):
                 return None
             found |= page
@@ -159,7 +169,10 @@ class RegistryClient:
 
     def versions(self, subject: str) -> tuple[int, ...]:
         """The numbers of the live versions, ascending; none where there is no such subject."""
-        answer = self._transport.send("GET", f"{self._path(subject)}/versions")
+        return self._versions(subject, {})
+
+    def _versions(self, subject: str, query: Mapping[str, str]) -> tuple[int, ...]:
+        answer = self._transport.send("GET", f"{self._path(subject)}/versions", query)
         if answer.is_missing(*_MISSING_SUBJECT):
             return ()
         items = self._read.expect(answer, list)
@@ -187,28 +200,37 @@ class RegistryClient:
         return self._stored({"id": id, "version": 0, **self._read.expect(answer, dict)}, "")
 
     def lookup(
-        self, subject: str, text: str, references: Sequence[VersionReference] = ()
+        self,
+        subject: str,
+        text: str,
+        references: Sequence[VersionReference] = (),
+        metadata: Mapping[str, Json] | None = None,
     ) -> StoredVersion | None:
         """The live version of a subject that has this schema; None when none has."""
-        body = self._body(text, references)
+        body = self._body(text, references, metadata)
         answer = self._transport.send("POST", self._path(subject), self._normalize, body)
         if answer.is_missing(*_MISSING_SUBJECT, *_MISSING_SCHEMA):
             return None
         return self._stored(self._read.expect(answer, dict), subject)
 
     def register(
-        self, subject: str, text: str, references: Sequence[VersionReference] = ()
+        self,
+        subject: str,
+        text: str,
+        references: Sequence[VersionReference] = (),
+        metadata: Mapping[str, Json] | None = None,
     ) -> StoredVersion:
         """Add a version to a subject, or find the one that has this schema already.
 
-        Sent again after a lost answer it does the same, so it is retried like a question. Raises
-        RegistryRefusal for a schema that the registry does not take.
+        Without metadata a new version keeps those of the version before it. Sent again after a
+        lost answer it does the same, so it is retried like a question. Raises RegistryRefusal for a
+        schema that the registry does not take.
         """
-        body = self._body(text, references)
+        body = self._body(text, references, metadata)
         path = f"{self._path(subject)}/versions"
         answer = self._transport.send("POST", path, self._normalize, body)
         id = self._read.number(self._read.expect(answer, dict).get("id"), "an id")
-        stored = self.lookup(subject, text, references)
+        stored = self.lookup(subject, text, references, metadata)
         if stored is None or stored.id != id:
             message = f"{self.name} registered {subject} as id {id} and does not find it again"
             raise CouldNotCheck(message, hint="run the same command again")
@@ -299,6 +321,36 @@ class RegistryClient:
         except RegistryRefusal as refusal:
             return None if subject.references else RegistryVerdict(False, refusal.reasons)
 
+    def find_prospects(self, names: Iterable[str]) -> Mapping[str, Prospect]:
+        """What awaits the next version of each subject, whether the subject exists or not."""
+        ordered = sorted(set(names))
+        found = ask_each(self._find_prospect, ordered, f"Reading {self.name}")
+        return dict(zip(ordered, found, strict=True))
+
+    def _find_prospect(self, subject: str) -> Prospect:
+        # Numbers are never used again, those of deleted versions neither.
+        numbers = self._versions(subject, {"deleted": "true"})
+        level = self.level(subject) if numbers else None
+        return Prospect(max(numbers, default=0) + 1, self.mode(subject), level)
+
+    def mode(self, subject: str) -> str:
+        """The mode that holds for a subject; READWRITE where the registry knows no modes."""
+        path = f"/mode{self._path(subject).removeprefix('/subjects')}"
+        answer = self._transport.send("GET", path, {"defaultToGlobal": "true"})
+        if answer.status in (404, 405):
+            return "READWRITE"
+        return self._read.text(self._read.expect(answer, dict).get("mode"), "a mode")
+
+    def keeps_metadata(self, subject: str) -> bool:
+        """Whether the registry knows metadata of schemas; asked with any subject's name.
+
+        Confluent's does since 7.4. Others have no such route, which is told from a subject that
+        does not exist by the error code, or answer it with nothing (Apicurio 3: 204).
+        """
+        answer = self._transport.send("GET", f"{self._path(subject)}/metadata")
+        known = (*_MISSING_SUBJECT, *_MISSING_VERSION, *_MISSING_SCHEMA)
+        return answer.status == 200 or answer.is_missing(*known)
+
     def fetch(self, names: Iterable[str]) -> Holdings:
         """All live versions of subjects, and of those that they refer to; absent ones left out."""
         return retrieve(self, names)
@@ -336,7 +388,12 @@ class RegistryClient:
             return f"/config{self._path(subject).removeprefix('/subjects')}"
         return f"/config/{quote(self._prefix, safe='')}" if self._prefix else "/config"
 
-    def _body(self, text: str, references: Sequence[VersionReference]) -> dict[str, Json]:
+    def _body(
+        self,
+        text: str,
+        references: Sequence[VersionReference],
+        metadata: Mapping[str, Json] | None = None,
+    ) -> dict[str, Json]:
         body: dict[str, Json] = {"schema": text}
         if references:
             body["references"] = [
@@ -347,6 +404,8 @@ class RegistryClient:
                 }
                 for item in references
             ]
+        if metadata is not None:
+            body["metadata"] = dict(metadata)
         return body
 
 

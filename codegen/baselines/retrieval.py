@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from codegen.baselines.holdings import Holdings, StoredSubject, StoredVersion
@@ -67,13 +68,33 @@ class Source(Protocol):
 
 def retrieve(source: Source, names: Iterable[str]) -> Holdings:
     """All live versions of subjects, and of those that they refer to; absent ones left out."""
+    with _questions() as pool, work(f"Reading {source.name}") as progress:
+        return _Retrieval(source, pool, progress).run(sorted(set(names)))
+
+
+def ask_each(question: Callable[[T], R], items: Sequence[T], name: str) -> list[R]:
+    """The answers to a question about each item, many asked at once, in the order of the items."""
+    with _questions() as pool, work(name) as progress:
+        return list(_ask(question, items, pool, progress))
+
+
+@contextmanager
+def _questions() -> Iterator[ThreadPoolExecutor]:
     # After a failure, a thousand more requests would wait for their time-outs.
     pool = ThreadPoolExecutor(CONNECTIONS, "registry")
     try:
-        with work(f"Reading {source.name}") as progress:
-            return _Retrieval(source, pool, progress).run(sorted(set(names)))
+        yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _ask(
+    question: Callable[[T], R], items: Sequence[T], pool: ThreadPoolExecutor, progress: Work
+) -> Iterator[R]:
+    progress.expect(len(items))
+    for answer in pool.map(question, items):
+        progress.advance()
+        yield answer
 
 
 class _Retrieval:
@@ -147,11 +168,7 @@ class _Retrieval:
         return self._source.find(*pair)
 
     def _ask(self, question: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
-        """The answers in order, and each a step of progress."""
-        self._progress.expect(len(items))
-        for answer in self._pool.map(question, items):
-            self._progress.advance()
-            yield answer
+        return _ask(question, items, self._pool, self._progress)
 
     def _overflow(self, what: str) -> CouldNotCheck:
         message = f"{self._source.name} holds {what}, which is more than is read"
