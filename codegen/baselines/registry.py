@@ -81,7 +81,8 @@ class RegistryClient:
 
         With `normalize` the registry compares and keeps schemas in its normalized form.
         """
-        self._transport = transport
+        self.transport = transport
+        """The way to the registry."""
         self._prefix = f":.{context}:" if context else ""
         self._normalize = {"normalize": "true"} if normalize else {}
         self._read = AnswerReader(transport.name)
@@ -90,7 +91,7 @@ class RegistryClient:
     def name(self) -> str:
         """The registry's address, without credentials, and the context if it is not the default."""
         context = f" (context {self._prefix.strip(':')})" if self._prefix else ""
-        return f"{self._transport.name}{context}"
+        return f"{self.transport.name}{context}"
 
     def subjects(self, prefix: str = "") -> tuple[str, ...]:
         """The live subjects of the context, sorted; all pages of them."""
@@ -107,18 +108,11 @@ class RegistryClient:
         return self._read.text(item, "a subject")
 
     def listing(self) -> Mapping[str, Sequence[StoredVersion]] | None:
-        """All live versions of the context by subject; None where the registry has no such list.
-
-        Apicurio's list does not say which subject a schema is of, so it is none.
-        """
-        query = {"latestOnly": "false", "deleted": "false"}
-        if self._prefix:
-            query["subjectPrefix"] = self._prefix
-        answer = self._transport.send("GET", "/schemas", {**query, "offset": "0", "limit": "1"})
-        if not 200 <= answer.status < 300 or not isinstance(answer.body, list):
+        """All live versions of the context by subject; None where the registry has no such list."""
+        if not self.lists_schemas():
             return None
-        if not all(isinstance(item, dict) and "subject" in item for item in answer.body):
-            return None
+        prefix = {"subjectPrefix": self._prefix} if self._prefix else {}
+        query = {"latestOnly": "false", "deleted": "false", **prefix}
         try:
             items = self._pages("/schemas", query, SCHEMAS_PAGE, MAX_LISTED, self._read_place)
         except AnswerTooLong:
@@ -129,6 +123,16 @@ class RegistryClient:
             if subject is not None:
                 found.setdefault(subject, []).append(self._stored(item, subject))
         return found
+
+    def lists_schemas(self) -> bool:
+        """Whether the registry lists all its schemas.
+
+        Apicurio's list does not say which subject a schema is of, so it is none.
+        """
+        answer = self.transport.send("GET", "/schemas", {"offset": "0", "limit": "1"})
+        if not 200 <= answer.status < 300 or not isinstance(answer.body, list):
+            return False
+        return all(isinstance(item, dict) and "subject" in item for item in answer.body)
 
     def _read_place(self, item: Json) -> tuple[str, int]:
         if not isinstance(item, dict):
@@ -153,7 +157,7 @@ class RegistryClient:
         found: dict[Key, Json] = {}
         while True:
             window = {"offset": str(max(len(found) - 1, 0)), "limit": str(limit)}
-            answer = self._transport.send("GET", path, {**query, **window})
+            answer = self.transport.send("GET", path, {**query, **window})
             page = {key(item): item for item in self._read.expect(answer, list)}
             if len(found | page) > most:
                 raise self._read.misfit(f"more than {most:,} items in {path}")
@@ -172,7 +176,7 @@ class RegistryClient:
         return self._versions(subject, {})
 
     def _versions(self, subject: str, query: Mapping[str, str]) -> tuple[int, ...]:
-        answer = self._transport.send("GET", f"{self._path(subject)}/versions", query)
+        answer = self.transport.send("GET", f"{self.path(subject)}/versions", query)
         if answer.is_missing(*_MISSING_SUBJECT):
             return ()
         items = self._read.expect(answer, list)
@@ -191,12 +195,12 @@ class RegistryClient:
 
     def _ask_version(self, subject: str, version: int) -> Answer:
         number = "latest" if version < 0 else str(version)
-        return self._transport.send("GET", f"{self._path(subject)}/versions/{number}")
+        return self.transport.send("GET", f"{self.path(subject)}/versions/{number}")
 
     def schema(self, id: int) -> StoredVersion:
         """The schema with an id; of no subject in particular, so subject and version are empty."""
         query = {"subject": self._prefix} if self._prefix else None
-        answer = self._transport.send("GET", f"/schemas/ids/{id}", query)
+        answer = self.transport.send("GET", f"/schemas/ids/{id}", query)
         return self._stored({"id": id, "version": 0, **self._read.expect(answer, dict)}, "")
 
     def lookup(
@@ -208,7 +212,7 @@ class RegistryClient:
     ) -> StoredVersion | None:
         """The live version of a subject that has this schema; None when none has."""
         body = self._body(text, references, metadata)
-        answer = self._transport.send("POST", self._path(subject), self._normalize, body)
+        answer = self.transport.send("POST", self.path(subject), self._normalize, body)
         if answer.is_missing(*_MISSING_SUBJECT, *_MISSING_SCHEMA):
             return None
         return self._stored(self._read.expect(answer, dict), subject)
@@ -227,8 +231,8 @@ class RegistryClient:
         schema that the registry does not take.
         """
         body = self._body(text, references, metadata)
-        path = f"{self._path(subject)}/versions"
-        answer = self._transport.send("POST", path, self._normalize, body)
+        path = f"{self.path(subject)}/versions"
+        answer = self.transport.send("POST", path, self._normalize, body)
         id = self._read.number(self._read.expect(answer, dict).get("id"), "an id")
         stored = self.lookup(subject, text, references, metadata)
         if stored is None or stored.id != id:
@@ -240,9 +244,9 @@ class RegistryClient:
         """The level of a subject, None where it has none of its own; without one, the context's."""
         if subject is None:
             query = {"defaultToGlobal": "true"} if self._prefix else None
-            answer = self._transport.send("GET", self._level_path(None), query)
+            answer = self.transport.send("GET", self._level_path(None), query)
             if self._prefix and answer.is_missing(*_MISSING_LEVEL):
-                answer = self._transport.send("GET", "/config")
+                answer = self.transport.send("GET", "/config")
             return self._read_level(answer)
         own = self._ask_level(subject, is_inherited=False)
         # Apicurio says NONE for a subject without a level of its own; Confluent's says that it
@@ -253,7 +257,7 @@ class RegistryClient:
 
     def _ask_level(self, subject: str, *, is_inherited: bool) -> Level | None:
         query = {"defaultToGlobal": str(is_inherited).lower()}
-        answer = self._transport.send("GET", self._level_path(subject), query)
+        answer = self.transport.send("GET", self._level_path(subject), query)
         return None if answer.is_missing(*_MISSING_LEVEL) else self._read_level(answer)
 
     def _read_level(self, answer: Answer) -> Level:
@@ -267,7 +271,7 @@ class RegistryClient:
     def set_level(self, level: Level, subject: str | None = None) -> None:
         """Set the level of a subject, or without one that of the context."""
         body = {"compatibility": level.value}
-        answer = self._transport.send("PUT", self._level_path(subject), None, body)
+        answer = self.transport.send("PUT", self._level_path(subject), None, body)
         # Apicurio 2 answers 404 when NONE is to be set where nothing was.
         if level is Level.NONE and answer.is_foreign and self.level(subject) in (None, level):
             return
@@ -288,13 +292,13 @@ class RegistryClient:
         reasons. A subject that does not exist takes everything.
         """
         body = self._body(text, references)
-        path = f"/compatibility{self._path(subject)}/versions"
+        path = f"/compatibility{self.path(subject)}/versions"
         query = {"verbose": "true", **self._normalize}
-        answer = self._transport.send(
+        answer = self.transport.send(
             "POST", path if is_transitive else f"{path}/latest", query, body
         )
         if is_transitive and answer.is_foreign:
-            answer = self._transport.send("POST", f"{path}/latest", query, body)
+            answer = self.transport.send("POST", f"{path}/latest", query, body)
         if answer.is_missing(*_MISSING_SUBJECT, *_MISSING_VERSION):
             return RegistryVerdict(True)
         verdict = self._read.expect(answer, dict)
@@ -335,8 +339,8 @@ class RegistryClient:
 
     def mode(self, subject: str) -> str:
         """The mode that holds for a subject; READWRITE where the registry knows no modes."""
-        path = f"/mode{self._path(subject).removeprefix('/subjects')}"
-        answer = self._transport.send("GET", path, {"defaultToGlobal": "true"})
+        path = f"/mode{self.path(subject).removeprefix('/subjects')}"
+        answer = self.transport.send("GET", path, {"defaultToGlobal": "true"})
         if answer.status in (404, 405):
             return "READWRITE"
         return self._read.text(self._read.expect(answer, dict).get("mode"), "a mode")
@@ -347,7 +351,7 @@ class RegistryClient:
         Confluent's does since 7.4. Others have no such route, which is told from a subject that
         does not exist by the error code, or answer it with nothing (Apicurio 3: 204).
         """
-        answer = self._transport.send("GET", f"{self._path(subject)}/metadata")
+        answer = self.transport.send("GET", f"{self.path(subject)}/metadata")
         known = (*_MISSING_SUBJECT, *_MISSING_VERSION, *_MISSING_SCHEMA)
         return answer.status == 200 or answer.is_missing(*known)
 
@@ -377,7 +381,7 @@ class RegistryClient:
     def _qualify(self, subject: str) -> str:
         return subject if subject.startswith(":.") else self._prefix + subject
 
-    def _path(self, subject: str) -> str:
+    def path(self, subject: str) -> str:
         """Where a subject lies: one segment of a path; dots alone would lead to another one."""
         if subject in ("", ".", ".."):
             raise CouldNotCheck(f'"{subject}" cannot be a subject', "see who registered it")
@@ -385,7 +389,7 @@ class RegistryClient:
 
     def _level_path(self, subject: str | None) -> str:
         if subject is not None:
-            return f"/config{self._path(subject).removeprefix('/subjects')}"
+            return f"/config{self.path(subject).removeprefix('/subjects')}"
         return f"/config/{quote(self._prefix, safe='')}" if self._prefix else "/config"
 
     def _body(
