@@ -14,6 +14,7 @@ from codegen.baselines.answers import Answer, RegistryRefusal, clean
 from codegen.baselines.holdings import StoredVersion
 from codegen.baselines.registry import RegistryClient
 from codegen.baselines.retrieval import ask_each
+from codegen.contract.model import Level
 from codegen.diagnostics import CouldNotCheck
 
 SAMPLE = 50
@@ -67,7 +68,7 @@ def probe(client: RegistryClient) -> Capabilities:
         lambda: _probe_verdict(client),
         lambda: _probe_reasons(client, sample),
         lambda: _probe_references(client, sample),
-        lambda: _probe_levels(client, sample, level is not None and level.value == "NONE"),
+        lambda: _probe_levels(client, sample, level),
         lambda: _probe_modes(client),
         lambda: _probe_metadata(client),
         lambda: _probe_contexts(client),
@@ -145,26 +146,26 @@ def _probe_references(client: RegistryClient, sample: Sequence[StoredVersion]) -
 
 
 def _probe_levels(
-    client: RegistryClient, sample: Sequence[StoredVersion], is_none: bool
+    client: RegistryClient, sample: Sequence[StoredVersion], general: Level | None
 ) -> Capability:
-    """Apicurio says NONE of a subject without a level; that shows when another level holds."""
+    """Apicurio says NONE of a subject without a level, and version 2 whichever way it is asked."""
     name, summary = "levels", "tells a subject without a level from one with NONE"
-    query = {"defaultToGlobal": "false"}
-    subject = sample[0].subject if sample else NOBODY
-    path = f"/config{client.path(subject).removeprefix('/subjects')}"
-    answer = client.transport.send("GET", path, query)
-    if answer.is_missing(40408, 40401):
-        if sample:
-            return Capability(name, summary, True)
-        return Capability(name, summary, None, "it holds no Avro schema")
-    body = answer.body if isinstance(answer.body, dict) else {}
-    if body.get("compatibilityLevel") != "NONE":
-        return Capability(name, summary, None, "the first of its subjects has a level of its own")
-    inherited = client.level(subject)
-    if inherited is None:
+    if _ask_level(client, NOBODY).is_missing(40408):
         return Capability(name, summary, True)
-    note = "kontrakt register --apply sets the level of each subject, so that none is in doubt"
-    return Capability(name, summary, None if is_none else False, note)
+    for stored in sample:
+        body = _ask_level(client, stored.subject).body
+        if isinstance(body, dict) and body.get("compatibilityLevel") == Level.NONE.value:
+            if client.level(stored.subject) is None:
+                return Capability(name, summary, True)
+            if general is not Level.NONE:
+                note = "kontrakt register --apply sets the level of each subject: then it is known"
+                return Capability(name, summary, False, note)
+    return Capability(name, summary, None, "none of its subjects shows it")
+
+
+def _ask_level(client: RegistryClient, subject: str) -> Answer:
+    path = f"/config{client.path(subject).removeprefix('/subjects')}"
+    return client.transport.send("GET", path, {"defaultToGlobal": "false"})
 
 
 def _probe_modes(client: RegistryClient) -> Capability:

@@ -30,7 +30,7 @@ def command(root: Path | None, address: str | None, format_name: str) -> None:
     """See whether a registry lets you in, and what it can do of Confluent's API.
 
     What it cannot do is listed with what that means. Nothing is written to it. Exit code 3 says
-    that it could not be asked, and the message why.
+    that it could not be asked, and the message why; 1 that the manifest wants what it has not got.
 
     \b
     Example:
@@ -44,10 +44,18 @@ def command(root: Path | None, address: str | None, format_name: str) -> None:
     folder, contract, _ = open_repository(root)
     found = probe(open_registry_baseline(address, contract.registry, folder).client)
     if format_name == "json":
-        import json  # noqa: PLC0415
+        click.echo(_as_json(found))
+    else:
+        _show(found)
+    missing = {item.name for item in found.items if item.is_there is False}
+    if contract.registry.context and "contexts" in missing:
+        problem = "the manifest names a context, and this registry has none"
+        click.echo(f"{click.style('error', fg='red', bold=True)}: {problem}", err=True)
+        click.echo("  remove registry.context", err=True)
+        raise click.exceptions.Exit(1)
 
-        click.echo(json.dumps(_as_json(found), indent=2))
-        return
+
+def _show(found: Capabilities) -> None:
     name = f", {found.product}" if found.product else ""
     click.echo(f"{found.registry}{name}")
     holds = f"{found.subjects} subject{'' if found.subjects == 1 else 's'}"
@@ -62,7 +70,8 @@ def command(root: Path | None, address: str | None, format_name: str) -> None:
             click.echo(f"       {item.note}")
 
 
-def _as_json(found: Capabilities) -> dict[str, object]:
+def _as_json(found: Capabilities) -> str:
+    import json  # noqa: PLC0415
     from dataclasses import asdict  # noqa: PLC0415
 
-    return {"version": 1, **asdict(found)}
+    return json.dumps({"version": 1, **asdict(found)}, indent=2)
