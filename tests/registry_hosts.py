@@ -24,9 +24,20 @@ class _QuietServer(ThreadingHTTPServer):
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         # The handshake belongs to the thread of the connection, where it may fail alone.
-        if self.context is not None:
-            request = self.context.wrap_socket(request, server_side=True)
-        super().finish_request(request, client_address)
+        if self.context is None:
+            super().finish_request(request, client_address)
+            return
+        with request.dup() as plain:
+            try:
+                secure = self.context.wrap_socket(request, server_side=True)
+            except ssl.SSLError:
+                # Closed with something unread, TCP would take back the alert that was sent.
+                plain.settimeout(5)
+                plain.shutdown(socket.SHUT_WR)
+                while plain.recv(65_536):
+                    pass
+                raise
+        super().finish_request(secure, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that are refused are what the tests are about."""

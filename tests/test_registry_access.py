@@ -25,9 +25,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from registry_fake import Handler, RegistryFake, serve
 from registry_hosts import AuthorizationServer, Proxy, serve_tls
+from urllib3.exceptions import ProtocolError
 
 from codegen.baselines import open_registry
 from codegen.baselines.http import authorization
+from codegen.baselines.http.failures import Way, explain
 from codegen.contract.model import ClientCredentials, RegistrySettings
 from codegen.diagnostics import CouldNotCheck, KontraktError
 
@@ -283,6 +285,16 @@ def test_a_missing_and_a_strange_client_certificate(
     mine = save(tmp_path / "me.pem", stranger.private_key_and_cert_chain_pem)
     with pytest.raises(CouldNotCheck, match="does not accept the client certificate"):
         ask(tmp_path, guarded, certificate_authority=ca, client_certificate=mine)
+
+
+def test_a_server_that_hangs_up_may_want_a_client_certificate() -> None:
+    way = Way("registry.url", True, "", 5.0, 10.0)
+    closures = (ssl.SSLEOFError(8, "EOF"), ConnectionResetError(104, "reset"), BrokenPipeError())
+    for error in (*closures, ProtocolError("Connection aborted.", closures[1])):
+        failure = explain(error, way)
+        assert "closed the connection" in failure.message and failure.is_passing
+        assert "registry.client_certificate" in failure.hint
+        assert "https://" in explain(error, way._replace(is_secure=False)).hint
 
 
 @pytest.mark.parametrize("key", ["certificate_authority", "client_certificate", "client_key"])

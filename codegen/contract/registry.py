@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from codegen.contract.manifest import WRONG_SHAPE, hide_secrets
 from codegen.contract.model import ClientCredentials, RegistrySettings
-from codegen.diagnostics import Findings, rule
+from codegen.diagnostics import Findings, Severity, rule
 from codegen.source import Document, Json, Place
 
 UNSET_VARIABLE = rule(
@@ -22,10 +22,20 @@ UNSET_VARIABLE = rule(
     "A secret that is empty by mistake ends in a refused log-in far from its cause.",
 )
 
+LITERAL_SECRET = rule(
+    "manifest/literal-secret",
+    "A secret stands in the manifest itself.",
+    "Everybody who can read the repository, now or in its history, can read it too.",
+    severity=Severity.WARNING,
+)
+
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _TOKEN = re.compile(r"[\x21-\x7e]*")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 """RFC 9110, section 5.5."""
+
+_SECRETS = (("password",), ("bearer_token",), ("client_key_password",), ("oauth", "client_secret"))
+_USER_INFORMATION = re.compile(r"://[^/]*:(?!\$\{)[^/]+@")
 
 _OURS = (
     *("accept", "accept-encoding", "connection", "content-length", "content-type", "host"),
@@ -46,6 +56,7 @@ def read_registry_settings(
     found = Findings()
     section = _Section(manifest, found, variables)
     address = section.expand_address()
+    section.find_literal_secrets()
     settings = RegistrySettings(
         address,
         section.expand("username"),
@@ -92,10 +103,7 @@ class _Section:
 
     def expand(self, *path: str) -> str:
         """The text at a path of keys, empty where there is none."""
-        value: Json = self.values
-        for key in path:
-            value = (value or {}).get(key)
-        text = value or ""
+        text = self._value(path)
         for name in _VARIABLE.findall(text):
             if not self._variables.get(name) and self._has_address:
                 state = "is empty" if name in self._variables else "is not set"
@@ -108,10 +116,7 @@ class _Section:
         return _VARIABLE.sub(lambda match: self._variables.get(match[1], ""), text)
 
     def expand_mapping(self, *path: str) -> dict[str, str]:
-        value: Json = self.values
-        for key in path:
-            value = (value or {}).get(key)
-        return {key: self.expand(*path, key).strip() for key in value or {}}
+        return {key: self.expand(*path, key).strip() for key in self._value(path) or {}}
 
     def expand_oauth(self) -> ClientCredentials | None:
         if "oauth" not in self.values:
@@ -125,6 +130,27 @@ class _Section:
             self.expand_mapping("oauth", "parameters"),
             method == "client_secret_post",
         )
+
+    def find_literal_secrets(self) -> None:
+        """Report secrets that are written out, whether there is a registry to use them or not."""
+        secrets = {path: _VARIABLE.search(self._value(path)) is None for path in _SECRETS}
+        for key in ("url", "proxy"):
+            secrets[(key,)] = _USER_INFORMATION.search(self._value((key,))) is not None
+        for path, is_literal in secrets.items():
+            if is_literal and self._value(path):
+                self._findings.add(
+                    LITERAL_SECRET,
+                    self._place.at(*path, on_key=True),
+                    f"{path[-1]} holds a secret that everybody can read here",
+                    hint="put it into an environment variable, and name that here: ${NAME}",
+                )
+
+    def _value(self, path: Sequence[str]) -> Json:
+        """What stands at a path of keys, an empty text where nothing does."""
+        value: Json = self.values
+        for key in path:
+            value = (value or {}).get(key)
+        return value or ""
 
     def check(self, settings: RegistrySettings) -> None:
         """Report what cannot be meant, of settings that are for a server."""

@@ -50,6 +50,8 @@ def explain(error: Exception, way: Way) -> Failure:
     if is_caused_by(exceptions.NameResolutionError):
         hint = f"check the host in {way.url_key}, and the network (DNS, VPN)"
         return Failure("cannot be found: no such host", hint)
+    if is_caused_by(ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        return _explain_closure(way)
     tls = next((one for one in causes if isinstance(one, ssl.SSLError)), None)
     if tls is not None:
         return _explain_tls(tls, way)
@@ -68,12 +70,20 @@ def explain(error: Exception, way: Way) -> Failure:
     if is_caused_by(exceptions.IncompleteRead, exceptions.InvalidChunkLength):
         return Failure("broke off in the middle of its answer", "try again", is_passing=True)
     if is_caused_by(exceptions.ProtocolError, ConnectionResetError, BrokenPipeError):
-        hint = "try again, and look into its log"
-        if not way.is_secure:
-            hint += f"; if it speaks TLS, {way.url_key} must begin with https://"
-        return Failure("closed the connection without an answer", hint, is_passing=True)
+        return _explain_closure(way)
     said = _last_words(causes)
     return Failure(f"cannot be reached: {said}", f"check {way.url_key} and the network")
+
+
+def _explain_closure(way: Way) -> Failure:
+    # A server that misses a client certificate may hang up before it could be heard to say so.
+    mistake = (
+        "wants a client certificate, it is named in registry.client_certificate"
+        if way.is_secure
+        else f"speaks TLS, {way.url_key} must begin with https://"
+    )
+    hint = f"try again, and look into its log; if it {mistake}"
+    return Failure("closed the connection without an answer", hint, is_passing=True)
 
 
 def _explain_proxy(causes: list[BaseException], way: Way) -> Failure:
