@@ -31,7 +31,9 @@ from codegen.baselines import open_registry
 from codegen.baselines.http import authorization
 from codegen.baselines.http.failures import Way, explain
 from codegen.contract.model import ClientCredentials, RegistrySettings
-from codegen.diagnostics import CouldNotCheck, KontraktError
+from codegen.contract.registry import read_registry_settings
+from codegen.diagnostics import CouldNotCheck, Findings, KontraktError
+from codegen.source import read_yaml
 
 PROJECT = Path(__file__).parent.parent
 SECRET = "hunter2-correct-horse"
@@ -426,6 +428,17 @@ def test_no_output_ever_shows_a_secret(
         assert done.returncode in (1, 2, 3), done
         assert SECRET not in done.stdout + done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://me:pw@[::1", "https://", "://", "x@y"])
+def test_an_address_that_is_none_in_the_manifest(tmp_path: Path, url: str) -> None:
+    manifest = read_yaml(
+        "contracts.yaml", f'registry: {{url: "{url}", username: a, password: "$"}}'
+    )
+    settings = read_registry_settings(manifest, Findings(), {})
+    with pytest.raises(KontraktError, match="no address of a registry") as caught:
+        open_registry(settings, tmp_path)
+    assert "pw" not in caught.value.message
 
 
 def test_settings_do_not_show_secrets() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
 
 from codegen.contract.manifest import WRONG_SHAPE, hide_secrets
 from codegen.contract.model import ClientCredentials, RegistrySettings
@@ -175,7 +174,7 @@ class _Section:
 
     def _check_ways(self, settings: RegistrySettings) -> None:
         ways = {
-            "url": "@" in urlsplit(settings.url or "").netloc,
+            "url": "@" in (settings.url or "").partition("://")[2].partition("/")[0],
             "username": bool(settings.username or settings.password),
             "bearer_token": bool(settings.bearer_token),
             "oauth": settings.oauth is not None,
