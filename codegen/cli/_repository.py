@@ -73,9 +73,11 @@ def open_repository(
 
     Prints the findings and leaves with exit code 1 when the contract cannot be loaded.
     """
+    from codegen.cli._progress import show_progress  # noqa: PLC0415
     from codegen.contract.load import find_root, load_contract  # noqa: PLC0415
     from codegen.diagnostics import Findings, make_report  # noqa: PLC0415
 
+    show_progress()
     folder = root if root is not None else find_root(Path.cwd())
     click.get_current_context().meta[_ROOT] = folder
     findings = Findings()
