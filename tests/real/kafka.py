@@ -187,7 +187,8 @@ def _properties(
 def _format(home: Path, properties: Path, libraries: str, cluster_id: str) -> None:
     tool = [*_java(libraries), "kafka.tools.StorageTool"]
     done = subprocess.run(
-        [*tool, "format", "-t", cluster_id, "-c", str(properties)],
+        # One word, because an id may begin with a hyphen.
+        [*tool, "format", f"--cluster-id={cluster_id}", "-c", str(properties)],
         cwd=home,
         stdin=subprocess.DEVNULL,
         capture_output=True,
