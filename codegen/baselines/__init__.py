@@ -14,7 +14,7 @@ from codegen.contract.model import Contract, History, RegistrySettings
 from codegen.diagnostics import KontraktError
 
 if TYPE_CHECKING:
-    from codegen.baselines.registry import RegistryClient, Transport
+    from codegen.baselines.registry import RegistryBaseline, RegistryClient, Transport
 
 EMBEDDED = ".kontrakt/registry.db"
 """Where the embedded registry lies under the root of a contract repository."""
@@ -100,7 +100,13 @@ def _default(settings: RegistrySettings, root: FilePath) -> str:
     return "registry"
 
 
-def _open_registry(address: str, settings: RegistrySettings, root: FilePath) -> Archive:
+def open_registry_baseline(
+    address: str | None, settings: RegistrySettings, root: FilePath
+) -> RegistryBaseline:
+    """The registry at an address, with the settings' credentials; without one, that of these.
+
+    Raises KontraktError for an address or settings that cannot be meant.
+    """
     from codegen.baselines.registry import RegistryBaseline  # noqa: PLC0415
 
     if address:
@@ -108,6 +114,10 @@ def _open_registry(address: str, settings: RegistrySettings, root: FilePath) -> 
 
         settings = choose_address(address, settings)
     return RegistryBaseline(open_registry(settings, root))
+
+
+def _open_registry(address: str, settings: RegistrySettings, root: FilePath) -> Archive:
+    return open_registry_baseline(address, settings, root)
 
 
 def _open_git(revision: str, settings: RegistrySettings, root: FilePath) -> Archive:

@@ -92,6 +92,15 @@ class RegistryVerdict:
     messages: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What awaits the next version of a subject: its number, the mode and the own level now."""
+
+    version: int
+    mode: str
+    level: Level | None
+
+
 _MISSING_SUBJECT = (40401, 40404)  # never there, or deleted but not for good
 _MISSING_VERSION = (40402, 40406)
 _MISSING_SCHEMA = (40403,)
@@ -134,7 +143,10 @@ class RegistryClient:
 
     def versions(self, subject: str) -> tuple[int, ...]:
         """The numbers of the live versions, ascending; none where there is no such subject."""
-        answer = self._transport.send("GET", f"{_path(subject)}/versions")
+        return self._versions(subject, {})
+
+    def _versions(self, subject: str, query: Mapping[str, str]) -> tuple[int, ...]:
+        answer = self._transport.send("GET", f"{_path(subject)}/versions", query)
         if _is_missing(answer, _MISSING_SUBJECT):
             return ()
         items = self._expect(answer, list)
@@ -152,27 +164,36 @@ class RegistryClient:
         return self._stored({"id": id, "version": 0, **body}, "")
 
     def lookup(
-        self, subject: str, text: str, references: Sequence[VersionReference] = ()
+        self,
+        subject: str,
+        text: str,
+        references: Sequence[VersionReference] = (),
+        metadata: Mapping[str, Json] | None = None,
     ) -> StoredVersion | None:
         """The live version of a subject that has this schema; None when none has."""
-        body = _schema_body(text, references)
+        body = _schema_body(text, references, metadata)
         answer = self._transport.send("POST", _path(subject), None, body)
         if _is_missing(answer, (*_MISSING_SUBJECT, *_MISSING_SCHEMA)):
             return None
         return self._stored(self._expect(answer, dict), subject)
 
     def register(
-        self, subject: str, text: str, references: Sequence[VersionReference] = ()
+        self,
+        subject: str,
+        text: str,
+        references: Sequence[VersionReference] = (),
+        metadata: Mapping[str, Json] | None = None,
     ) -> StoredVersion:
         """Add a version to a subject, or find the one that has this schema already.
 
-        Sent again after a lost answer it does the same, so it is retried like a question. Raises
-        RegistryRefusal for a schema that the registry does not take.
+        Without metadata a new version keeps those of the version before it. Sent again after a
+        lost answer it does the same, so it is retried like a question. Raises RegistryRefusal for a
+        schema that the registry does not take.
         """
-        body = _schema_body(text, references)
+        body = _schema_body(text, references, metadata)
         answer = self._transport.send("POST", f"{_path(subject)}/versions", None, body)
         id = self._number(self._expect(answer, dict).get("id"), "an id")
-        stored = self.lookup(subject, text, references)
+        stored = self.lookup(subject, text, references, metadata)
         if stored is None or stored.id != id:
             message = f"{self.name} registered {subject} as id {id} and does not find it again"
             raise CouldNotCheck(message, hint="run the same command again")
@@ -253,6 +274,39 @@ class RegistryClient:
             )
         except RegistryRefusal as refusal:
             return None if subject.references else RegistryVerdict(False, refusal.reasons)
+
+    def find_prospects(self, names: Iterable[str]) -> Mapping[str, Prospect]:
+        """What awaits the next version of each subject, whether the subject exists or not."""
+        ordered = sorted(set(names))
+        pool = ThreadPoolExecutor(CONNECTIONS, "registry")
+        try:
+            return dict(zip(ordered, pool.map(self._find_prospect, ordered), strict=True))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _find_prospect(self, subject: str) -> Prospect:
+        # Numbers are never used again, those of deleted versions neither.
+        numbers = self._versions(subject, {"deleted": "true"})
+        level = self.level(subject) if numbers else None
+        return Prospect(max(numbers, default=0) + 1, self.mode(subject), level)
+
+    def mode(self, subject: str) -> str:
+        """The mode that holds for a subject; READWRITE where the registry knows no modes."""
+        query = {"defaultToGlobal": "true"}
+        answer = self._transport.send("GET", f"/mode/{_segment(subject)}", query)
+        if answer.status in (404, 405):
+            return "READWRITE"
+        return self._text(self._expect(answer, dict).get("mode"), "a mode")
+
+    def keeps_metadata(self, subject: str) -> bool:
+        """Whether the registry knows metadata of schemas; asked with any subject's name.
+
+        Confluent's does since 7.4. Others have no such route, which is told from a subject that
+        does not exist by the error code.
+        """
+        answer = self._transport.send("GET", f"{_path(subject)}/metadata")
+        known = (*_MISSING_SUBJECT, *_MISSING_VERSION, *_MISSING_SCHEMA)
+        return 200 <= answer.status < 300 or _is_missing(answer, known)
 
     def fetch(self, names: Iterable[str]) -> Holdings:
         """All live versions of subjects, and of those that they refer to; absent ones left out."""
@@ -340,6 +394,9 @@ class RegistryClient:
         references = body.get("references") or []
         if not isinstance(references, list):
             raise self._misfit("references that are no array")
+        metadata = body.get("metadata")
+        if metadata is not None and not isinstance(metadata, dict):
+            raise self._misfit("metadata that is no object")
         return StoredVersion(
             subject,
             self._number(body.get("version"), "a version"),
@@ -347,6 +404,7 @@ class RegistryClient:
             self._text(body.get("schema"), "a schema"),
             tuple(self._reference(item) for item in references),
             self._text(body.get("schemaType") or "AVRO", "a schema type"),
+            metadata,
         )
 
     def _reference(self, value: Json) -> VersionReference:
@@ -403,13 +461,19 @@ def _segment(subject: str) -> str:
     return quote(subject, safe="")
 
 
-def _schema_body(text: str, references: Sequence[VersionReference]) -> dict[str, Json]:
+def _schema_body(
+    text: str,
+    references: Sequence[VersionReference],
+    metadata: Mapping[str, Json] | None = None,
+) -> dict[str, Json]:
     body: dict[str, Json] = {"schema": text}
     if references:
         body["references"] = [
             {"name": item.name, "subject": item.subject, "version": item.version}
             for item in references
         ]
+    if metadata is not None:
+        body["metadata"] = dict(metadata)
     return body
 
 

@@ -15,7 +15,9 @@ ELSEWHERE = (
     "contract.load",
     "contract.manifest",
     "generation",
-    "publication",
+    "publication.application",
+    "publication.document",
+    "publication.planning",
     "review",
 )
 """The modules outside of this package that declare rules."""
