@@ -49,7 +49,9 @@ class Step:
     is the one that guards the subject now, its own or the global one; None where the registry names
     none. `metadata` is what the new version shall have, None for what the version before has.
     `stale` are the references that the version which holds the schema has instead of `references`;
-    None where no version holds it. `changes` says in words what is new in the schema.
+    None where no version holds it. `changes` says in words what is new: in the schema, the
+    references, then the metadata. `is_held` tells whether a version has this schema with these
+    references, so that a new one would be about metadata only.
     """
 
     subject: Subject
@@ -65,6 +67,7 @@ class Step:
     """The metadata properties that differ: name, value now, value wanted."""
     stale: tuple[VersionReference, ...] | None = None
     changes: tuple[str, ...] = ()
+    is_held: bool = False
 
     @property
     def changes_level(self) -> bool:
@@ -177,6 +180,7 @@ class _Comparison:
             metadata,
             differing,
             same[0].references if same and found is None else None,
+            is_held=found is not None,
         )
         return replace(step, changes=_describe(step, history)) if step.changes_anything else step
 

@@ -17,6 +17,7 @@ ELSEWHERE = (
     "generation",
     "publication.application",
     "publication.document",
+    "publication.drift",
     "publication.planning",
     "review",
 )
