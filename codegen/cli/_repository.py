@@ -87,8 +87,10 @@ def open_repository(
     return folder, contract, findings
 
 
-def show(report: Report, format_name: str = "text") -> None:
+def show(report: Report, format_name: str = "text", *, err: bool = False) -> None:
     """Print a report to stdout, in colour on a terminal, and write it where `--report` says.
+
+    With `err` it goes to stderr: stdout is for a result that somebody reads on.
 
     Files are named as they are found from the working directory, where they lie below it. Raises
     CouldNotCheck when a file cannot be written.
@@ -116,7 +118,7 @@ def show(report: Report, format_name: str = "text") -> None:
     def paint(text: str, style: str) -> str:
         return click.style(text, **styles[style])  # type: ignore[arg-type]
 
-    click.echo(render(report, format_name, paint), nl=False)
+    click.echo(render(report, format_name, paint), nl=False, err=err)
 
 
 def _name_from_here(report: Report, root: Path | None) -> Report:
