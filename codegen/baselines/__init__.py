@@ -14,7 +14,8 @@ from codegen.contract.model import Contract, History, RegistrySettings
 from codegen.diagnostics import KontraktError
 
 if TYPE_CHECKING:
-    from codegen.baselines.registry import RegistryBaseline, RegistryClient, Transport
+    from codegen.baselines.answers import Transport
+    from codegen.baselines.registry import RegistryBaseline, RegistryClient
 
 EMBEDDED = ".kontrakt/registry.db"
 """Where the embedded registry lies under the root of a contract repository."""
@@ -88,10 +89,10 @@ def open_registry(settings: RegistrySettings, root: FilePath) -> RegistryClient:
 
         transport = EmbeddedTransport(root / EMBEDDED, f"embedded registry {EMBEDDED}")
     else:
-        from codegen.baselines.http import HttpTransport  # noqa: PLC0415 - requests takes 90 ms
+        from codegen.baselines.http import HttpTransport  # noqa: PLC0415 - 60 ms
 
         transport = HttpTransport(settings, root)
-    return RegistryClient(transport)
+    return RegistryClient(transport, settings.context, normalize=settings.normalize)
 
 
 def _default(settings: RegistrySettings, root: FilePath) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from codegen.cli._names import complete_baselines
 from codegen.report import FORMATS
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ root_option: Callable[[Command], Command] = click.option(
 against_option: Callable[[Command], Command] = click.option(
     "--against",
     metavar="BASELINE",
+    shell_complete=complete_baselines,
     help="registry, registry:URL, git:REVISION, snapshot, snapshot:FILE or folder:DIR. "
     "By default the registry.",
 )
@@ -71,9 +73,11 @@ def open_repository(
 
     Prints the findings and leaves with exit code 1 when the contract cannot be loaded.
     """
+    from codegen.cli._progress import show_progress  # noqa: PLC0415
     from codegen.contract.load import find_root, load_contract  # noqa: PLC0415
     from codegen.diagnostics import Findings, make_report  # noqa: PLC0415
 
+    show_progress()
     folder = root if root is not None else find_root(Path.cwd())
     click.get_current_context().meta[_ROOT] = folder
     findings = Findings()

@@ -26,7 +26,7 @@ from codegen.avro.schema import (
     Schema,
     SchemaGraph,
 )
-from codegen.contract.manifest import WRONG_SHAPE, check_shape, read_registry_settings
+from codegen.contract.manifest import WRONG_SHAPE, check_shape
 from codegen.contract.model import (
     Contract,
     Event,
@@ -38,6 +38,7 @@ from codegen.contract.model import (
     Topic,
     Waiver,
 )
+from codegen.contract.registry import read_registry_settings
 from codegen.contract.subjects import derive_subjects
 from codegen.diagnostics import CouldNotCheck, Findings, Location, rule
 from codegen.source import Document, Json, Place, Problem, SourceError, read_json, read_yaml

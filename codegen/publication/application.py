@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from codegen.baselines.answers import RegistryRefusal
 from codegen.baselines.holdings import StoredVersion, VersionReference
-from codegen.baselines.registry import RegistryClient, RegistryRefusal
+from codegen.baselines.registry import RegistryClient
 from codegen.diagnostics import CouldNotCheck, Findings, Location, rule
 from codegen.publication.planning import Action, Plan, Step, report_refusal, write_text
 
