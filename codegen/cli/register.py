@@ -74,11 +74,12 @@ def command(
     _stop_on_errors(contract, findings)
     if applied is None:
         _show_plan(plan)
+        written, file = "Nothing was written.", ""
         if plan_file is not None:
             save_plan(plan_file, plan)
+            written, file = f"Nothing was registered. The plan is in {plan_file}.", f" {plan_file}"
         if plan.changes:
-            file = f" {plan_file}" if plan_file is not None else ""
-            click.echo(f"Nothing was written. Apply it with: kontrakt register --apply{file}")
+            click.echo(f"{written} Apply it with: kontrakt register --apply{file}")
         return
     done = apply_plan(plan, baseline.client, findings)
     _show_done(plan, done)
