@@ -19,7 +19,7 @@ HOMES = {
     "urllib3": "baselines/http/",
     "jinja2": "targets/",
     "fastavro": "targets/",
-    "jsonschema": ("contract/manifest.py", "generation.py"),
+    "jsonschema": ("contract/manifest.py", "generation.py", "publication/document.py"),
     "ruamel": "source.py",
     "starlette": "registry/http.py",
     "uvicorn": "registry/http.py",
