@@ -164,7 +164,7 @@ REFUSALS: list[tuple[str, str, Any, int, int]] = [
     ("POST", "/subjects/s/versions", {"schema": "{"}, 422, 42201),
     ("POST", "/subjects/s/versions", {"schema": 7}, 422, 42201),
     ("POST", "/subjects/s/versions", {}, 422, 42201),
-    ("POST", "/subjects/s/versions", [], 422, 422),
+    ("POST", "/subjects/s/versions", [], 400, 400),
     ("POST", "/subjects/s/versions", {"schema": ONE, "schemaType": "X"}, 422, 42201),
     ("POST", "/subjects/s/versions", {"schema": ONE, "references": 1}, 422, 422),
     ("POST", "/subjects/s/versions", {"schema": ONE, "id": 5}, 422, 42205),

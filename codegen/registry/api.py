@@ -161,7 +161,8 @@ class _Call:
 
     def object(self) -> dict[str, Json]:
         if not isinstance(self.request.body, dict):
-            raise RegistryError(422, "The body must be a JSON object")
+            code = 422 if self.request.body is None else 400
+            raise RegistryError(code, "The body must be a JSON object")
         return self.request.body
 
     def content(self) -> Content:
