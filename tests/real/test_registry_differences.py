@@ -18,8 +18,6 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-import pytest
-
 from codegen.registry.http import serve_in_thread
 from codegen.registry.store import Store
 from real.registries import Registry
