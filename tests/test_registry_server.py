@@ -325,45 +325,6 @@ def test_concurrent_registers_never_give_two_ids_to_one_schema(tmp_path: Path) -
         store.close()
 
 
-WRITER = """
-import json, sys
-from codegen.registry.api import Request, respond
-from codegen.registry.store import Store
-store = Store(sys.argv[1])
-for value in range(100_000):
-    text = json.dumps({"type": "record", "name": "R", "fields": [
-        {"name": "a", "type": "int", "default": value}]})
-    answer = respond(store, Request("POST", "/subjects/s/versions", {}, {"schema": text}))
-    print(answer.body["id"], value, flush=True)
-"""
-
-
-def test_what_was_answered_survives_kill_9(tmp_path: Path) -> None:
-    file = tmp_path / "registry.db"
-    answered: dict[int, int] = {}
-    for _ in range(4):
-        process = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(file)],
-            stdout=subprocess.PIPE, text=True, cwd=PROJECT,
-        )  # fmt: skip
-        assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(len(answered) + 15)]
-        process.send_signal(signal.SIGKILL)
-        lines += process.stdout.readlines()
-        process.wait()
-        process.stdout.close()
-        for line in lines:
-            if line.endswith("\n"):
-                id, value = map(int, line.split())
-                assert answered.setdefault(id, value) == value
-        store = Store(file)
-        for id, value in answered.items():
-            text = respond(store, Request("GET", f"/schemas/ids/{id}")).body["schema"]
-            assert json.loads(text)["fields"][0]["default"] == value
-        store.close()
-    assert len(answered) >= 60
-
-
 def run_command(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *more.pop("first", ("-m", "codegen")), "registry", *arguments]
     return subprocess.run(

@@ -3,67 +3,16 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import subprocess
-import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from embedded import Registry
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codegen.registry.api import Request, respond
-from codegen.registry.entries import RegistryError
-from codegen.registry.store import Store
 from schemas import record
-
-PROJECT = Path(__file__).parent.parent
-
-
-class Registry:
-    """A store, asked through its API."""
-
-    def __init__(self, file: Path | str = ":memory:") -> None:
-        self.store = Store(file)
-
-    def ask(self, method: str, path: str, body: Any = None, **query: str) -> tuple[int, Any]:
-        answer = respond(self.store, Request(method, path, query, body))
-        json.dumps(answer.body)
-        return answer.status, answer.body if answer.text is None else answer.text
-
-    def get(self, path: str, **query: str) -> Any:
-        status, body = self.ask("GET", path, **query)
-        assert status == 200, body
-        return body
-
-    def code(self, method: str, path: str, body: Any = None, **query: str) -> int:
-        status, answer = self.ask(method, path, body, **query)
-        assert status >= 400, answer
-        assert isinstance(answer["message"], str)
-        code: int = answer["error_code"]
-        assert status == (code if code < 1000 else code // 100)
-        return code
-
-    def register(self, subject: str, schema: Any, normalize: bool = False, **more: Any) -> int:
-        body = {"schema": schema if isinstance(schema, str) else json.dumps(schema), **more}
-        path = f"/subjects/{quote(subject, safe='')}/versions"
-        status, answer = self.ask("POST", path, body, normalize=str(normalize))
-        assert status == 200, answer
-        id: int = answer["id"]
-        return id
-
-    def versions(self, subject: str) -> dict[int, int]:
-        """The id of each live version."""
-        path = f"/subjects/{quote(subject, safe='')}/versions"
-        return {n: self.get(f"{path}/{n}")["id"] for n in self.get(path)}
-
-    def level(self, level: str, subject: str = "") -> None:
-        path = f"/config/{subject}" if subject else "/config"
-        assert self.ask("PUT", path, {"compatibility": level})[0] == 200
 
 
 @pytest.fixture
@@ -568,85 +517,3 @@ def test_no_request_is_too_strange_for_an_answer(steps: Any) -> None:
         assert 200 <= status < 500, answer
         if status >= 400:
             assert {"error_code", "message"} == answer.keys()
-
-
-# --- the file -----------------------------------------------------------------------------------
-
-
-def test_what_is_written_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
-    file = tmp_path / "made/registry.db"
-    registry = Registry(file)
-    registry.register("s", A, metadata=OWNED)
-    registry.level("FULL", "s")
-    before = registry.get("/schemas"), registry.get("/config/s")
-    registry.store.close()
-    again = Registry(file)
-    assert (again.get("/schemas"), again.get("/config/s")) == before
-    assert again.register("t", B) == 2
-
-
-def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
-    file = tmp_path / "inventory.db"
-    with sqlite3.connect(file) as base:
-        base.execute("CREATE TABLE versions (a)")
-    base.close()
-    before = file.read_bytes()
-    with pytest.raises(RegistryError, match="database of something else"):
-        Store(file)
-    assert file.read_bytes() == before
-    newer = tmp_path / "newer.db"
-    Store(newer).close()
-    with sqlite3.connect(newer) as base:
-        base.execute("PRAGMA user_version = 99")
-    base.close()
-    with pytest.raises(RegistryError, match="another version of kontrakt"):
-        Store(newer)
-
-
-def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
-    def open_and_ask(file: Path, barrier: threading.Barrier) -> int:
-        barrier.wait()
-        registry = Registry(file)
-        id = registry.register("s", A)
-        registry.store.close()
-        return id
-
-    with ThreadPoolExecutor(6) as pool:
-        for round in range(15):
-            barrier = threading.Barrier(6)
-            file = tmp_path / f"{round}.db"
-            asked = [pool.submit(open_and_ask, file, barrier) for _ in range(6)]
-            assert [one.result(60) for one in asked] == [1] * 6
-
-
-WORKER = """
-import json, sys
-from codegen.registry.api import Request, respond
-from codegen.registry.store import Store
-sys.stdin.readline()
-store = Store(sys.argv[1])
-for size in range(30):
-    text = json.dumps({"type": "fixed", "name": f"F{size}", "size": 1})
-    answer = respond(store, Request("POST", f"/subjects/s{size}/versions", {}, {"schema": text}))
-    print(size, answer.status, answer.body.get("id"))
-"""
-
-
-def test_processes_never_give_two_ids_to_one_schema(tmp_path: Path) -> None:
-    file = tmp_path / "registry.db"
-    command = [sys.executable, "-c", WORKER, str(file)]
-    processes = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                         cwd=PROJECT)
-        for _ in range(4)
-    ]  # fmt: skip
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    outputs = [process.communicate(timeout=60)[0] for process in processes]
-    answers = {tuple(line.split()) for output in outputs for line in output.splitlines()}
-    assert all(process.returncode == 0 for process in processes)
-    assert len(answers) == 30, "all processes heard the same"
-    assert {status for _, status, _ in answers} == {"200"}
-    assert {int(id) for _, _, id in answers} == set(range(1, 31))
