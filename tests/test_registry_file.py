@@ -172,7 +172,7 @@ def test_a_checkout_that_may_only_be_read_is_checked(
     before = run("check", "--format", "json")
     with without_rights(folder / ".kontrakt"):
         after = run("check", "--format", "json")
-    assert (after.exception, after.return_value, after.stdout) == (None, None, before.stdout)
+    assert (after.exception, after.return_value, after.stdout) == (None, 0, before.stdout)
 
 
 def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
