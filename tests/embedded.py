@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from codegen.registry.api import Request, respond
+from codegen.registry.api import respond
+from codegen.registry.call import Request
 from codegen.registry.store import Store
 
 

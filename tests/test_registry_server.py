@@ -21,7 +21,8 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerialize
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from codegen.registry.api import Request, respond
+from codegen.registry.api import respond
+from codegen.registry.call import Request
 from codegen.registry.http import MAX_BODY, serve_in_thread
 from codegen.registry.store import Store
 

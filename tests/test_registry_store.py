@@ -445,6 +445,92 @@ BAD_BODIES: list[tuple[Any, int]] = [
 ]  # fmt: skip
 
 
+TAGGED = record(
+    {"name": "name", "type": "string", "confluent:tags": ["PII", "EU"]},
+    {"name": "home", "type": record(
+        {"name": "street", "type": "string", "confluent:tags": ["PII"]}, name="x.Home")},
+    name="x.Person", **{"confluent:tags": ["EU"]},
+)  # fmt: skip
+
+
+def entity(path: str, kind: str, *tags: str) -> dict[str, Any]:
+    return {"schemaEntity": {"entityPath": path, "entityType": kind}, "tags": list(tags)}
+
+
+@pytest.mark.parametrize("path", ["/schemas/ids/1", "/subjects/s/versions/1"])
+def test_tags_are_found(registry: Registry, path: str) -> None:
+    registry.register("s", TAGGED)
+    person = entity("x.Person", "sr_record", "EU")
+    name = entity("x.Person.name", "sr_field", "PII", "EU")
+    street = entity("x.Home.street", "sr_field", "PII")
+    assert registry.get(path, findTags="*")["schemaTags"] == [person, name, street]
+    assert registry.get(path, findTags="PII")["schemaTags"] == [name, street]
+    assert registry.get(path, findTags="GONE")["schemaTags"] == []
+    assert "schemaTags" not in registry.get(path)
+
+
+def test_references_are_written_with_their_context_where_it_is_asked(registry: Registry) -> None:
+    registry.register(":.dev:money", '{"type":"fixed","name":"x.Money","size":4}')
+    reference = {"name": "x.Money", "subject": "money", "version": 1}
+    registry.register(":.dev:s", record(("m", "x.Money")), references=[reference])
+    path = "/contexts/.dev/subjects/s/versions/1"
+    assert registry.get(path)["references"] == [reference]
+    qualified = registry.get(path, referenceFormat="qualified")["references"]
+    assert qualified == [{**reference, "subject": ":.dev:money"}]
+
+
+def test_a_context_is_deleted_once_it_is_empty(registry: Registry) -> None:
+    registry.register(":.dev:s", A)
+    registry.register("s", A)
+    registry.level("FULL", ":.dev:s")
+    assert registry.ask("PUT", "/contexts/.dev/mode", {"mode": "READONLY"})[0] == 200
+    assert registry.code("DELETE", "/contexts/.dev") == 42205
+    assert registry.ask("PUT", "/contexts/.dev/mode", {"mode": "READWRITE"})[0] == 200
+    assert registry.code("DELETE", "/contexts/.dev") == 42211
+    assert registry.ask("DELETE", "/contexts/.dev/subjects/s")[0] == 200
+    assert registry.code("DELETE", "/contexts/:.dev:") == 42211, "deleted versions are versions"
+    assert registry.ask("DELETE", "/contexts/.dev/subjects/s", permanent="true")[0] == 200
+    assert registry.ask("PUT", "/contexts/.dev/config", {"compatibility": "FULL"})[0] == 200
+    assert registry.ask("DELETE", "/contexts/.dev") == (204, "")
+    assert registry.code("GET", "/contexts/.dev/config") == 40408
+    assert registry.get("/contexts", contextPrefix=":.d") == []
+    assert registry.get("/subjects") == ["s"]
+    assert registry.code("DELETE", "/contexts/.") == 42211
+
+
+def test_a_policy_that_is_not_judged_never_says_yes(registry: Registry) -> None:
+    policy = {"compatibilityPolicy": "LOGICAL"}
+    assert registry.code("PUT", "/config/s", {**policy, "compatibility": "FORWARD"}) == 42203
+    assert registry.ask("PUT", "/config/s", policy) == (200, policy)
+    assert registry.code("PUT", "/config/s", {"compatibility": "FORWARD_TRANSITIVE"}) == 42203
+    registry.register("s", A)
+    body = {"schema": json.dumps(B)}
+    assert registry.code("POST", "/compatibility/subjects/s/versions/latest", body) == 501
+    assert registry.code("POST", "/subjects/s/versions", body) == 501
+    assert registry.code("POST", "/subjects/s/versions", {"schema": json.dumps(C)}) == 409
+    registry.level("NONE", "s")
+    registry.register("s", B)
+
+
+def test_the_client_is_told_what_the_registry_added(registry: Registry) -> None:
+    registry.register("s", A, metadata=OWNED)
+    _, answer = registry.ask("POST", "/subjects/s/versions", {"schema": json.dumps(B)})
+    assert answer == registry.get("/subjects/s/versions/2")
+    assert answer["metadata"] == OWNED
+    _, answer = registry.ask("POST", "/subjects/t/versions", {"schema": json.dumps(B)})
+    assert answer.keys() == {"id", "guid"}
+
+
+def test_the_import_mode_may_be_set_again(registry: Registry) -> None:
+    assert registry.ask("PUT", "/mode", {"mode": "IMPORT"})[0] == 200
+    registry.register("s", A, id=7, version=3)
+    assert registry.ask("PUT", "/mode", {"mode": "IMPORT"})[0] == 200
+    assert registry.ask("PUT", "/mode/s", {"mode": "READWRITE"})[0] == 200
+    assert registry.code("PUT", "/mode/s", {"mode": "IMPORT"}) == 42205
+    assert registry.ask("PUT", "/mode/s", {"mode": "FORWARD"})[0] == 200
+    assert registry.register("s", B, id=9, version=4) == 9
+
+
 @pytest.mark.parametrize(("body", "code"), BAD_BODIES)
 @pytest.mark.parametrize("path", ["/subjects/s/versions", "/compatibility/subjects/s/versions"])
 def test_bad_bodies_are_refused(registry: Registry, path: str, body: Any, code: int) -> None:
@@ -495,7 +581,8 @@ VALUES = st.recursive(
 )  # fmt: skip
 FLAGS = st.dictionaries(
     st.sampled_from(["deleted", "permanent", "normalize", "offset", "limit", "subject", "force",
-                     "verbose", "fetchMaxId", "subjectPrefix", "key", "value", "format"]),
+                     "verbose", "fetchMaxId", "subjectPrefix", "key", "value", "format",
+                     "findTags", "referenceFormat", "contextPrefix"]),
     st.sampled_from(["true", "False", "1", "-1", "x", "s", ":.c:", ":*:", "resolved", "9" * 5000]),
     max_size=4,
 )  # fmt: skip
