@@ -114,9 +114,9 @@ class Call:
         return int(text)
 
     def page(self, items: Sequence[Json]) -> list[Json]:
-        """Those of the items that `offset` and `limit` ask for; a negative limit is none."""
+        """Those of the items that `offset` and `limit` ask for; a limit of 0 or less is none."""
         first, most = max(self.number("offset", 0), 0), self.number("limit", -1)
-        return list(items[first:] if most < 0 else items[first : first + most])
+        return list(items[first:] if most < 1 else items[first : first + most])
 
     # --- the body
 
