@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "codegen"
 
 HOMES = {
     "click": "cli/",
+    "requests": "baselines/http/",
     "urllib3": "baselines/http/",
     "jinja2": "targets/",
     "fastavro": "targets/",
@@ -73,5 +74,14 @@ def test_the_help_loads_nothing_but_click() -> None:
     )
     loaded = set(done.stdout.splitlines()[-1].split())
     assert "click" in loaded
-    heavy = {"jinja2", "urllib3", "jsonschema", "ruamel", "fastavro", "confluent_kafka", "sqlite3"}
+    heavy = {
+        "jinja2",
+        "requests",
+        "urllib3",
+        "jsonschema",
+        "ruamel",
+        "fastavro",
+        "confluent_kafka",
+        "sqlite3",
+    }
     assert loaded & (heavy | {"dataclasses", "codegen.source", "codegen.diagnostics"}) == set()
