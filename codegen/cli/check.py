@@ -101,7 +101,7 @@ def _check(
     outcome = review(contract, baseline, findings, read_lock(folder / "generated" / LOCK_NAME))
     found = make_report(override_severities(findings, contract.severities)).findings
     sections = (
-        *describe_differences(outcome.differences),
+        *describe_differences((*outcome.differences, *outcome.topology)),
         *describe(outcome.impacts, datetime.now(UTC).date()),
     )
     summary = _summary(contract, outcome, found, baseline.name)
@@ -122,6 +122,15 @@ def _summary(contract: Contract, outcome: Review, found: tuple[Finding, ...], ba
         for subject in contract.subjects
         if subject.name in subjects
         for event in subject.events
+    }
+    concerned |= {
+        event.name for topic in contract.topics if topic.name in subjects for event in topic.events
+    }
+    concerned |= {
+        event.name
+        for service in contract.services
+        if service.name in subjects
+        for event in (*service.produces, *service.consumes)
     }
     events = contract.events
     if found:
