@@ -28,9 +28,17 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """The item at `path` is taken out of its array, which holds others."""
+    """What stands at `path` is taken out of its array or object, which holds others."""
 
     path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Another value stands at `path`."""
+
+    path: Path
+    value: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,7 @@ class Enclose:
     after: tuple[Json, ...] = ()
 
 
-Edit: TypeAlias = Insert | Remove | Enclose
+Edit: TypeAlias = Insert | Remove | Replace | Enclose
 """One change of a JSON text."""
 
 
@@ -70,6 +78,8 @@ def apply(document: Document, edits: tuple[Edit, ...]) -> str:
                 editor.insert(edit)
             case Remove():
                 editor.remove(edit.path)
+            case Replace():
+                editor.replace(edit)
             case Enclose():
                 editor.enclose(edit)
     return editor.text()
@@ -105,15 +115,24 @@ class _Editor:
     def remove(self, path: Path) -> None:
         *outer, last = path
         container = self._value(tuple(outer))
-        if not isinstance(container, list) or not isinstance(last, int) or len(container) < 2:
+        if not isinstance(container, dict | list) or len(container) < 2:
             raise ValueError(f"nothing can be removed at {path}")
-        if last >= len(container):
+        is_list = isinstance(container, list)
+        steps: list[str | int] = list(range(len(container)) if is_list else container)
+        if last not in steps:
             raise ValueError(f"nothing stands at {path}")
-        spans = [self._document.span((*outer, index)) for index in range(len(container))]
-        if last:
-            self._replace(spans[last - 1].end, spans[last].end, "")
+        places = [(*outer, step) for step in steps]
+        starts = [self._document.key_span(place).start for place in places]
+        ends = [self._document.span(place).end for place in places]
+        if index := steps.index(last):
+            self._replace(ends[index - 1], ends[index], "")
         else:
-            self._replace(spans[0].start, spans[1].start, "")
+            self._replace(starts[0], starts[1], "")
+
+    def replace(self, edit: Replace) -> None:
+        self._value(edit.path)
+        span = self._document.span(edit.path)
+        self._replace(span.start, span.end, self._write(edit.value))
 
     def enclose(self, edit: Enclose) -> None:
         self._value(edit.path)

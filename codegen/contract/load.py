@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path as FilePath
@@ -99,15 +100,30 @@ def find_root(start: FilePath) -> FilePath:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """What could be read of a contract repository: all that lint speaks about.
+
+    `manifest` is None where it could not be read, `contract` where anything was wrong. `documents`
+    are the schema files that could be read, by name.
+    """
+
+    manifest: Document | None
+    documents: Mapping[str, Document]
+    schemas: SchemaSet
+    contract: Contract | None
+
+
 def load_contract(root: FilePath, findings: Findings) -> Contract | None:
     """Load the contract repository in a folder; None when there were errors."""
+    return load_repository(root, findings).contract
+
+
+def load_repository(root: FilePath, findings: Findings) -> Repository:
+    """Load what can be read of the contract repository in a folder."""
     manifest = _read(root, root / MANIFEST, findings)
     schemas = [_read(root, path, findings) for path in _schema_files(root, findings)]
-    read = [document for document in schemas if document is not None]
-    if manifest is None:
-        parse_schemas(read, findings)
-        return None
-    return load_documents(manifest, read, findings)
+    return assemble(manifest, (one for one in schemas if one is not None), findings)
 
 
 def load_documents(
@@ -117,12 +133,22 @@ def load_documents(
     environment: Mapping[str, str] | None = None,
 ) -> Contract | None:
     """Make a contract of documents that were read; None when `findings` holds errors."""
-    documents = list(schemas)
-    parsed = parse_schemas(documents, findings)
-    if not check_shape(manifest, findings):
-        return None
-    contract = _Loader(manifest, documents, parsed, findings).load(environment)
-    return None if findings.has_errors else contract
+    return assemble(manifest, schemas, findings, environment).contract
+
+
+def assemble(
+    manifest: Document | None,
+    schemas: Iterable[Document],
+    findings: Findings,
+    environment: Mapping[str, str] | None = None,
+) -> Repository:
+    """Make a repository of documents that were read; no contract when `findings` holds errors."""
+    documents = {document.name: document for document in schemas}
+    parsed = parse_schemas(documents.values(), findings)
+    contract = None
+    if manifest is not None and check_shape(manifest, findings):
+        contract = _Loader(manifest, list(documents.values()), parsed, findings).load(environment)
+    return Repository(manifest, documents, parsed, None if findings.has_errors else contract)
 
 
 def read_document(name: str, data: bytes, findings: Findings) -> Document | None:
