@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from codegen.avro.canonical import render
+from codegen.baselines.answers import RegistryRefusal
 from codegen.baselines.holdings import (
     Holdings,
     StoredSubject,
@@ -24,7 +25,7 @@ from codegen.baselines.holdings import (
     VersionReference,
     make_histories,
 )
-from codegen.baselines.registry import RegistryClient, RegistryRefusal
+from codegen.baselines.registry import RegistryClient
 from codegen.contract.model import Contract, History, Level, Subject
 from codegen.diagnostics import CouldNotCheck, Findings, rule
 from codegen.source import Place

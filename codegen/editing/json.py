@@ -1,18 +1,14 @@
-"""How is one value of a JSON text changed, and everything else left as it is, byte for byte?
-
-An edit names a place by its path and says what shall stand there. Blanks, line breaks and the
-spacing after colons are taken from the neighbours, so that the new text looks like the old one.
-"""
+"""Edits of a JSON text: replacements of stretches, made from the spans of its values."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TypeAlias
 
+from codegen.editing.edits import Edit, Enclose, Insert, Remove
 from codegen.source import Document, Json, Path
 
 
+<<<<<<< HEAD:codegen/editing.py
 @dataclass(frozen=True, slots=True)
 class Insert:
     """A new value at `path`: a key that its object lacks, or an item before the one with its index.
@@ -67,6 +63,9 @@ class Mend:
 
 
 def apply(document: Document, edits: tuple[Edit, ...]) -> str:
+=======
+def apply_to_json(document: Document, edits: tuple[Edit, ...]) -> str:
+>>>>>>> main:codegen/editing/json.py
     """The text of a document with all edits made.
 
     Raises ValueError when an edit does not fit the document: its place is missing or taken.
