@@ -4,68 +4,11 @@ from __future__ import annotations
 
 import json
 
-from codegen.editing.edits import Edit, Enclose, Insert, Remove
+from codegen.editing.edits import Edit, Enclose, Insert, Remove, Rename, Replace
 from codegen.source import Document, Json, Path
 
 
-<<<<<<< HEAD:codegen/editing.py
-@dataclass(frozen=True, slots=True)
-class Insert:
-    """A new value at `path`: a key that its object lacks, or an item before the one with its index.
-
-    A new key stands behind the first key of `after` that the object has, else behind its last one.
-    An index that is the length of the array makes the last item.
-    """
-
-    path: Path
-    value: Json
-    after: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """What stands at `path` is taken out of its array or object, which holds others."""
-
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Replace:
-    """Another value stands at `path`."""
-
-    path: Path
-    value: Json
-
-
-@dataclass(frozen=True, slots=True)
-class Enclose:
-    """The value at `path` becomes an item of an array, between the items `before` and `after`."""
-
-    path: Path
-    before: tuple[Json, ...] = ()
-    after: tuple[Json, ...] = ()
-
-
-Edit: TypeAlias = Insert | Remove | Replace | Enclose
-"""One change of a JSON text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mend:
-    """What one change of a file would mend: the edits, and the advice that they follow.
-
-    All paths of the edits lead into the text as it is before any of them.
-    """
-
-    file: str
-    advice: str
-    edits: tuple[Edit, ...]
-
-
-def apply(document: Document, edits: tuple[Edit, ...]) -> str:
-=======
 def apply_to_json(document: Document, edits: tuple[Edit, ...]) -> str:
->>>>>>> main:codegen/editing/json.py
     """The text of a document with all edits made.
 
     Raises ValueError when an edit does not fit the document: its place is missing or taken.
@@ -79,6 +22,8 @@ def apply_to_json(document: Document, edits: tuple[Edit, ...]) -> str:
                 editor.remove(edit.path)
             case Replace():
                 editor.replace(edit)
+            case Rename():
+                editor.rename(edit)
             case Enclose():
                 editor.enclose(edit)
     return editor.text()
@@ -132,6 +77,14 @@ class _Editor:
         self._value(edit.path)
         span = self._document.span(edit.path)
         self._replace(span.start, span.end, self._write(edit.value))
+
+    def rename(self, edit: Rename) -> None:
+        *outer, last = edit.path
+        container = self._value(tuple(outer))
+        if not isinstance(container, dict) or last not in container or edit.key in container:
+            raise ValueError(f"nothing can be renamed at {edit.path}")
+        span = self._document.key_span(edit.path)
+        self._replace(span.start, span.end, self._write(edit.key))
 
     def enclose(self, edit: Enclose) -> None:
         self._value(edit.path)

@@ -1,22 +1,23 @@
 """The rules of `kontrakt lint`: what is legal, or ignored in silence, and will hurt later.
 
-A rule is one function under @check: its id, its summary, and the kind of thing that it looks at; its
+A rule is one function under @check: its id, its summary, and the kinds of things it looks at; its
 docstring says why it exists. It yields a Problem for each place that it does not like. The modules
-of this package are its categories; each is found by its name, and `inspect` walks a repository once
-and shows each thing to the rules of its kind.
+of this package are the categories, found by their names; `inspect` walks a repository once and
+shows each thing to the rules of its kind.
 """
 
 from __future__ import annotations
 
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib import import_module
 from inspect import cleandoc
 from typing import Any, TypeAlias, TypeVar
 
 from codegen.avro.schema import (
+    Broken,
     Enum,
     Field,
     Fixed,
@@ -24,13 +25,12 @@ from codegen.avro.schema import (
     Record,
     Ref,
     Schema,
-    SchemaGraph,
     children,
-    split_name,
+    walk,
 )
 from codegen.contract.load import Repository
-from codegen.contract.model import Contract, Event, Service, Topic
-from codegen.diagnostics import Finding, Findings, Related, Rule, Severity, locate, rule
+from codegen.contract.model import Contract, Event, SchemaKey, Service, Topic
+from codegen.diagnostics import Findings, Related, Rule, Severity, locate, rule
 from codegen.editing import Edit, Mend
 from codegen.source import Json, Place
 
@@ -55,16 +55,32 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class SchemaFile:
+    """A schema file: its name, and the schema that it holds."""
+
+    name: str
+    root: Schema
+
+
+@dataclass(slots=True)
 class Here:
-    """Where a rule stands: the repository, the named type around, the field around."""
+    """Where a rule stands: the repository, the file, the named type around, the field around."""
 
     survey: Survey
+    file: str = ""
     owner: Named | None = None
     field: Field | None = None
 
+    @property
+    def contract(self) -> Contract:
+        """The contract, which is whole where a rule looks at a part of it."""
+        contract = self.survey.repository.contract
+        assert contract is not None
+        return contract
+
     def resolve(self, schema: Schema) -> Schema:
         """The schema itself, or what a reference refers to."""
-        return self.survey.graph.resolve(schema)
+        return self.survey.resolve(schema)
 
 
 @dataclass(frozen=True)
@@ -78,22 +94,35 @@ class Survey:
         """Every named type by its full name."""
         return self.repository.schemas.types
 
-    @cached_property
-    def graph(self) -> SchemaGraph:
-        """Something that resolves any reference; its root has no meaning."""
-        return SchemaGraph(Ref("", Place(None)), self.types)  # type: ignore[arg-type]
+    def resolve(self, schema: Schema) -> Schema:
+        """The schema itself, or what a reference refers to; Broken where nothing has that name."""
+        if isinstance(schema, Ref):
+            return self.types.get(schema.name) or Broken(schema.origin)
+        return schema
 
     @cached_property
-    def by_simple_name(self) -> Mapping[str, tuple[str, ...]]:
-        """The full names that end in each simple name."""
-        found: dict[str, list[str]] = {}
-        for name in sorted(self.types):
-            found.setdefault(split_name(name)[1], []).append(name)
-        return {simple: tuple(names) for simple, names in found.items()}
+    def sent(self) -> frozenset[str]:
+        """The full names of what travels on topics, as events or as keys."""
+        contract = self.repository.contract
+        topics = contract.topics if contract is not None else ()
+        keys = (topic.key for topic in topics)
+        roots = [one.schema.root for one in keys if isinstance(one, SchemaKey)]
+        events = (event.name for topic in topics for event in topic.events)
+        return frozenset((*events, *(getattr(root, "name", "") for root in roots)))
+
+    @cached_property
+    def uses(self) -> Mapping[str, tuple[Ref, ...]]:
+        """All references to each full name, in the order of the files."""
+        found: dict[str, list[Ref]] = {}
+        for root in self.repository.schemas.roots.values():
+            for node in walk(root):
+                if isinstance(node, Ref):
+                    found.setdefault(node.name, []).append(node)
+        return {name: tuple(references) for name, references in found.items()}
 
 
 Check: TypeAlias = Callable[[Any, Here], Iterable[Problem]]
-"""Looks at one thing: a node of a schema, a field, or a part of the manifest."""
+"""Looks at one thing: a node of a schema, a field, a file, or a part of the manifest."""
 
 
 @dataclass(slots=True)
@@ -137,9 +166,8 @@ def lint_rules() -> tuple[Rule, ...]:
     return tuple(sorted(_CATALOGUE.rules, key=lambda one: one.id))
 
 
-def inspect(repository: Repository) -> list[Finding]:
-    """What the rules find, in the order of the files; those about the manifest need a contract."""
-    findings = Findings()
+def inspect(repository: Repository, findings: Findings) -> None:
+    """Report what the rules find; those about topics and services need a contract."""
     survey = Survey(repository)
     checks = _checks()
 
@@ -148,15 +176,15 @@ def inspect(repository: Repository) -> list[Finding]:
             for problem in function(thing, here):
                 _record(findings, found, problem, about)
 
-    everywhere = Here(survey)
-    for root in repository.schemas.roots.values():
-        for thing, here in _walk(root, everywhere):
+    for name, root in repository.schemas.roots.items():
+        show(SchemaFile(name, root), Here(survey, name), getattr(root, "name", ""))
+        for thing, here in _walk(root, Here(survey, name)):
             show(thing, here, here.owner.name if here.owner is not None else "")
+    everywhere = Here(survey)
     if (contract := repository.contract) is not None:
-        for thing, about in _walk_contract(contract):
-            show(thing, everywhere, about)
+        for part, about in _walk_contract(contract):
+            show(part, everywhere, about)
     show(survey, everywhere, "")
-    return findings.items
 
 
 def _walk(root: Schema, here: Here) -> Iterator[tuple[Schema | Field, Here]]:
@@ -166,17 +194,15 @@ def _walk(root: Schema, here: Here) -> Iterator[tuple[Schema | Field, Here]]:
         node, here = waiting.pop()
         inner: list[tuple[Schema | Field, Here]]
         if isinstance(node, Field):
-            around = replace(here, field=node)
+            around = Here(here.survey, here.file, here.owner, node)
             yield node, around
             inner = [(node.schema, around)]
         else:
             if isinstance(node, Record | Enum | Fixed):
-                here = Here(here.survey, node, here.field)
+                here = Here(here.survey, here.file, node, here.field)
             yield node, here
-            if isinstance(node, Record):
-                inner = [(one, here) for one in node.fields]
-            else:
-                inner = [(one, here) for one in children(node)]
+            parts = node.fields if isinstance(node, Record) else tuple(children(node))
+            inner = [(one, here) for one in parts]
         waiting.extend(reversed(inner))
 
 
@@ -220,6 +246,7 @@ __all__ = [
     "Event",
     "Here",
     "Problem",
+    "SchemaFile",
     "Service",
     "Survey",
     "Topic",
