@@ -12,6 +12,11 @@ UPPER_CASE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 _WORD = re.compile(r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z]+[0-9]*|[0-9]+")
 
 
+def is_name(text: str) -> bool:
+    """Whether a text can be a name at all (specification 1.12, "Names")."""
+    return text.isascii() and text.isidentifier()
+
+
 def split_words(name: str) -> tuple[str, ...]:
     """The words of a name in lower case: `HTTPStatus_code` is http, status, code."""
     return tuple(word.lower() for word in _WORD.findall(name))

@@ -186,7 +186,7 @@ def check_on_field(field: Field, here: Here) -> Iterator[Problem]:
     place = field.origin.at("logicalType", on_key=True)
     moved = {key: value[key] for key in _PARTS if key in value}
     edits: tuple[Edit, ...] = ()
-    if isinstance(value["type"], str):
+    if isinstance(value.get("type"), str):
         whole = {"type": value["type"], **moved}
         removed = (Remove((*field.origin.path, key)) for key in moved)
         edits = (Replace((*field.origin.path, "type"), whole), *removed)

@@ -16,6 +16,7 @@ from codegen.rules.words import (
     SNAKE_CASE,
     UPPER_CASE,
     fold,
+    is_name,
     to_pascal,
     to_snake,
 )
@@ -67,7 +68,7 @@ def check_type_case(named: Named, here: Here) -> Iterator[Problem]:
     """Types become classes, and classes are written so in all languages that stubs are generated
     for. A type that is written otherwise looks like a mistake wherever it is used."""
     simple = split_name(named.name)[1]
-    if not PASCAL_CASE.fullmatch(simple.lstrip("_")):
+    if is_name(simple) and not PASCAL_CASE.fullmatch(simple.lstrip("_")):
         hint = f"call it {to_pascal(simple)}{_BEFORE_PUBLISHING}"
         yield Problem(_name(named), f"{simple} is not in PascalCase", hint)
 
@@ -82,7 +83,8 @@ def check_field_case(field: Field, here: Here) -> Iterator[Problem]:
     """Fields become attributes. Names that begin with a capital, or that mix capitals and
     underscores, look like types or constants in the code that is generated from them."""
     name = field.name.lstrip("_")
-    if name and not SNAKE_CASE.fullmatch(name) and not CAMEL_CASE.fullmatch(name):
+    # What is no name at all is the parser's business.
+    if is_name(name) and not SNAKE_CASE.fullmatch(name) and not CAMEL_CASE.fullmatch(name):
         message = f"{field.name} is neither in snake_case nor in camelCase"
         hint = f"call it {to_snake(field.name)}{_BEFORE_PUBLISHING}"
         yield Problem(field.origin.at("name"), message, hint)
@@ -120,7 +122,7 @@ def check_mixed_field_case(record: Record, here: Here) -> Iterator[Problem]:
 def check_symbol_case(enum: Enum, here: Here) -> Iterator[Problem]:
     """Symbols are constants, and most languages write those in capitals. A symbol that messages
     hold already must stay as it is: to rename it is to break every reader."""
-    odd = [one for one in enum.symbols if not UPPER_CASE.fullmatch(one)]
+    odd = [one for one in enum.symbols if is_name(one) and not UPPER_CASE.fullmatch(one)]
     if odd:
         shown = ", ".join(odd[:3]) + (", ..." if len(odd) > 3 else "")
         message = f"{shown} of {split_name(enum.name)[1]}: not in UPPER_CASE"

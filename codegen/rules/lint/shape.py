@@ -83,7 +83,7 @@ def check_union_default(field: Field, here: Here) -> Iterator[Problem]:
 def check_default_in_type(field: Field, here: Here) -> Iterator[Problem]:
     """The default of a field stands beside its type. One that stands inside is a property that no
     library looks at, so the field has no default: readers of older messages stop there."""
-    value = raw(field.origin.at("type"))
+    value = raw(field.origin).get("type")
     # The default of an enum is its own: what stands in for symbols that a reader lacks.
     if not isinstance(value, dict) or "default" not in value or value.get("type") == "enum":
         return
@@ -181,6 +181,8 @@ _NUMBERS = (frozenset(("int", "long")), frozenset(("float", "double")))
 
 def _find_common(one: Schema, other: Schema, here: Here) -> str:
     """A value that fits both, in words; nothing where there is none."""
+    if getattr(one, "name", 1) == getattr(other, "name", 2):
+        return ""  # The same type twice is the parser's business.
     match one, other:
         case (Primitive(logical=None), Primitive(logical=None)):
             return "one number" if {one.type, other.type} in _NUMBERS else ""
