@@ -82,6 +82,7 @@ def command(
 
     mended: Mended | None = None
     linting, repository = _lint(folder, examine)
+    _refuse_nothing(linting, names, paths)
     if fix:
         mended = _mend(folder, repository, linting, examine, is_text=format_name == "text")
         linting, repository = _lint(folder, examine)
@@ -117,6 +118,18 @@ def _name_under(folder: Path, path: str) -> str:
         if place.is_relative_to(home):
             return place.relative_to(home).as_posix()
     raise KontraktError(f"{path} lies outside of {folder}", "lint one repository at a time")
+
+
+def _refuse_nothing(linting: Linting, names: tuple[str, ...], paths: tuple[str, ...]) -> None:
+    """Raises KontraktError where a path leads to no file of the repository: nothing was linted."""
+    from codegen.diagnostics import KontraktError  # noqa: PLC0415
+    from codegen.linting import only_in  # noqa: PLC0415
+
+    for name, path in zip(names, paths, strict=True):
+        part = only_in(linting, [name])
+        if not part.files and not part.failures:
+            hint = "name the manifest, .avsc files below schemas/, or folders with some"
+            raise KontraktError(f"{path} is no part of the contracts", hint)
 
 
 def _lint(folder: Path, examine: Callable[[Linting], Linting]) -> tuple[Linting, Repository]:
