@@ -344,7 +344,12 @@ def test_a_baseline_is_written_of_the_whole_repository(
 
 # What has one right answer is mended.
 
+STATE = {"type": "enum", "name": "State", "doc": "How.", "symbols": ["PAID", "UNKNOWN"]}
 MENDS = {
+    "enum default": (
+        {"name": "state", "type": STATE, "doc": "Why."},
+        {"name": "state", "type": {**STATE, "default": "UNKNOWN"}, "doc": "Why."},
+    ),
     "null default": (
         {"name": "note", "type": ["null", "string"], "doc": "A wish."},
         {"name": "note", "type": ["null", "string"], "default": None, "doc": "A wish."},

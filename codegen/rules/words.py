@@ -23,8 +23,8 @@ def split_words(name: str) -> tuple[str, ...]:
 
 
 def fold(name: str) -> str:
-    """What a name has in common with all that differ from it in case and underscores only."""
-    return name.replace("_", "").lower()
+    """What a name has in common with all that differ from it in case and the like only."""
+    return name.replace("_", "").replace("-", "").lower()
 
 
 def to_pascal(name: str) -> str:

@@ -284,7 +284,7 @@ def check_money_as_float(field: Field, here: Here) -> Iterator[Problem]:
         "currency" in split_words(one.name) for one in owner.fields
     )
     money = (*_MONEY, "amount", "total") if has_currency else _MONEY
-    if not words or words[-1] not in money:
+    if not words or words[-1].removesuffix("s") not in money:
         return
     for schema in _candidates(field.schema):
         if isinstance(schema, Primitive) and schema.type in ("float", "double"):

@@ -27,14 +27,14 @@ _BEFORE_PUBLISHING = "; once messages exist, an alias must keep the old name"
 
 @check("naming/file-name", "A schema file is not called like the type it defines.", SchemaFile)
 def check_file_name(file: SchemaFile, here: Here) -> Iterator[Problem]:
-    """People look for a type by its name, and so do Avro tools and build plugins that resolve
-    references from file to file. A file with another name is found late, or defined again."""
+    """People look for a type by its name. A type in a file with another name is found late, or
+    defined once more. The case may differ: order_placed.avsc and order-placed.avsc are names for
+    OrderPlaced too, and so is its full name."""
     if not isinstance(file.root, Record | Enum | Fixed):
         return
-    simple = split_name(file.root.name)[1]
-    name = PurePosixPath(file.name).name
-    # Some tools want the full name: com.shop.Order.avsc.
-    if name not in (f"{simple}.avsc", f"{file.root.name}.avsc"):
+    simple, name = split_name(file.root.name)[1], PurePosixPath(file.name).name
+    stem = name.removesuffix(".avsc")
+    if stem != file.root.name and fold(stem) != fold(simple):
         message = f"{name} defines {simple}"
         yield Problem(_name(file.root), message, f"call the file {simple}.avsc")
 

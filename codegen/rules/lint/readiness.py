@@ -20,8 +20,9 @@ from codegen.avro.schema import (
 from codegen.avro.size import ITEMS, TEXT, least_size, typical_size
 from codegen.contract.model import FieldKey, Level
 from codegen.diagnostics import Severity
-from codegen.editing import Edit, Remove
+from codegen.editing import Edit, Insert, Remove
 from codegen.rules.lint import Event, Here, Problem, Survey, Topic, check, raw
+from codegen.rules.mends import CATCH_ALL
 from codegen.rules.words import split_words
 from codegen.source import Place
 
@@ -31,10 +32,16 @@ def check_enum_default(enum: Enum, here: Here) -> Iterator[Problem]:
     """A reader that meets a symbol it does not know takes the default of its own enum, and stops
     where there is none. So the default has to be there before the first new symbol: added together
     with one it comes too late."""
-    if enum.default is None and enum.symbols:
-        simple = split_name(enum.name)[1]
-        hint = 'add a symbol for what is not known, such as UNKNOWN, and "default": "UNKNOWN"'
-        yield Problem(enum.origin.at("name"), f"{simple} has no default", hint)
+    if enum.default is not None or not enum.symbols:
+        return
+    catch_all = next((one for one in enum.symbols if CATCH_ALL.fullmatch(one)), None)
+    hint = 'add a symbol for what is not known, such as UNKNOWN, and "default": "UNKNOWN"'
+    edits: tuple[Edit, ...] = ()
+    if catch_all is not None:
+        hint = f'add "default": "{catch_all}"'
+        edits = (Insert((*enum.origin.path, "default"), catch_all, ("symbols",)),)
+    message = f"{split_name(enum.name)[1]} has no default"
+    yield Problem(enum.origin.at("name"), message, hint, edits=edits)
 
 
 @check("readiness/self-alias", "A type is its own alias.", Record, Enum, Fixed)

@@ -131,7 +131,7 @@ def check_misspelt_attribute(
         edits: tuple[Edit, ...] = ()
         if meant not in value and _may_hold(meant, value[key]):
             edits = (Rename((*thing.origin.path, key), meant),)
-        message = f'Avro knows no attribute "{key}" here'
+        message = f'Avro knows no attribute "{key}" here, and ignores it'
         place = thing.origin.at(key, on_key=True)
         yield Problem(place, message, f'write "{meant}"', edits=edits)
 
