@@ -161,7 +161,7 @@ def test_a_snapshot_that_cannot_be_used(tmp_path: Path, data: bytes | None) -> N
     with pytest.raises(CouldNotCheck) as caught:
         SnapshotBaseline(file, "snapshot.json").holdings()
     assert "snapshot.json" in caught.value.message
-    assert "kontrakt pull" in caught.value.hint
+    assert "kontrakt snapshot" in caught.value.hint
 
 
 def test_saving_the_same_again_touches_nothing(tmp_path: Path) -> None:

@@ -68,6 +68,24 @@ class Holdings:
         """How many versions there are in all."""
         return sum(len(subject.versions) for subject in self.subjects.values())
 
+    def restrict(self, names: Iterable[str]) -> Holdings:
+        """Only these subjects, and those that they refer to, directly or not."""
+        kept: set[str] = set()
+        waiting = [name for name in names if name in self.subjects]
+        while waiting:
+            name = waiting.pop()
+            if name in kept:
+                continue
+            kept.add(name)
+            waiting += (
+                reference.subject
+                for version in self.subjects[name].versions
+                for reference in version.references
+                if reference.subject in self.subjects
+            )
+        held = {name: subject for name, subject in self.subjects.items() if name in kept}
+        return Holdings(held, self.level)
+
 
 def make_histories(holdings: Holdings, names: Iterable[str], origin: str) -> dict[str, History]:
     """Parse the versions of the named subjects; a subject without versions is left out.
