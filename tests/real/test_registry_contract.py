@@ -373,15 +373,18 @@ def test_a_registry_lost_in_the_middle_is_finished_later(
     kontrakt: Kontrakt, registry: Registry, other: SchemaRegistryClient
 ) -> None:
     counts = []
-    for answered in (1_000, 12_000):
+    # How much is answered before the first schema is written differs between registries.
+    for answered in range(1_000, 100_000, 3_000):
         registry.proxy.cut_after(answered)
         done = kontrakt("register", "--apply", url=registry.proxied_url)
         registry.proxy.restore()
         assert done.returncode == 3, done.stdout + done.stderr
         assert registry.proxy.address in done.stderr
         counts.append(len(other.get_subjects()))
+        if counts[-1]:
+            break
     assert counts[0] == 0
-    assert 0 < counts[1] < 7, "it was not lost in the middle"
+    assert 0 < counts[-1] < 7, "it was not lost in the middle"
     done = kontrakt("register", "--apply")
     assert done.returncode == 0, done.stdout + done.stderr
     subjects = other.get_subjects()
