@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
+from codegen.baselines.answers import clean
 from codegen.baselines.holdings import (
     Holdings,
     StoredSubject,
@@ -47,33 +48,34 @@ _ANEW = "write it anew: kontrakt snapshot"
 
 
 class SnapshotBaseline:
-    """The past of a contract as a snapshot file holds it."""
+    """The past of a contract as a snapshot file holds it; `holdings` is all of that.
+
+    The file is read when it is opened. Raises CouldNotCheck, with each line that is wrong, for a
+    file that is no snapshot.
+    """
 
     def __init__(self, file: FilePath, name: str | None = None) -> None:
         self._file = file
         self._shown = name or file.as_posix()
+        self.holdings = self._load()
 
     @property
     def name(self) -> str:
-        """`snapshot` and the file."""
-        return f"snapshot {self._shown}"
+        """`snapshot`, the file, and the registry that it was read from."""
+        registry = f" of {self.holdings.registry}" if self.holdings.registry else ""
+        return f"snapshot {self._shown}{registry}"
 
     def histories(self, contract: Contract) -> Mapping[str, History]:
-        """The histories of the contract's subjects; one without versions is absent.
-
-        Raises CouldNotCheck, with each line that is wrong, for a file that is no snapshot.
-        """
+        """The histories of the contract's subjects; one without versions is absent."""
         names = [subject.name for subject in contract.subjects]
-        return make_histories(self.holdings(), names, "snapshot")
+        return make_histories(self.holdings, names, "snapshot")
 
     def departed(self, contract: Contract) -> Mapping[str, History]:
         """The histories of subjects that the contract seems to have had; see Archive."""
-        holdings = self.holdings()
-        names = select_departed(holdings.subjects, contract)
-        return make_histories(holdings, names, "snapshot")
+        names = select_departed(self.holdings.subjects, contract)
+        return make_histories(self.holdings, names, "snapshot")
 
-    def holdings(self) -> Holdings:
-        """All that the file holds. Raises CouldNotCheck as `histories` does."""
+    def _load(self) -> Holdings:
         findings = Findings()
         holdings = read_snapshot(self._shown, self._read(), findings)
         if holdings is None:
@@ -110,6 +112,8 @@ def write_snapshot(holdings: Holdings) -> str:
     """The text of a snapshot: the same holdings give the same bytes."""
     subjects = sorted(holdings.subjects.values(), key=lambda subject: subject.name)
     value: dict[str, Json] = {"version": FORMAT}
+    if holdings.registry:
+        value["registry"] = holdings.registry
     if holdings.level is not None:
         value["level"] = holdings.level.value
     value["subjects"] = {subject.name: _write_subject(subject) for subject in subjects}
@@ -180,7 +184,8 @@ class _Reader:
 
     def read(self) -> Holdings | None:
         place = Place(self.document)
-        value = self._object(self.document.value, place, {"version", "level", "subjects"})
+        known = {"version", "registry", "level", "subjects"}
+        value = self._object(self.document.value, place, known)
         found = value.get("version")
         if found != FORMAT or isinstance(found, bool):
             newer = isinstance(found, int) and found > FORMAT
@@ -192,7 +197,8 @@ class _Reader:
             name: self._subject(name, item, inside.at(name))
             for name, item in self._object(value.get("subjects"), inside, None).items()
         }
-        return Holdings(subjects, self._level(value, place))
+        registry = self._text(value, "registry", place) if "registry" in value else ""
+        return Holdings(subjects, self._level(value, place), clean(registry))
 
     def _subject(self, name: str, value: Json, place: Place) -> StoredSubject:
         fields = self._object(value, place, {"level", "versions"})

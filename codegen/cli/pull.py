@@ -59,7 +59,7 @@ def command(
     url = client.transport.name if address else ""
     pull = plan_pull(folder, contract, client, chosen, found, url)
     if pull is not None:
-        _show(pull)
+        _show(pull, force=force)
         if not force:
             report_edits(pull, found)
     if pull is None or (found.has_errors and not dry_run):
@@ -94,13 +94,17 @@ def _open(root: Path | None, findings: Findings) -> tuple[Path, Contract | None,
     return folder, None, read_registry_settings(empty, findings)
 
 
-def _show(pull: Pull) -> None:
+def _show(pull: Pull, *, force: bool) -> None:
     from codegen.pulling import State  # noqa: PLC0415
 
     click.echo(pull.registry)
     for file in pull.files:
-        if file.state is not State.UNCHANGED:
-            click.echo(f"  {file.state.value:<9}  {file.name}")
+        if file.state is State.UNCHANGED:
+            continue
+        is_lost = force and file.state is State.EDITED
+        click.echo(f"  {'overwrite' if is_lost else file.state.value:<9}  {file.name}")
+        for words in file.changes:
+            click.echo(f"             {words}")
     unchanged = sum(file.state is State.UNCHANGED for file in pull.files)
     if unchanged:
         click.echo(f"  unchanged  {count_words(unchanged, 'file')}")

@@ -24,15 +24,17 @@ def command(root: Path | None, address: str | None) -> None:
       kontrakt snapshot --from http://localhost:8081
     """
     from codegen.baselines import SNAPSHOT, open_registry_baseline  # noqa: PLC0415
+    from codegen.baselines.holdings import select_history  # noqa: PLC0415
     from codegen.baselines.snapshot import save_snapshot  # noqa: PLC0415
     from codegen.cli._repository import open_repository  # noqa: PLC0415
 
     folder, contract, _ = open_repository(root)
     client = open_registry_baseline(address, contract.registry, folder).client
-    holdings = client.fetch(subject.name for subject in contract.subjects)
+    holdings = client.fetch(select_history(client.subjects(), contract))
+    count = sum(subject.name in holdings.subjects for subject in contract.subjects)
     has_changed = save_snapshot(folder / SNAPSHOT, holdings)
     click.echo(
-        f"{SNAPSHOT}: {len(holdings.subjects)} of {len(contract.subjects)} subjects, "
+        f"{SNAPSHOT}: {count} of {len(contract.subjects)} subjects, "
         f"{holdings.version_count} versions, from {client.name}"
         f"{'' if has_changed else ' (nothing changed)'}"
     )

@@ -6,7 +6,7 @@ type that gets a new version takes all who refer to it along: their references n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -232,20 +232,26 @@ def _describe(step: Step, history: History) -> tuple[str, ...]:
         words += [str(item) for item in differences[:MOST]]
         if len(differences) > MOST:
             words.append(f"and {len(differences) - MOST} more changes")
-    if step.stale is not None:
-        before = {item.name: item.version for item in step.stale}
-        words += [
-            f"refers to {item.name} v{item.version} (was v{before[item.name]})"
-            if item.name in before
-            else f"refers to {item.name} v{item.version}"
-            for item in step.references
-            if before.get(item.name) != item.version
-        ]
+    if step.stale is not None or not words:
+        words += _describe_references(step.references, step.stale or ())
     words += [
         f"{name} {show_text(new)}" + (f" (was {show_text(old)})" if old else "")
         for name, old, new in step.properties
     ]
     return tuple(words)
+
+
+def _describe_references(
+    now: Iterable[VersionReference], before: Iterable[VersionReference]
+) -> Iterator[str]:
+    held = {item.name: item for item in before}
+    for item in now:
+        old = held.get(item.name)
+        if old is None:
+            yield f"refers to {item.name} v{item.version}"
+        elif old != item:
+            subject = "" if old.subject == item.subject else f"{old.subject} "
+            yield f"refers to {item.name} v{item.version} (was {subject}v{old.version})"
 
 
 def show_text(text: str) -> str:

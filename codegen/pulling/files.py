@@ -7,20 +7,22 @@ loaded in memory first: a pull never leaves a repository that cannot be used.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from enum import Enum as Enumeration
 from pathlib import Path as FilePath
 
 from codegen.avro.canonical import render
 from codegen.avro.schema import Enum, Fixed, Record, SchemaGraph
 from codegen.baselines import SNAPSHOT
-from codegen.baselines.holdings import Holdings, make_histories, select_departed
+from codegen.baselines.holdings import Holdings, make_histories, select_history
 from codegen.baselines.registry import RegistryClient
 from codegen.baselines.snapshot import write_snapshot
 from codegen.contract.load import MANIFEST, load_documents
 from codegen.contract.model import Contract, History
 from codegen.diagnostics import CouldNotCheck, Findings, KontraktError, Location, rule
+from codegen.difference import MOST, find_differences, list_names
 from codegen.editing import apply
 from codegen.editing.yaml import EditRefused
 from codegen.files import write_together
@@ -70,6 +72,8 @@ class PulledFile:
     name: str
     text: str
     state: State
+    changes: tuple[str, ...] = ()
+    """What becomes different in its schema, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +98,25 @@ def select_subjects(
     contract, all. Raises KontraktError for a name that the registry does not hold.
     """
     listed = client.subjects()
-    if missing := sorted(set(names) - set(listed)):
-        raise KontraktError(
-            f"{client.name} does not hold {missing[0]}", "see its subjects: --dry-run"
-        )
-    if names or prefixes:
+    wanted = [*names, *prefixes]
+    for text in wanted:
+        is_there = text in listed if text in names else any(one.startswith(text) for one in listed)
+        if not is_there:
+            what = "subject" if text in names else "subject that begins with"
+            raise KontraktError(f"{client.name} holds no {what} {text}", _near(text, listed))
+    if wanted:
         begins = tuple(prefixes)
-        return [name for name in listed if name in names or (begins and name.startswith(begins))]
+        return [name for name in listed if name in names or name.startswith(begins)]
     if contract is None:
         return list(listed)
-    known = {subject.name for subject in contract.subjects}
-    return [name for name in listed if name in known] + select_departed(listed, contract)
+    return select_history(listed, contract)
+
+
+def _near(text: str, listed: Collection[str]) -> str:
+    close = get_close_matches(text, listed, 3)
+    return (
+        f"it holds {list_names(close)}" if close else "look at all of them: kontrakt pull --dry-run"
+    )
 
 
 def plan_pull(
@@ -145,7 +157,8 @@ def plan_pull(
         _plan_file(root, MANIFEST, text, may_change=True),
         _plan_file(root, SNAPSHOT, snapshot, may_change=True),
     )
-    notes = [
+    notes = [*_note_old_references(holdings, pulled), *_note_levels(holdings, after)]
+    notes += [
         f"{name} is written out in {_count(users)}: it has a file of its own now, and "
         "kontrakt register would publish it as a shared type"
         for name, users in sorted(pulled.extracted.items())
@@ -173,9 +186,34 @@ def report_edits(pull: Pull, findings: Findings) -> None:
             findings.add(
                 LOCAL_EDITS,
                 Location(file.name),
-                "this schema is not in the registry, and would be overwritten",
+                "the registry never saw this schema, and it would be lost",
                 hint="publish it first: kontrakt register; or overwrite it: kontrakt pull --force",
             )
+
+
+def _note_old_references(holdings: Holdings, pulled: Pulled) -> Iterator[str]:
+    """The newest of each type is taken, also where somebody refers to an older version of it."""
+    for name in sorted(pulled.roots):
+        for reference in holdings.subjects[name].versions[-1].references:
+            newest = holdings.subjects[reference.subject].versions[-1].version
+            if reference.version not in (-1, newest):
+                yield (
+                    f"{name} refers to {reference.subject} v{reference.version}, and v{newest} "
+                    "was taken: kontrakt register would bump the reference"
+                )
+
+
+def _note_levels(holdings: Holdings, contract: Contract) -> Iterator[str]:
+    """A topic has one level: what the manifest states stays, and a new topic gets the strictest."""
+    differing: dict[str, list[str]] = {}
+    for subject in contract.subjects:
+        held = holdings.subjects.get(subject.name)
+        level = (held.level or holdings.level) if held is not None else None
+        if level not in (None, subject.level):
+            words = f"{level.value} in the registry and {subject.level.value} in the manifest"
+            differing.setdefault(words, []).append(subject.name)
+    for words, names in sorted(differing.items()):
+        yield f"the level is {words}: {list_names(names)}"
 
 
 def _count(users: Collection[str]) -> str:
@@ -205,7 +243,7 @@ def _plan_schemas(
     for name, item in sorted(pulled.types.items()):
         if name in local:
             file, schema = local[name]
-            files.append(PulledFile(file, item.text, _compare(item, schema, histories)))
+            files.append(_compare(file, item, schema, histories))
             continue
         path = choose_path(name, taken)
         taken.add(path.lower())
@@ -213,11 +251,15 @@ def _plan_schemas(
     return tuple(files)
 
 
-def _compare(item: PulledType, local: SchemaGraph, histories: Mapping[str, History]) -> State:
+def _compare(
+    file: str, item: PulledType, local: SchemaGraph, histories: Mapping[str, History]
+) -> PulledFile:
     # The layout is the author's: only another schema is another file.
     if render(local) == render(item.schema):
-        return State.UNCHANGED
-    return State.CHANGED if is_known_version(item, local, histories) else State.EDITED
+        return PulledFile(file, item.text, State.UNCHANGED)
+    state = State.CHANGED if is_known_version(item, local, histories) else State.EDITED
+    changes = find_differences(item.schema, local)
+    return PulledFile(file, item.text, state, tuple(str(one) for one in changes[:MOST]))
 
 
 def _plan_file(root: FilePath, name: str, text: str, *, may_change: bool) -> PulledFile:
@@ -267,7 +309,6 @@ def _load(
 
 
 def _write_snapshot(contract: Contract, client: RegistryClient, holdings: Holdings) -> str:
-    names = [subject.name for subject in contract.subjects]
-    if set(names) - holdings.subjects.keys():
-        return write_snapshot(client.fetch(names))
-    return write_snapshot(holdings.restrict(names))
+    names = select_history(client.subjects(), contract)
+    is_enough = holdings.subjects.keys() >= set(names)
+    return write_snapshot((holdings if is_enough else client.fetch(names)).restrict(names))

@@ -51,10 +51,15 @@ def find_topics(
         for version in subject.versions
         for reference in version.references
     }
-    for name in sorted(roots):
-        if name in known or (name in used and name == roots[name]):
-            continue
-        _sort_in(name, roots[name], holdings, found)
+    for name in sorted(roots.keys() - known):
+        root = roots[name]
+        if name not in used or _split(name, root)[0]:
+            _sort_in(name, root, holdings, found)
+        elif name != root:
+            found.notes.append(
+                f"{name}: others refer to it under this name, and kontrakt names the subject of a "
+                f"shared type after the type: {root}"
+            )
     for name in [name for name, topic in found.topics.items() if not topic.events]:
         found.notes.append(f"{name}-key: no event of topic {name} is there")
         del found.topics[name]
@@ -104,7 +109,6 @@ def make_edits(found: FoundTopics, contract: Contract | None) -> tuple[Edit, ...
     edits: list[Edit] = []
     topics = {topic.name: topic for topic in contract.topics} if contract is not None else {}
     for name, entry in sorted(found.topics.items()):
-        _note_levels(name, entry, found)
         held = topics.get(name)
         if held is None:
             edits.append(Insert(("topics", name), _write_topic(entry)))
@@ -119,13 +123,6 @@ def make_edits(found: FoundTopics, contract: Contract | None) -> tuple[Edit, ...
                 Insert(("topics", name, "events", count), event) for event in sorted(entry.events)
             )
     return tuple(edits)
-
-
-def _note_levels(name: str, entry: FoundTopic, found: FoundTopics) -> None:
-    levels = {level for level in entry.levels.values() if level is not None}
-    if len(levels) > 1:
-        listed = ", ".join(sorted(level.value for level in levels))
-        found.notes.append(f"{name}: its subjects have different levels ({listed})")
 
 
 def _write_topic(entry: FoundTopic) -> Json:

@@ -31,6 +31,7 @@ from codegen.avro.schema import (
 from codegen.baselines.holdings import Holdings, StoredVersion
 from codegen.contract.model import History, PastVersion
 from codegen.diagnostics import Findings, Related, locate, rule
+from codegen.difference import find_differences, list_names
 from codegen.formatting import format_schema
 from codegen.source import read_json
 
@@ -43,6 +44,9 @@ CONFLICT = rule(
 _FULL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
 _LONGEST = 100
 """A name of more characters is cut, and told from others by a hash."""
+
+_DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9])", re.ASCII | re.IGNORECASE)
+"""What Windows takes for a device, with any extension."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +106,9 @@ def collect_types(
         subject, past, node = next(
             (item for item in found if pulled.roots[item[0]] == name), found[0]
         )
-        names = past.schema.names if past.schema is not None else {}
         cut = _cut(node, own_files - {name})
         is_whole = pulled.roots[subject] == name and cut == node
-        schema = SchemaGraph(cut, {**names, name: cut})
+        schema = SchemaGraph(cut, {**_close(node, past).names, name: cut})
         text = roots[subject][0].text if is_whole else render(schema)
         pulled.types[name] = PulledType(
             name,
@@ -169,18 +172,24 @@ def _report_conflict(found: list[tuple[str, PastVersion, Named]], findings: Find
     first, past, node = found[0]
     everything = {item.name for item in _own_types(node)} - {node.name}
     text = render(SchemaGraph(_cut(node, everything), {}))
-    for subject, _, other in found[1:]:
+    for subject, other_past, other in found[1:]:
         inner = {item.name for item in _own_types(other)} - {other.name}
         if render(SchemaGraph(_cut(other, inner), {})) != text:
+            differences = find_differences(_close(other, other_past), _close(node, past))
+            words = list_names((str(item) for item in differences), 3)
             findings.add(
                 CONFLICT,
-                locate(other.origin),
-                f"{subject} and {first} define {node.name} differently",
-                related=(Related("the other one", past.label, locate(node.origin)),),
+                locate(other.origin.at("name")),
+                f"{subject} and {first} define {node.name} differently: {words}",
+                related=(Related("the other one", past.label, locate(node.origin.at("name"))),),
                 hint="make them one in the registry, or pull one of them: --subject",
                 subject=subject,
             )
             return
+
+
+def _close(named: Named, past: PastVersion) -> SchemaGraph:
+    return SchemaGraph(named, past.schema.names if past.schema is not None else {})
 
 
 def _cut(named: Named, names: Collection[str]) -> Named:
@@ -225,7 +234,8 @@ def choose_path(name: str, taken: Collection[str]) -> str:
 
 
 def _shorten(part: str) -> str:
-    return part if len(part) <= _LONGEST else f"{part[:_LONGEST]}-{_hash(part)}"
+    is_usable = len(part) <= _LONGEST and not _DEVICE.fullmatch(part)
+    return part if is_usable else f"{part[:_LONGEST]}-{_hash(part)}"
 
 
 def _hash(text: str) -> str:

@@ -336,10 +336,10 @@ def test_a_snapshot_of_a_real_registry_judges_as_the_registry_did(
     kontrakt: Kontrakt, shop: Path
 ) -> None:
     kontrakt("register", "--apply")
-    assert kontrakt("pull").returncode == 0
+    assert kontrakt("snapshot").returncode == 0
     snapshot = shop / "schemas/registry.snapshot.json"
     first = snapshot.read_bytes()
-    assert "nothing changed" in kontrakt("pull").stdout
+    assert "nothing changed" in kontrakt("snapshot").stdout
     assert snapshot.read_bytes() == first
     edit(
         shop, PLACED, '{"name": "currency", "type": "string"', '{"name": "currency", "type": "int"'
