@@ -219,34 +219,6 @@ def test_a_refusal_stops_what_depends_on_it(
     assert {item.step.subject.name for item in done} == set(fake.versions)
 
 
-def test_interrupted_anywhere_it_ends_in_the_same_state(tmp_path: Path) -> None:
-    contract = load(tmp_path)
-    whole = RegistryFake()
-    with serve(whole) as url:
-        publish(contract, open_registry(RegistrySettings(url), tmp_path))
-    writes = [entry for entry in whole.requests if entry[0] in ("PUT", "POST")]
-    for stop in range(len(writes)):
-        fake = RegistryFake()
-        left = [stop]
-
-        def interrupt(handler: Handler, left: list[int] = left) -> bool:
-            if handler.command in ("PUT", "POST"):
-                left[0] -= 1
-            if left[0] >= 0:
-                return False
-            handler.reply(400, b'{"message": "interrupted"}')
-            return True
-
-        fake.behave = interrupt
-        with serve(fake) as url:
-            client = open_registry(RegistrySettings(url), tmp_path)
-            with pytest.raises(CouldNotCheck, match="interrupted"):
-                publish(contract, client)
-            fake.behave = None
-            publish(contract, client)
-        assert (fake.versions, fake.levels) == (whole.versions, whole.levels)
-
-
 LEVEL, SCHEMA = "PUT", "POST"
 
 
