@@ -14,6 +14,7 @@ from codegen.avro.canonical import render
 from codegen.avro.resolution import TooManyPairs
 from codegen.baselines import Archive, Baseline
 from codegen.baselines.registry import RegistryBaseline, RegistryClient, RegistryVerdict
+from codegen.baselines.snapshot import SnapshotBaseline
 from codegen.compatibility import SCOPES, Direction, Judge, Verdict
 from codegen.contract.model import Contract, History, Level, Subject
 from codegen.diagnostics import Findings, Location, Severity, rule
@@ -110,7 +111,7 @@ def _judge_all(
             continue
         (unchanged if _is_latest(subject, history) else changed).append(subject)
         judged.append((subject, judge.judge(subject.schema, history, subject.level)))
-        if isinstance(baseline, RegistryBaseline):
+        if isinstance(baseline, RegistryBaseline | SnapshotBaseline):
             _compare_levels(subject, history, findings)
     if not judged and contract.subjects:
         findings.add(

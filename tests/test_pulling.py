@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -45,7 +46,7 @@ class Desk:
         )
 
     def send(self, method: str, path: str, body: Any) -> None:
-        data = json.dumps(body).encode()
+        data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/vnd.schemaregistry.v1+json"}
         with urlopen(Request(self.url + path, data, headers, method=method)) as answer:
             assert answer.status == 200
@@ -357,3 +358,66 @@ def test_without_a_registry_nothing_is_made(desk: Desk, address: str) -> None:
     desk.url = address
     desk.pull(new, code=3)
     assert read(new) == {}
+
+
+def test_a_snapshot_finds_offline_what_the_registry_finds(desk: Desk) -> None:
+    shop = desk.make_shop()
+    desk.send("PUT", "/config/order-completions-value", {"compatibility": "NONE"})
+    desk.register("orders-retail.orders.OrderPaid", '{"type": "object"}', schemaType="JSON")
+    for version in (1, 2, 3):
+        lost = {**LOST, "doc": f"The {version}. text."}
+        desk.register("orders-retail.orders.OrderLost", lost)
+    desk.send("DELETE", "/subjects/orders-retail.orders.OrderLost/versions/2", None)
+    assert desk.run(shop, "snapshot").returncode == 0
+    held = json.loads((shop / SNAPSHOT).read_bytes())["subjects"]
+    numbers = [item["version"] for item in held["orders-retail.orders.OrderLost"]["versions"]]
+    assert numbers == [1, 3], "what was deleted is left out, and its number stays unused"
+
+    manifest = (shop / MANIFEST).read_text()
+    events = "      - retail.orders.OrderLost\n      - retail.orders.OrderPaid\n"
+    listed = "    events:\n      - retail.orders.OrderPlaced\n"
+    assert listed in manifest
+    (shop / MANIFEST).write_text(manifest.replace(listed, listed + events))
+    required = ("reason", "string")
+    fields = (("order_id", LOST["fields"][0]["type"]), required)
+    for name in ("OrderLost", "OrderPaid"):
+        schema = record(f"retail.orders.{name}", *fields)
+        (shop / f"schemas/retail/orders/{name}.avsc").write_text(json.dumps(schema))
+    customer = json.loads((shop / CUSTOMER).read_text())
+    customer["fields"].append({"name": "tier", "type": "string"})
+    (shop / CUSTOMER).write_text(json.dumps(customer))
+
+    def find(against: str) -> set[tuple[str, str, str]]:
+        done = desk.run(shop, "check", "--against", against, "--format", "json")
+        assert done.returncode == 1, done
+        return {
+            (item["rule"], item["subject"], json.dumps(item["location"], sort_keys=True))
+            for item in json.loads(done.stdout)["findings"]
+            if not item["rule"].startswith("compat/registry")
+        }
+
+    online = find("registry")
+    desk.url = ""
+    assert find("snapshot") == online
+    assert {rule for rule, _, _ in online} >= {
+        "compat/field-without-default",
+        "compat/level-differs",
+        "compat/not-judged",
+    }
+    said = desk.run(shop, "check", "--against", "snapshot").stdout
+    assert f"against snapshot {SNAPSHOT} of http://127.0.0.1" in said
+
+
+def test_a_new_version_is_a_small_change_of_the_snapshot(desk: Desk) -> None:
+    shop = desk.make_shop()
+    assert desk.run(shop, "snapshot").returncode == 0
+    before = (shop / SNAPSHOT).read_text().splitlines()
+    text = (shop / PLACED).read_text()
+    added = '{"name": "tier", "type": ["null", "string"], "default": null, "doc": "Its tier."},\n'
+    (shop / PLACED).write_text(text.replace('"fields": [\n', f'"fields": [\n    {added}', 1))
+    assert desk.run(shop, "register", "--apply").returncode == 0
+    assert "8 versions" in desk.run(shop, "snapshot").stdout
+    after = (shop / SNAPSHOT).read_text().splitlines()
+    changes = [line for line in unified_diff(before, after, n=0, lineterm="") if line[0] in "+-"]
+    assert sum(line.startswith("-") for line in changes[2:]) <= 1
+    assert '+          "version": 2,' in changes
