@@ -6,14 +6,14 @@ answer is another one that is a finding: it will have the last word when the sch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from codegen.avro.canonical import render
 from codegen.avro.resolution import TooManyPairs
 from codegen.baselines import Archive, Baseline, Repository
-from codegen.baselines.registry import RegistryBaseline, RegistryClient
+from codegen.baselines.registry import RegistryBaseline, RegistryClient, RegistryVerdict
 from codegen.compatibility import SCOPES, Direction, Judge, Verdict
 from codegen.contract.model import Contract, History, Level, Subject
 from codegen.diagnostics import Findings, Location, Severity, rule
@@ -138,8 +138,7 @@ def _judge_all(
     for subject in changed:
         _foresee(subject, histories[subject.name], findings)
     if isinstance(baseline, RegistryBaseline):
-        for subject in changed:
-            _ask_registry(subject, histories[subject.name], baseline.client, judge, findings)
+        _compare_verdicts(changed, histories, baseline.client, judge, findings)
     return Review(
         tuple(new),
         tuple(changed),
@@ -207,18 +206,27 @@ def _compare_levels(subject: Subject, history: History, findings: Findings) -> N
         )
 
 
-def _ask_registry(
-    subject: Subject, history: History, client: RegistryClient, judge: Judge, findings: Findings
+def _compare_verdicts(
+    changed: Sequence[Subject],
+    histories: Mapping[str, History],
+    client: RegistryClient,
+    judge: Judge,
+    findings: Findings,
 ) -> None:
-    level = history.level or Level.BACKWARD
-    ours = judge.judge(subject.schema, history, level)
-    theirs = client.judge(subject, level)
-    if theirs is None:
-        message = f"{client.name} does not judge {subject.name}: its schema has references"
-        findings.add(REGISTRY_SILENT, Place(subject.document), message, subject=subject.name)
-        return
-    if ours.is_compatible == theirs.is_compatible:
-        return
+    levels = [histories[subject.name].level or Level.BACKWARD for subject in changed]
+    theirs = client.judge(zip(changed, levels, strict=True))
+    for subject, level, verdict in zip(changed, levels, theirs, strict=True):
+        ours = judge.judge(subject.schema, histories[subject.name], level)
+        if verdict is None:
+            message = f"{client.name} does not judge {subject.name}: its schema has references"
+            findings.add(REGISTRY_SILENT, Place(subject.document), message, subject=subject.name)
+        elif ours.is_compatible != verdict.is_compatible:
+            _report_disagreement(subject, level, ours, verdict, findings)
+
+
+def _report_disagreement(
+    subject: Subject, level: Level, ours: Verdict, theirs: RegistryVerdict, findings: Findings
+) -> None:
     said = "; ".join(theirs.messages[:3]) or "it gives no reason"
     message = (
         f"the registry refuses this schema at the level {level.value}, and data can be read: {said}"
