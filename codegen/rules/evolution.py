@@ -67,6 +67,7 @@ def report_hazards(changes: Iterable[tuple[Subject, History]], findings: Finding
                 related=(Related("", f"{subject.name}, {revision.latest.label}", where),),
                 subject=subject.name,
                 severity=hazard.severity,
+                mends=hazard.mends,
             )
 
 

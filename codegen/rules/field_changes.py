@@ -14,6 +14,7 @@ from codegen.compatibility import SCOPES, Direction
 from codegen.diagnostics import Severity, rule
 from codegen.difference import field_label, is_same_json, list_names, show_value
 from codegen.rules.hazard import Hazard, Revision
+from codegen.rules.mends import restore_default
 from codegen.source import Json
 
 DEFAULT_CHANGED = rule(
@@ -27,10 +28,11 @@ DEFAULT_CHANGED = rule(
 
 DEFAULT_REMOVED = rule(
     "change/default-removed",
-    "A field lost its default, so messages from before the field cannot be read any more.",
+    "A field or an enum lost its default, and readers what they fell back on.",
     "Against the latest version this is compatible, for that version wrote the field. Older "
     "messages may lack it, and only a transitive level looks at those. Nobody can remove the field "
-    "later either.",
+    "later either. An enum without a default stops its readers at the first symbol that they do "
+    "not know, and no check of a registry foresees that symbol.",
     severity=Severity.WARNING,
 )
 
@@ -69,14 +71,16 @@ def _find_default_changes(pair: FieldPair, revision: Revision) -> Iterator[Hazar
     if new.default is None:
         scope = SCOPES[revision.subject.level]
         if scope.is_transitive and Direction.BACKWARD in scope.directions:
-            return
+            return  # the verdict reports the versions without the field
+        mend = restore_default(new.origin, old.default.value)
         yield Hazard(
             DEFAULT_REMOVED,
             new.origin.at("name"),
             old.origin.at("default"),
             f'"{label}" lost its default, {show_value(old.default.value)}',
             "messages from before the field existed cannot be read any more",
-            f'keep "default": {show_value(old.default.value)}',
+            mend.advice,
+            mends=(mend,),
         )
     elif not is_same_json(new.default.value, old.default.value):
         before, after = show_value(old.default.value), show_value(new.default.value)

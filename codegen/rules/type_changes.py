@@ -13,15 +13,11 @@ from codegen.avro.matching import TypePair
 from codegen.avro.schema import Enum, Fixed, Map, Primitive, Record, Union, split_name
 from codegen.compatibility import Direction
 from codegen.diagnostics import Severity, rule
-from codegen.difference import (
-    describe_logical,
-    describe_type,
-    list_names,
-    show_value,
-    simple_name,
-)
-from codegen.rules.field_changes import ALIAS_RENAME, DEFAULT_CHANGED
+from codegen.difference import describe_logical, describe_type
+from codegen.rules.enum_changes import ENUM_CHECKS
+from codegen.rules.field_changes import ALIAS_RENAME
 from codegen.rules.hazard import Hazard, Revision, has_key, quote
+from codegen.rules.mends import add_field_alias, find_renames, value_at
 from codegen.source import Place
 
 LOGICAL_TYPE = rule(
@@ -46,32 +42,6 @@ DECIMAL_PRECISION = rule(
     "The specification says that decimals match only if precision and scale are the same. A reader "
     "with a smaller precision meets numbers that its type cannot hold; databases and stream "
     "processors that derive column types from the schema fail on them.",
-)
-
-ENUM_DEFAULT_SWALLOWS = rule(
-    "change/enum-default-swallows",
-    "An enum default takes the place of symbols that one side does not know: data is lost.",
-    "The default keeps a reader going, and it cannot tell what was sent: if it writes the value "
-    "on, to a table or to another topic, the symbol is gone for good. Deploy readers that know the "
-    "symbol before it is sent, and keep old symbols while messages hold them.",
-    severity=Severity.WARNING,
-)
-
-ENUM_GROWN = rule(
-    "change/enum-grown-without-default",
-    "An enum gained symbols, and readers with the older schema have no default for them.",
-    "A level that looks backward only does not ask about older readers, and they stop at the first "
-    "message with a new symbol. An enum default in the readers' schema would keep them going, and "
-    "it must be there before the symbol is.",
-    severity=Severity.WARNING,
-)
-
-ENUM_REORDERED = rule(
-    "change/enum-reordered",
-    "Symbols of an enum have other positions.",
-    "Avro resolves symbols by name, so decoding is safe. The position is what sorts values in Avro "
-    "and in most languages, and what programs that keep ordinals store. Add symbols at the end.",
-    severity=Severity.WARNING,
 )
 
 LOSSY_PROMOTION = rule(
@@ -116,6 +86,40 @@ MADE_REQUIRED = rule(
     "about them, and the topic holds them for as long as its retention says.",
     severity=Severity.WARNING,
 )
+
+
+UNALIASED_RENAME = rule(
+    "change/unaliased-rename",
+    "A field looks like one that was renamed, and has no alias: what older messages hold is lost.",
+    "Readers match fields by name. To them a renamed field is one field that is gone and another "
+    "that is new: they pass over the old value and fill in the default, without any error. With "
+    'the old name under "aliases" they find it again; if it is no rename, all is well.',
+    severity=Severity.WARNING,
+)
+
+
+def _find_silent_renames(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
+    """Fields with a default, or at a level that does not look back: the others are breaks."""
+    new, old = pair.new, pair.old
+    if not isinstance(new, Record) or not isinstance(old, Record):
+        return
+    fields, others = (value_at(side.origin.at("fields")) for side in (new, old))
+    renames = find_renames(fields, others, by_name_only=True)
+    is_break = Direction.BACKWARD in revision.directions
+    for item in new.fields:
+        former = renames.get(item.name)
+        if former is None or (item.default is None and is_break):
+            continue
+        mend = add_field_alias(item.origin, former)
+        yield Hazard(
+            UNALIASED_RENAME,
+            item.origin.at("name"),
+            next(one.origin.at("name") for one in old.fields if one.name == former),
+            f'the new field "{item.name}" looks like "{former}" under a new name, and has no alias',
+            f'new readers do not find what older messages hold in "{former}"',
+            mend.advice,
+            mends=(mend,),
+        )
 
 
 def _find_logical_changes(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
@@ -228,76 +232,6 @@ _LOSSES: Mapping[tuple[str, str], str] = {
 """What is lost when the first type is read as the second."""
 
 
-def _find_enum_changes(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
-    new, old = pair.new, pair.old
-    if not isinstance(new, Enum) or not isinstance(old, Enum):
-        return
-    if new.default and old.default and new.default != old.default:
-        yield Hazard(
-            DEFAULT_CHANGED,
-            new.origin.at("default"),
-            old.origin.at("default"),
-            f"the default of {simple_name(new.name)} was {old.default} and is {new.default}",
-            f"a symbol that a reader did not know was {old.default} until now",
-            f'keep "default": {show_value(old.default)}',
-        )
-    if new.symbols == old.symbols:
-        return
-    name = simple_name(new.name)
-    places = (new.origin.at("symbols"), old.origin.at("symbols"))
-    known, kept = set(old.symbols), set(new.symbols)
-    added = [symbol for symbol in new.symbols if symbol not in known]
-    removed = [symbol for symbol in old.symbols if symbol not in kept]
-    if removed and new.default is not None:
-        yield Hazard(
-            ENUM_DEFAULT_SWALLOWS,
-            *places,
-            f"{name} lost {list_names(removed)}: older messages are read as {new.default}",
-            f"{new.default} takes their place",
-            "put them back, and remove them when no message holds them any more",
-        )
-    if added and old.default is not None:
-        yield Hazard(
-            ENUM_DEFAULT_SWALLOWS,
-            *places,
-            f"{name} gained {list_names(added)}: older readers take them for {old.default}",
-            f"{old.default} takes their place until every reader is deployed",
-            "deploy all readers before any producer sends them",
-        )
-    if added and old.default is None and Direction.FORWARD not in revision.directions:
-        more = "" if new.default else ', and give the enum a "default" for the next time'
-        yield Hazard(
-            ENUM_GROWN,
-            *places,
-            f"{name} gained {list_names(added)}, which older readers do not know",
-            "they have no enum default to fall back on",
-            f"deploy all readers before any producer sends them{more}",
-        )
-
-
-def _find_enum_reorder(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
-    new, old = pair.new, pair.old
-    if not isinstance(new, Enum) or not isinstance(old, Enum):
-        return
-    positions = {symbol: index for index, symbol in enumerate(new.symbols)}
-    moved = [
-        (symbol, index)
-        for index, symbol in enumerate(old.symbols)
-        if positions.get(symbol, index) != index
-    ]
-    if moved:
-        symbol, index = moved[0]
-        yield Hazard(
-            ENUM_REORDERED,
-            new.origin.at("symbols"),
-            old.origin.at("symbols"),
-            f"symbols of {simple_name(new.name)} moved: {symbol} had the position {index} and has "
-            f"{positions[symbol]}",
-            f"{len(moved)} of {len(old.symbols)} have another position",
-            "keep the order, and add new symbols at the end",
-        )
-
-
 def _find_type_renames(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
     new, old = pair.new, pair.old
     if not isinstance(new, Record | Enum | Fixed) or not isinstance(old, Record | Enum | Fixed):
@@ -380,8 +314,8 @@ def _is_nullable(target: Target) -> bool:
 TYPE_CHECKS: tuple[Callable[[TypePair, Revision], Iterator[Hazard]], ...] = (
     _find_logical_changes,
     _find_lossy_promotion,
-    _find_enum_changes,
-    _find_enum_reorder,
+    *ENUM_CHECKS,
+    _find_silent_renames,
     _find_type_renames,
     _find_union_reorder,
     _find_java_strings,
