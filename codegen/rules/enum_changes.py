@@ -12,13 +12,15 @@ from codegen.difference import list_names, show_value, simple_name
 from codegen.rules.field_changes import DEFAULT_CHANGED, DEFAULT_REMOVED
 from codegen.rules.hazard import Hazard, Revision
 from codegen.rules.mends import default_unknown_symbols, restore_default
+from codegen.rules.readers import Ability, name_lacking
 
 ENUM_DEFAULT_SWALLOWS = rule(
     "change/enum-default-swallows",
     "An enum default takes the place of symbols that one side does not know: data is lost.",
     "The default keeps a reader going, and it cannot tell what was sent: if it writes the value "
     "on, to a table or to another topic, the symbol is gone for good. Deploy readers that know the "
-    "symbol before it is sent, and keep old symbols while messages hold them.",
+    "symbol before it is sent, and keep old symbols while messages hold them. Not every reader has "
+    f"that safety net: {name_lacking(Ability.ENUM_DEFAULT)} ignores the default, and stops.",
     severity=Severity.WARNING,
 )
 
@@ -26,8 +28,8 @@ ENUM_GROWN = rule(
     "change/enum-grown-without-default",
     "An enum gained symbols, and readers with the older schema have no default for them.",
     "A level that looks backward only does not ask about older readers, and they stop at the first "
-    "message with a new symbol. An enum default in the readers' schema would keep them going, and "
-    "it must be there before the symbol is.",
+    "message with a new symbol. An enum default in the readers' schema would keep most of them "
+    "going, and it must be there before the symbol is: it is the reader's own schema that counts.",
     severity=Severity.WARNING,
 )
 
@@ -35,7 +37,8 @@ ENUM_REORDERED = rule(
     "change/enum-reordered",
     "Symbols of an enum have other positions.",
     "Avro resolves symbols by name, so decoding is safe. The position is what sorts values in Avro "
-    "and in most languages, and what programs that keep ordinals store. Add symbols at the end.",
+    "and in most languages, and what programs that keep ordinals store: a column of numbers in a "
+    "database means something else from the day of the change. Add symbols at the end.",
     severity=Severity.WARNING,
 )
 
@@ -76,7 +79,8 @@ def _find_enum_changes(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
             ENUM_DEFAULT_SWALLOWS,
             *places,
             f"{name} lost {list_names(removed)}: older messages are read as {new.default}",
-            f"{new.default} takes their place",
+            f"{new.default} takes their place; {name_lacking(Ability.ENUM_DEFAULT)} ignores it, "
+            "and stops",
             "put them back, and remove them when no message holds them any more",
         )
     if added and old.default is not None:
@@ -84,7 +88,8 @@ def _find_enum_changes(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
             ENUM_DEFAULT_SWALLOWS,
             *places,
             f"{name} gained {list_names(added)}: older readers take them for {old.default}",
-            f"{old.default} takes their place until every reader is deployed",
+            f"{old.default} takes their place until every reader is deployed; "
+            f"{name_lacking(Ability.ENUM_DEFAULT)} ignores it, and stops",
             "deploy all readers before any producer sends them",
         )
     if added and old.default is None and Direction.FORWARD not in revision.directions:

@@ -8,57 +8,65 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from codegen.avro.incompatibility import Target, is_promotable
+from codegen.avro.incompatibility import READABLE_PRIMITIVES, Target, is_promotable
 from codegen.avro.matching import TypePair
 from codegen.avro.schema import Enum, Fixed, Map, Primitive, Record, Union, split_name
 from codegen.compatibility import Direction
 from codegen.diagnostics import Severity, rule
-from codegen.difference import describe_logical, describe_type
+from codegen.difference import describe_logical, describe_type, list_names
 from codegen.rules.enum_changes import ENUM_CHECKS
 from codegen.rules.field_changes import ALIAS_RENAME
 from codegen.rules.hazard import Hazard, Revision, has_key, quote
 from codegen.rules.mends import add_field_alias, find_renames, value_at
+from codegen.rules.readers import Ability, name_lacking
 from codegen.source import Place
 
 LOGICAL_TYPE = rule(
     "change/logical-type",
     "A logical type was replaced, gained or lost: the same number means something else now.",
-    "Registries and decoders look at the bytes only, so a timestamp in milliseconds is read as one "
-    "in microseconds without any error: each date is wrong by a factor of a thousand. Old messages "
-    "keep their old unit for as long as the topic holds them. Add a field with the new type.",
+    "Registries look at the bytes only, so a timestamp in milliseconds passes for one in "
+    "microseconds. Avro Java takes the reader's logical type for the writer's number: each date is "
+    "wrong by a factor of a thousand, without any error. "
+    f"Others ({name_lacking(Ability.READER_LOGICAL_TYPE)}) take the writer's, so that two "
+    "consumers of one message disagree. Old messages keep their unit for as long as the topic "
+    "holds them. Add a field with the new type.",
 )
 
 DECIMAL_SCALE = rule(
     "change/decimal-scale",
     "The scale of a decimal changed: every amount is read with its point at another place.",
     "A decimal is written as a whole number, and the scale that places the point stands in the "
-    "schema only. The specification says that such types do not match; no registry checks it, and "
-    "decoders use the reader's scale for the writer's number.",
+    "schema only. The specification says that such types do not match, and no registry checks it. "
+    "Avro Java uses the reader's scale for the writer's number; "
+    f"{name_lacking(Ability.READER_LOGICAL_TYPE)} use the writer's. Add a field with the new type.",
 )
 
 DECIMAL_PRECISION = rule(
     "change/decimal-precision",
     "The precision of a decimal changed, so one side may refuse or cut what the other writes.",
     "The specification says that decimals match only if precision and scale are the same. A reader "
-    "with a smaller precision meets numbers that its type cannot hold; databases and stream "
-    "processors that derive column types from the schema fail on them.",
+    "with a smaller precision meets numbers that its type cannot hold. No decoder refuses them; "
+    "databases and stream processors that derive column types from the schema do, after the "
+    "message was read and often after its offset was committed.",
 )
 
 LOSSY_PROMOTION = rule(
     "change/lossy-promotion",
     "A type was replaced by one that reads it, and cannot hold every value.",
     "Avro promotes int and long to float, and long to double: a float is exact up to 2^24, a "
-    "double up to 2^53, and an identifier beyond that becomes another one. Bytes that are read as "
-    "a string need not be UTF-8.",
+    "double up to 2^53, and an identifier beyond that becomes another one, without any error. "
+    "Bytes that are read as a string need not be UTF-8, and "
+    f"{name_lacking(Ability.TEXT_AS_BYTES)} does not read the one as the other at all.",
     severity=Severity.WARNING,
 )
 
 NAMESPACE_CHANGED = rule(
     "change/namespace",
     "A type moved to another namespace.",
-    "Registries compare simple names, so they let it pass. Generated classes get another package, "
-    "subjects that are named after the record become new ones without a past, and decoders compare "
-    "full names where a union has to choose.",
+    "Registries and Avro Java compare simple names, so they let it pass. Other libraries compare "
+    f"full names, and stop: {name_lacking(Ability.SIMPLE_NAMES)}. Generated classes get another "
+    "package, subjects that are named after the record become new ones without a past, and where "
+    "a union has to choose Avro Java compares full names too.",
     severity=Severity.WARNING,
 )
 
@@ -77,6 +85,24 @@ JAVA_STRING = rule(
     "The property avro.java.string decides whether Avro Java makes a String or a Utf8 of a string. "
     "The bytes stay the same; programs that were built for the one fail on the other with a "
     "ClassCastException, or find no key of a map equal.",
+    severity=Severity.WARNING,
+)
+UNION_GROWN = rule(
+    "change/union-grown",
+    "A union gained a branch, or a type became a union, which older readers do not know.",
+    "A level that looks backward only does not ask about older readers. A field that may be null "
+    "from now on, or hold another record, stops them at the first message that uses it. The level "
+    "is right, as long as every reader is deployed before the first producer.",
+    severity=Severity.WARNING,
+)
+UNION_SHIFTED = rule(
+    "change/union-shifted",
+    "Values of a type that a union lacks are read as another branch now.",
+    "A value goes to the branch of its own type, and else to the first branch that it can be "
+    "promoted to, in the order of the reader's schema: an int in a union of double and long "
+    "becomes a double. A branch that is put in front takes what the later ones had. Messages of "
+    "older versions, which wrote the smaller type, change their type; code that looks at it, and "
+    "numbers that a double cannot hold, go wrong.",
     severity=Severity.WARNING,
 )
 MADE_REQUIRED = rule(
@@ -245,7 +271,8 @@ def _find_type_renames(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
             new.origin.at("namespace" if has_key(new.origin, "namespace") else "name"),
             old.origin,
             f"{new_name} moved from {old_space or 'no namespace'} to {new_space or 'none'}",
-            "the registry compares simple names only",
+            f"the registry compares simple names only; readers on "
+            f"{name_lacking(Ability.SIMPLE_NAMES)} compare full ones, and stop",
             f"keep the namespace {old_space}" if old_space else "keep it out of a namespace",
         )
     elif old.name in new.aliases and Direction.FORWARD not in revision.directions:
@@ -255,8 +282,8 @@ def _find_type_renames(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
             old.origin.at("name"),
             f"the type {old.name} is named {new.name} now",
             f"readers with the older schema know only {old_name}",
-            "deploy all readers before any producer writes the new name; readers on Avro's own "
-            "Python library ignore aliases",
+            "deploy all readers before any producer writes the new name; readers on "
+            f"{name_lacking(Ability.ALIASES)} ignore aliases",
         )
 
 
@@ -273,6 +300,54 @@ def _find_union_reorder(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
             "the same branches in another order",
             "keep the order, and add new branches at the end",
         )
+
+
+def _find_union_growth(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
+    new = pair.new
+    if Direction.FORWARD in revision.directions or not isinstance(new, Union):
+        return  # the verdict reports what older readers cannot read
+    added = [
+        new.branches[index] for index, old in pair.branches if index is not None and old is None
+    ]
+    is_readable = any(None not in positions for positions in pair.branches)
+    if added and is_readable:
+        what = list_names(describe_type(branch) for branch in added)
+        yield Hazard(
+            UNION_GROWN,
+            pair.new_place,
+            pair.old_place,
+            f"{quote(pair)} may be {what} now, which older readers do not know",
+            f"it was {describe_type(pair.old)} until now",
+            f"deploy all readers before any producer sends {what}",
+        )
+
+
+def _find_union_shift(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
+    if not isinstance(pair.new, Union) or not isinstance(pair.old, Union):
+        return
+    after, before = _primitives(pair.new), _primitives(pair.old)
+    for kind in ("int", "long", "float"):
+        if kind in before or kind in after:
+            continue
+        was, is_now = (_first_promotable(kind, types) for types in (before, after))
+        if was and is_now and was != is_now and was in after:
+            yield Hazard(
+                UNION_SHIFTED,
+                pair.new_place,
+                pair.old_place,
+                f"{quote(pair)} takes {kind} for {is_now} now, and took it for {was}",
+                f"concerns messages of versions that wrote {kind}",
+                f"put {is_now} behind {was}",
+            )
+
+
+def _primitives(union: Union) -> tuple[str, ...]:
+    return tuple(branch.type for branch in union.branches if isinstance(branch, Primitive))
+
+
+def _first_promotable(kind: str, types: tuple[str, ...]) -> str:
+    """The first of the reader's types that a type can be promoted to; empty if there is none."""
+    return next((one for one in types if kind in READABLE_PRIMITIVES[one]), "")
 
 
 def _find_java_strings(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
@@ -318,6 +393,8 @@ TYPE_CHECKS: tuple[Callable[[TypePair, Revision], Iterator[Hazard]], ...] = (
     _find_silent_renames,
     _find_type_renames,
     _find_union_reorder,
+    _find_union_growth,
+    _find_union_shift,
     _find_java_strings,
     _find_made_required,
 )
