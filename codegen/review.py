@@ -24,7 +24,7 @@ from codegen.rules.breaking import report_breaks
 from codegen.rules.decoding import report_surprises
 from codegen.rules.evolution import report_hazards
 from codegen.rules.renames import report_renames
-from codegen.rules.waivers import apply_waivers, name_changes
+from codegen.rules.waivers import apply_waivers, name_changes, report_refusals
 from codegen.source import Place
 
 REGISTRY_DIFFERS = rule(
@@ -64,6 +64,8 @@ class Review:
     unchanged: tuple[Subject, ...]
     impacts: tuple[Impact, ...]
     version_count: int
+    refused: Mapping[str, str]
+    """What a registry has against subjects: its own words, or the level that they break."""
     broken: tuple[str, ...]
     """The subjects with a verdict that is not good."""
     differences: tuple[EventDifference, ...]
@@ -87,7 +89,10 @@ def review(
     outcome = _judge_all(contract, baseline, histories, found, lock or Lock())
     named = name_changes(found, contract, histories)
     day = today or datetime.now(UTC).date()
-    findings.items += apply_waivers(contract.waivers, named, day)
+    judged = Findings(apply_waivers(contract.waivers, named, day))
+    asked = baseline.client.name if isinstance(baseline, RegistryBaseline) else ""
+    report_refusals(contract, outcome.refused, judged, asked)
+    findings.items += judged.items
     return outcome
 
 
@@ -128,16 +133,23 @@ def _judge_all(
         report_renames(new_events, baseline.departed(contract), findings)
     for subject in changed:
         _foresee(subject, histories[subject.name], findings)
+    broken = tuple(subject for subject, verdict in judged if not verdict.is_compatible)
+    refused = {subject.name: f"it breaks {subject.level.value}" for subject in broken}
     if isinstance(baseline, RegistryBaseline):
-        for subject in changed:
-            _ask_registry(subject, histories[subject.name], baseline.client, judge, findings)
+        client = baseline.client
+        answers = {
+            subject.name: _ask_registry(subject, histories[subject.name], client, judge, findings)
+            for subject in changed
+        }
+        refused = {name: words for name, words in answers.items() if words}
     return Review(
         tuple(new),
         tuple(changed),
         tuple(unchanged),
         _impacts(contract, {one.name for one in changed}, histories, judge, lock),
         sum(len(history.versions) for history in histories.values()),
-        tuple(subject.name for subject, verdict in judged if not verdict.is_compatible),
+        refused,
+        tuple(subject.name for subject in broken),
         _differences(contract, {one.name: histories[one.name] for one in changed}),
     )
 
@@ -184,23 +196,29 @@ def _compare_levels(subject: Subject, history: History, findings: Findings) -> N
 
 def _ask_registry(
     subject: Subject, history: History, client: RegistryClient, judge: Judge, findings: Findings
-) -> None:
+) -> str:
+    """Why the registry refuses a schema, in its own words; empty where it does not, or is silent.
+
+    That it judges otherwise than this check is a finding.
+    """
     level = history.level or Level.BACKWARD
     ours = judge.judge(subject.schema, history, level)
     theirs = client.judge(subject, level)
     if theirs is None:
         message = f"{client.name} does not judge {subject.name}: its schema has references"
         findings.add(REGISTRY_SILENT, Place(subject.document), message, subject=subject.name)
-        return
-    if ours.is_compatible == theirs.is_compatible:
-        return
+        return ""
     said = "; ".join(theirs.messages[:3]) or "it gives no reason"
-    message = (
-        f"the registry refuses this schema at the level {level.value}, and data can be read: {said}"
-        if ours.is_compatible
-        else f"the registry accepts this schema at the level {level.value}, and data cannot be read"
-    )
-    findings.add(REGISTRY_DIFFERS, Place(subject.document), message, subject=subject.name)
+    if ours.is_compatible != theirs.is_compatible:
+        message = (
+            f"the registry refuses this schema at the level {level.value}, and data can be read: "
+            f"{said}"
+            if ours.is_compatible
+            else f"the registry accepts this schema at the level {level.value}, and data cannot be "
+            "read"
+        )
+        findings.add(REGISTRY_DIFFERS, Place(subject.document), message, subject=subject.name)
+    return "" if theirs.is_compatible else said
 
 
 def _impacts(
