@@ -25,7 +25,15 @@ CASES = sorted(path.name for path in CORPUS.iterdir() if path.is_dir())
 NEEDS_A_PAST = ("compat/", "change/", "waiver/")
 """Rules about two versions of a schema: tests/evolution holds their cases."""
 
-OUTSIDE_A_REPOSITORY = ("drift/", "generate/not-fresh", "plan/", "pull/", "registry/", "snapshot/")
+OUTSIDE_A_REPOSITORY = (
+    "check/",
+    "drift/",
+    "generate/not-fresh",
+    "plan/",
+    "pull/",
+    "registry/",
+    "snapshot/",
+)
 """Rules about generated files, registries, plans and snapshots: the tests of those hold cases."""
 
 
