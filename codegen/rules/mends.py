@@ -25,7 +25,7 @@ MAX_RENAME_PAIRS = 2_500
 SIMILAR = 0.6
 """From this ratio of difflib on, two names are taken for one that was reworded."""
 
-_CATCH_ALL = re.compile(r"(?:.*_)?(?:UNKNOWN|UNSPECIFIED|UNDEFINED|UNRECOGNI[SZ]ED|OTHER)", re.I)
+CATCH_ALL = re.compile(r"(?:.*_)?(?:UNKNOWN|UNSPECIFIED|UNDEFINED|UNRECOGNI[SZ]ED|OTHER)", re.I)
 """Enum symbols that say that the value is none of the others."""
 
 _EXAMPLES: Mapping[str, Json] = {
@@ -107,7 +107,7 @@ def default_unknown_symbols(enum: Place) -> Mend | None:
     """A default for an enum that has none, and a symbol that says "none of the others"."""
     item = value_at(enum)
     symbols = item.get("symbols") or () if isinstance(item, dict) else ()
-    catch_all = next((one for one in symbols if _CATCH_ALL.fullmatch(str(one))), None)
+    catch_all = next((one for one in symbols if CATCH_ALL.fullmatch(str(one))), None)
     if catch_all is None or "default" in item:
         return None
     advice = f'read what it does not know as {catch_all}: "default": {json.dumps(catch_all)}'
@@ -300,7 +300,7 @@ def _example_default(schema: Json) -> Json:
         case {"type": "enum", "default": str(symbol)}:
             return symbol
         case {"type": "enum", "symbols": list(symbols)}:
-            return next((one for one in symbols if _CATCH_ALL.fullmatch(str(one))), None)
+            return next((one for one in symbols if CATCH_ALL.fullmatch(str(one))), None)
         case {"logicalType": _}:
             return None
         case {"type": str(kind)} | str(kind):
