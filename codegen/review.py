@@ -12,9 +12,8 @@ from datetime import UTC, date, datetime
 
 from codegen.avro.canonical import render
 from codegen.avro.resolution import TooManyPairs
-from codegen.baselines import Archive, Baseline
+from codegen.baselines import Archive, Baseline, Repository
 from codegen.baselines.registry import RegistryBaseline, RegistryClient, RegistryVerdict
-from codegen.baselines.snapshot import SnapshotBaseline
 from codegen.compatibility import SCOPES, Direction, Judge, Verdict
 from codegen.contract.model import Contract, History, Level, Subject
 from codegen.diagnostics import Findings, Location, Severity, rule
@@ -25,8 +24,11 @@ from codegen.rules.breaking import report_breaks
 from codegen.rules.decoding import report_surprises
 from codegen.rules.evolution import report_hazards
 from codegen.rules.renames import report_renames
+from codegen.rules.succession import report_not_compared, report_succession
+from codegen.rules.topic_changes import describe_weakening
 from codegen.rules.waivers import apply_waivers, name_changes
 from codegen.source import Place
+from codegen.topology import Succession, compare_topologies
 
 REGISTRY_DIFFERS = rule(
     "compat/registry-differs",
@@ -69,6 +71,8 @@ class Review:
     """The subjects with a verdict that is not good."""
     differences: tuple[EventDifference, ...]
     """What changed in each event and each key, in words."""
+    topology: tuple[EventDifference, ...]
+    """What changed in topics and services, in words."""
 
 
 def review(
@@ -111,7 +115,7 @@ def _judge_all(
             continue
         (unchanged if _is_latest(subject, history) else changed).append(subject)
         judged.append((subject, judge.judge(subject.schema, history, subject.level)))
-        if isinstance(baseline, RegistryBaseline | SnapshotBaseline):
+        if not isinstance(baseline, Repository):
             _compare_levels(subject, history, findings)
     if not judged and contract.subjects:
         findings.add(
@@ -125,8 +129,12 @@ def _judge_all(
     report_hazards(((subject, histories[subject.name]) for subject in changed), findings)
     events = {event.subject for event in contract.events}
     new_events = [subject for subject in new if subject.name in events]
+    renamed: frozenset[str] = frozenset()
     if new_events and isinstance(baseline, Archive):
-        report_renames(new_events, baseline.departed(contract), findings)
+        renamed = report_renames(new_events, baseline.departed(contract), findings)
+    succession = _find_succession(contract, baseline, renamed, findings)
+    if succession is not None:
+        report_succession(succession, findings)
     for subject in changed:
         _foresee(subject, histories[subject.name], findings)
     if isinstance(baseline, RegistryBaseline):
@@ -139,7 +147,21 @@ def _judge_all(
         sum(len(history.versions) for history in histories.values()),
         tuple(subject.name for subject, verdict in judged if not verdict.is_compatible),
         _differences(contract, {one.name: histories[one.name] for one in changed}),
+        () if succession is None else compare_topologies(succession),
     )
+
+
+def _find_succession(
+    contract: Contract, baseline: Baseline, renamed: frozenset[str], findings: Findings
+) -> Succession | None:
+    """The contract and the one before it; None where the baseline states none that can be read."""
+    if not isinstance(baseline, Repository):
+        return None
+    trouble = Findings()
+    old = baseline.contract(trouble)
+    if trouble.has_errors:
+        report_not_compared(contract.manifest.name, baseline.name, trouble, findings)
+    return None if old is None else Succession(contract, old, baseline.name, renamed)
 
 
 def _differences(contract: Contract, changed: Mapping[str, History]) -> tuple[EventDifference, ...]:
@@ -172,11 +194,13 @@ def _is_latest(subject: Subject, history: History) -> bool:
 
 def _compare_levels(subject: Subject, history: History, findings: Findings) -> None:
     if history.level is not None and history.level is not subject.level:
+        passing = describe_weakening(subject.level, history.level)
         findings.add(
             LEVEL_DIFFERS,
             Place(subject.document),
             f"{subject.name} has the level {history.level.value} in the registry, and "
-            f"{subject.level.value} in the manifest",
+            f"{subject.level.value} in the manifest"
+            + (f"; with that would pass: {passing}" if passing else ""),
             hint="kontrakt register --apply sets the level of the manifest",
             subject=subject.name,
         )

@@ -226,6 +226,30 @@ def test_a_waiver_may_cover_a_hazard(tmp_path: Path) -> None:
     ]
 
 
+def test_a_waiver_may_cover_a_change_of_the_manifest_and_no_further_one(tmp_path: Path) -> None:
+    shutil.copytree(CORPUS / "key-field-changed", tmp_path / "case")
+    waiver = waive(tmp_path / "case")
+    assert waiver["subject"] == "sales"
+    (found,) = check(tmp_path / "case")
+    assert (found.rule.id, found.severity) == ("change/message-key", Severity.NOTE)
+    manifest = tmp_path / "case" / "after" / "schemas" / "contracts.yaml"
+    manifest.write_text(manifest.read_text().replace("    key: till\n", ""))
+    ids = {item.rule.id: item for item in check(tmp_path / "case")}
+    assert set(ids) == {"change/message-key", "waiver/unused"}
+    change = ids["change/message-key"].change
+    assert change is not None
+    assert change.before == waiver["from"]
+    assert change.after in ids["waiver/unused"].hint
+
+
+def test_what_is_said_of_a_manifest_can_be_silenced_by_its_rule(tmp_path: Path) -> None:
+    shutil.copytree(CORPUS / "topic-renamed", tmp_path / "case")
+    manifest = tmp_path / "case" / "after" / "schemas" / "contracts.yaml"
+    severity = "lint: {severity: {change/topic-renamed: warning}}"
+    manifest.write_text(f"{manifest.read_text()}{severity}\n")
+    assert [item.severity for item in check(tmp_path / "case")] == [Severity.WARNING]
+
+
 @pytest.mark.parametrize(
     ("key", "value", "path"),
     [

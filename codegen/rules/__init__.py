@@ -15,6 +15,8 @@ ELSEWHERE = (
     "contract.load",
     "contract.manifest",
     "generation",
+    "linting",
+    "linting.baseline",
     "publication.application",
     "publication.document",
     "publication.drift",

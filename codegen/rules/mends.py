@@ -23,7 +23,7 @@ MAX_RENAME_PAIRS = 2_500
 SIMILAR = 0.6
 """From this ratio of difflib on, two names are taken for one that was reworded."""
 
-_CATCH_ALL = re.compile(r"(?:.*_)?(?:UNKNOWN|UNSPECIFIED|UNDEFINED|UNRECOGNI[SZ]ED|OTHER)", re.I)
+CATCH_ALL = re.compile(r"(?:.*_)?(?:UNKNOWN|UNSPECIFIED|UNDEFINED|UNRECOGNI[SZ]ED|OTHER)", re.I)
 """Enum symbols that say that the value is none of the others."""
 
 _EXAMPLES: Mapping[str, Json] = {
@@ -156,7 +156,7 @@ def _mend_lost_symbols(new: Place, old: Place, message: str) -> tuple[Mend, ...]
         return ()
     file, symbols = new.document.name, item.get("symbols") or []
     mends = []
-    catch_all = next((one for one in symbols if _CATCH_ALL.fullmatch(one)), None)
+    catch_all = next((one for one in symbols if CATCH_ALL.fullmatch(one)), None)
     if catch_all is not None and "default" not in item:
         advice = f'put it back, or read it as {catch_all}: "default": {json.dumps(catch_all)}'
         edit = Insert((*path, "default"), catch_all, ("symbols",))
@@ -230,7 +230,7 @@ def _example_default(schema: Json) -> Json:
         case {"type": "enum", "default": str(symbol)}:
             return symbol
         case {"type": "enum", "symbols": list(symbols)}:
-            return next((one for one in symbols if _CATCH_ALL.fullmatch(str(one))), None)
+            return next((one for one in symbols if CATCH_ALL.fullmatch(str(one))), None)
         case {"logicalType": _}:
             return None
         case {"type": str(kind)} | str(kind):

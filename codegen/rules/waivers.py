@@ -37,11 +37,17 @@ UNUSED = rule(
 def name_changes(
     findings: Iterable[Finding], contract: Contract, histories: Mapping[str, History]
 ) -> list[Finding]:
-    """The findings, those about a subject with a past with the fingerprints of both schemas."""
+    """The findings, those about a subject with a past with the fingerprints of both schemas.
+
+    One that names its change itself keeps it.
+    """
     subjects = {subject.name: subject for subject in contract.subjects}
     changes: dict[str, Change | None] = {"": None}
     named = []
     for item in findings:
+        if item.change is not None:
+            named.append(item)
+            continue
         if item.subject not in changes:
             subject, history = subjects.get(item.subject), histories.get(item.subject)
             before = history.versions[-1].schema if history and history.versions else None
@@ -127,7 +133,7 @@ def _report_unused(waiver: Waiver, found: Iterable[Finding], findings: Findings)
         for item in found:
             if (item.rule.id, item.subject) == (waiver.rule, waiver.subject) and item.change:
                 hint = (
-                    "the schemas are others now; if the reason still holds, write "
+                    "the change is another one now; if the reason still holds, write "
                     f"from: {item.change.before}, to: {item.change.after}"
                 )
     findings.add(
