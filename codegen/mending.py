@@ -172,11 +172,11 @@ def write_change(root: FilePath, change: Change) -> str:
     path = root / change.name
     try:
         if path.resolve() != root.resolve() / change.name:
-            return "it is a symbolic link, or lies behind one: mend the file that it leads to"
+            return "it is a symbolic link, or lies behind one: name the file that it leads to"
         if not path.stat().st_mode & 0o222:
             return "it is read-only"
         if path.read_bytes() != change.before.text.encode("utf-8"):
-            return "it was changed meanwhile: run the check again"
+            return "it was changed meanwhile: run the command again"
         write_atomically(path, change.after.text)
     except OSError as error:
         return (error.strerror or "unknown error").lower()

@@ -30,7 +30,9 @@ class RegistryFake:
         """What the compatibility check says against a text; None when nothing."""
         self.prefix = ""
         self.page = 0
-        """The most subjects in one page; 0 for a server without paging."""
+        """The most subjects or schemas in one page; 0 for a server without paging."""
+        self.lists_schemas = False
+        """Whether it has the list of all schemas (Confluent 6 and later)."""
 
     def add(
         self,
@@ -62,11 +64,10 @@ class RegistryFake:
         parts = [unquote(part) for part in path.strip("/").split("/")]
         match (method, *parts):
             case ("GET", "subjects"):
-                names = sorted(self.versions)
-                if self.page:
-                    start = int(query.get("offset", "0"))
-                    names = names[start : start + min(self.page, int(query["limit"]))]
-                return 200, names
+                return 200, self._cut(sorted(self.versions), query)
+            case ("GET", "schemas") if self.lists_schemas:
+                every = [item for _, items in sorted(self.versions.items()) for item in items]
+                return 200, self._cut(every, query)
             case ("GET", "subjects", subject, "versions"):
                 if subject not in self.versions:
                     return _no_subject(subject)
@@ -111,6 +112,10 @@ class RegistryFake:
                     return 200, {"is_compatible": True, "messages": []}
                 return 200, {"is_compatible": False, "messages": [refused[1]["message"]]}
         return 404, {"error_code": 404, "message": "HTTP 404 Not Found"}
+
+    def _cut(self, items: list[Any], query: dict[str, str]) -> list[Any]:
+        start = int(query.get("offset", "0"))
+        return items[start:][: min(self.page, int(query["limit"]))] if self.page else items
 
     def _version(self, subject: str, number: str) -> Reply:
         if subject not in self.versions:

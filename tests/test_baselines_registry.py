@@ -18,13 +18,11 @@ from hypothesis import strategies as st
 from registry_fake import Handler, RegistryFake, serve
 
 from codegen.baselines import open_baseline, open_registry
+from codegen.baselines.answers import Answer, RegistryRefusal
 from codegen.baselines.holdings import VersionReference, make_histories
-from codegen.baselines.registry import (
-    CONNECTIONS,
-    Answer,
-    RegistryClient,
-    RegistryRefusal,
-)
+from codegen.baselines.http import connection
+from codegen.baselines.registry import RegistryClient
+from codegen.baselines.retrieval import CONNECTIONS
 from codegen.contract.model import Level, RegistrySettings
 from codegen.diagnostics import CouldNotCheck, KontraktError
 
@@ -218,7 +216,7 @@ FAULTS = {
     "a web page as 404": (lambda it: _reply(it, 404, b"<p>no</p>", "text/html"), "404"),
     "404 of another server": (lambda it: _reply(it, 404, b'{"detail":"Not Found"}'), "404"),
     "401": (lambda it: _reply(it, 401, b'{"error_code":401,"message":"Bad"}'), "credentials"),
-    "403 as text": (lambda it: _reply(it, 403, b"go away", "text/plain"), "credentials"),
+    "403 as text": (lambda it: _reply(it, 403, b"go away", "text/plain"), "does not allow GET /"),
     "500": (lambda it: _reply(it, 500, b'{"error_code":50001,"message":"Store"}'), "Store"),
     "503 as a page": (lambda it: _reply(it, 503, b"<html>", "text/html"), "503"),
     "429": (lambda it: _reply(it, 429, b"{}"), "429"),
@@ -335,23 +333,68 @@ def test_passing_troubles_are_sat_out(
     assert client.register("orders-value", json.dumps(ORDER, separators=(",", ":"))).version == 1
 
 
-def test_the_registry_does_not_say_how_long_we_wait(
+@pytest.mark.parametrize("asked_for", ["86400", "Fri, 31 Dec 2100 23:59:59 GMT"])
+def test_a_registry_that_wants_a_long_rest_is_given_up(
+    fake: RegistryFake, client: RegistryClient, monkeypatch: pytest.MonkeyPatch, asked_for: str
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(connection, "sleep", pauses.append)
+
+    def busy(handler: Handler) -> bool:
+        handler.reply(503, b"{}", headers={"Retry-After": asked_for})
+        return True
+
+    fake.behave = busy
+    with pytest.raises(CouldNotCheck, match=r"is busy \(503\)") as caught:
+        client.subjects()
+    assert "try again in" in caught.value.hint
+    assert pauses == [] and len(fake.requests) == 1
+
+
+def test_a_pause_that_the_registry_asks_for_is_kept(
     fake: RegistryFake, client: RegistryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(time, "sleep", pauses.append)
-    left = [1]
+    monkeypatch.setattr(connection, "sleep", pauses.append)
+    left = ["7", "nonsense", ""]
 
     def busy(handler: Handler) -> bool:
         if not left:
             return False
-        left.pop()
-        handler.reply(503, b"{}", headers={"Retry-After": "86400"})
+        handler.reply(429, b"{}", headers={"Retry-After": left.pop(0)})
         return True
 
     fake.behave = busy
     assert client.subjects() == ()
-    assert pauses and max(pauses) <= 10
+    assert pauses[0] == 7
+    assert 0.2 <= pauses[1] <= 0.4 and 0.4 <= pauses[2] <= 0.8
+
+
+def test_an_answer_that_was_cut_is_asked_for_again(
+    fake: RegistryFake, client: RegistryClient
+) -> None:
+    fake.add("orders-value", ORDER)
+    left = [_break_off, _say_nothing]
+    fake.behave = lambda it: bool(left) and left.pop()(it)
+    assert client.subjects() == ("orders-value",)
+
+
+def test_a_registration_whose_answer_was_lost_is_made_once(
+    fake: RegistryFake, client: RegistryClient
+) -> None:
+    text = json.dumps(ORDER, separators=(",", ":"))
+    left = [1]
+
+    def register_and_vanish(handler: Handler) -> bool:
+        if handler.command == "POST" and left:
+            left.pop()
+            fake.add("orders-value", text)
+            return _say_nothing(handler)
+        return False
+
+    fake.behave = register_and_vanish
+    assert client.register("orders-value", text).version == 1
+    assert len(fake.versions["orders-value"]) == 1
 
 
 @pytest.mark.parametrize(

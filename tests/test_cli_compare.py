@@ -83,6 +83,65 @@ def test_the_registry_accepts_what_a_consumer_cannot_read(tmp_path: Path) -> Non
     assert b"warning compat/accepted-but-fails" in done.stdout
 
 
+def test_a_danger_that_no_registry_sees_is_a_finding(tmp_path: Path) -> None:
+    def stamp(unit: str) -> Any:
+        return record(("at", {"type": "long", "logicalType": f"timestamp-{unit}"}))
+
+    done = run(*files(tmp_path, stamp("micros"), stamp("millis")))
+    assert done.returncode == 1
+    assert b"error change/logical-type" in done.stdout
+    reordered = ({"type": "enum", "name": "E", "symbols": list(text)} for text in ("AB", "BA"))
+    done = run(*files(tmp_path, *reordered))
+    assert done.returncode == 0
+    assert b"warning change/enum-reordered" in done.stdout
+
+
+def test_both_directions(tmp_path: Path) -> None:
+    paths = files(tmp_path, record(), record(("a", "int")))
+    assert run(*paths).returncode == 0
+    done = run("--both", *paths)
+    assert done.returncode == 1
+    assert b"compat/field-removed" in done.stdout
+    reader, writer = map(str, paths)
+    assert done.stdout.decode().endswith(
+        f"{reader} reads {writer}. {writer} cannot read all data written with {reader}.\n"
+    )
+
+
+def test_the_answer_of_a_registry_word_for_word(tmp_path: Path) -> None:
+    paths = files(tmp_path, record(("a", "int")), record())
+    done = run("--engine", "reference", "--format", "json", *paths)
+    assert done.returncode == 1
+    (section,) = json.loads(done.stdout)["sections"]
+    assert section["lines"][0] == (
+        "{errorType:'READER_FIELD_MISSING_DEFAULT_VALUE', description:'The field 'a' at path "
+        "'/fields/0' in the new schema has no default value and is missing in the old schema', "
+        "additionalInfo:'a'}"
+    )
+    assert section["lines"][-1] == "{validateFields: 'false', compatibility: 'BACKWARD'}"
+    done = run("--engine", "reference", *reversed(paths))
+    assert done.returncode == 0
+    assert b"a registry takes" in done.stdout
+
+
+def test_types_of_files_beside_the_schema(tmp_path: Path) -> None:
+    reader, writer = files(tmp_path, record(("a", "x.Line")), record(("a", "x.Line")))
+    missing = run(reader, writer)
+    assert missing.returncode == 3
+    assert b"schema/unknown-type" in missing.stdout
+    line = tmp_path / "x" / "Line.avsc"
+    line.parent.mkdir()
+    line.write_text(json.dumps(record(("code", "Code"), name="Line", namespace="x")))
+    code = {"type": "fixed", "name": "Code", "namespace": "x", "size": 2}
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-code.avsc"
+    elsewhere.write_text(json.dumps(code))
+    (tmp_path / "junk.avsc").write_text("{")
+    assert run(reader, writer).returncode == 3
+    done = run(reader, writer, "--with", elsewhere)
+    assert done.returncode == 0, done.stdout
+    assert run(reader, writer, "--with", tmp_path / "no").returncode == 2
+
+
 def answers(data: bytes) -> list[Any]:
     done = run("--jsonl", data=data)
     assert done.returncode == 0, done.stderr
@@ -100,6 +159,9 @@ def test_garbage_gets_an_answer_and_the_rest_goes_on() -> None:
         b'{"id": NaN}',
         b"[" * 100_000,
         b'{"id": 1' + b"0" * 5000 + b"}",
+        b'{"id": [1, "reader": "int"}',
+        b'{"id": "a',
+        b'{"id" 3}',
         b'{"reader": "int", "writer": "int", "id": ' + b"[" * 5000 + b"]" * 5000 + b"}",
     ]
     found = answers(b"\n".join([*garbage, b"", b"   ", good]))
@@ -108,6 +170,24 @@ def test_garbage_gets_an_answer_and_the_rest_goes_on() -> None:
         assert answer.keys() == {"id", "error"}
         assert answer["id"] is None
     assert found[-1] == {"id": "last", "compatible": True, "incompatibilities": [], "sound": True}
+
+
+@pytest.mark.parametrize(
+    ("given", "row"),
+    [
+        ("1e400", b'{"id": 1e400, "reader": "int", "writer": "int"}'),
+        ("-0.0", b'{"writer": {"id": 3}, "id" :-0.0 , "reader": ["id", 4]}'),
+        ("7", b'{"id": 7, "reader": ' + b"[" * 5000 + b"]" * 5000 + b', "writer": "int"}'),
+        ('"a,b}\\""', b'{"id": "a,b}\\"", "reader": '),
+        ('{"a": [1.0, 1e999]}', b'{"id": {"a": [1.0, 1e999]}, "reader": 3, "writer": nonsense}'),
+        ("2", b'{"id": 1, "id": 2, "reader": "int"}'),
+        ("9", b'{"id": 9, "reader": "\xff"}'),
+    ],
+)
+def test_the_id_is_given_back_as_it_was_written(given: str, row: bytes) -> None:
+    done = run("--jsonl", data=row)
+    assert done.stdout.decode().startswith(f'{{"id": {given}, ')
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,21 @@ def test_every_command_is_in_the_readme() -> None:
         assert f"`kontrakt {path.stem}`" in text, path.stem
 
 
+def test_every_key_of_the_registry_is_in_the_readme() -> None:
+    from codegen.contract.manifest import check_shape, manifest_schema
+    from codegen.diagnostics import Findings
+    from codegen.source import read_yaml
+
+    _, _, section = README.read_text("utf-8").partition("\n## The registry\n")
+    section, _, _ = section.partition("\n## ")
+    keys = manifest_schema()["properties"]["registry"]["properties"]
+    for key in (*keys, *keys["oauth"]["properties"]):
+        assert f"`{key}`" in section or f"{key}:" in section, key
+    (example,) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
+    topics = "topics: {orders: {events: [shop.Order]}}"
+    assert check_shape(read_yaml("contracts.yaml", f"version: 1\n{topics}\n{example}"), Findings())
+
+
 def test_every_link_leads_somewhere() -> None:
     for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", README.read_text("utf-8")):
         assert link.startswith("http") or (PROJECT / link).exists(), link

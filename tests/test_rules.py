@@ -25,8 +25,8 @@ CASES = sorted(path.name for path in CORPUS.iterdir() if path.is_dir())
 NEEDS_A_PAST = ("compat/", "change/", "waiver/")
 """Rules about two versions of a schema: tests/evolution holds their cases."""
 
-OUTSIDE_A_REPOSITORY = ("generate/not-fresh", "registry/", "snapshot/")
-"""Rules about generated files, registries and snapshots: the tests of those hold their cases."""
+OUTSIDE_A_REPOSITORY = ("drift/", "generate/not-fresh", "plan/", "pull/", "registry/", "snapshot/")
+"""Rules about generated files, registries, plans and snapshots: the tests of those hold cases."""
 
 
 def find(root: Path) -> list[str]:

@@ -189,6 +189,24 @@ class _Parser:
             )
         return not problem
 
+    def _check_unfinished(self, owner: Field) -> bool:
+        """Refuse a default that fills in a record around it: no law, and Avro Java refuses it."""
+        value = owner.default.value if owner.default is not None else None
+        if self._dialect.is_java or not isinstance(value, dict | list):
+            return True
+        graph = SchemaGraph(owner.schema, self.types)
+        is_known = is_java_default(graph, owner.schema, value, self._unfinished)
+        if is_known or not is_java_default(graph, owner.schema, value):
+            return True
+        self._findings.add(
+            INVALID_DEFAULT,
+            owner.origin.at("default"),
+            f'the default of "{owner.name}" holds a record whose definition it stands in',
+            note="the specification allows it, Avro Java and its registries refuse it",
+            hint="make the field nullable, with the default null",
+        )
+        return False
+
     def _report_unknown(self, reference: Ref) -> None:
         simple = split_name(reference.name)[1]
         same = [name for name in self.types if split_name(name)[1] == simple]
@@ -368,7 +386,8 @@ class _Parser:
             _properties(value, _FIELD_KEYS),
         )
         # Avro Java checks twice: here it knows less, and takes unknown names for records.
-        if parsed.default is not None and (not self._follows_java or self._check_default(parsed)):
+        check = self._check_default if self._follows_java else self._check_unfinished
+        if parsed.default is not None and check(parsed):
             self._defaults.append(parsed)
         return parsed
 

@@ -14,7 +14,8 @@ from codegen.contract.model import Contract, History, RegistrySettings
 from codegen.diagnostics import KontraktError
 
 if TYPE_CHECKING:
-    from codegen.baselines.registry import RegistryClient, Transport
+    from codegen.baselines.answers import Transport
+    from codegen.baselines.registry import RegistryBaseline, RegistryClient
 
 EMBEDDED = ".kontrakt/registry.db"
 """Where the embedded registry lies under the root of a contract repository."""
@@ -88,10 +89,10 @@ def open_registry(settings: RegistrySettings, root: FilePath) -> RegistryClient:
 
         transport = EmbeddedTransport(root / EMBEDDED, f"embedded registry {EMBEDDED}")
     else:
-        from codegen.baselines.http import HttpTransport  # noqa: PLC0415 - requests takes 90 ms
+        from codegen.baselines.http import HttpTransport  # noqa: PLC0415 - 60 ms
 
         transport = HttpTransport(settings, root)
-    return RegistryClient(transport)
+    return RegistryClient(transport, settings.context, normalize=settings.normalize)
 
 
 def _default(settings: RegistrySettings, root: FilePath) -> str:
@@ -100,7 +101,13 @@ def _default(settings: RegistrySettings, root: FilePath) -> str:
     return "registry"
 
 
-def _open_registry(address: str, settings: RegistrySettings, root: FilePath) -> Archive:
+def open_registry_baseline(
+    address: str | None, settings: RegistrySettings, root: FilePath
+) -> RegistryBaseline:
+    """The registry at an address, with the settings' credentials; without one, that of these.
+
+    Raises KontraktError for an address or settings that cannot be meant.
+    """
     from codegen.baselines.registry import RegistryBaseline  # noqa: PLC0415
 
     if address:
@@ -108,6 +115,10 @@ def _open_registry(address: str, settings: RegistrySettings, root: FilePath) -> 
 
         settings = choose_address(address, settings)
     return RegistryBaseline(open_registry(settings, root))
+
+
+def _open_registry(address: str, settings: RegistrySettings, root: FilePath) -> Archive:
+    return open_registry_baseline(address, settings, root)
 
 
 def _open_git(revision: str, settings: RegistrySettings, root: FilePath) -> Archive:

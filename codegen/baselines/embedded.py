@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path as FilePath
 from threading import Lock
 
-from codegen.baselines.registry import Answer
+from codegen.baselines.answers import Answer
 from codegen.diagnostics import CouldNotCheck
 from codegen.registry.api import Request, respond
 from codegen.registry.entries import RegistryError

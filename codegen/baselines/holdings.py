@@ -33,7 +33,10 @@ class VersionReference:
 
 @dataclass(frozen=True, slots=True)
 class StoredVersion:
-    """One version of a subject, its text as the registry keeps it."""
+    """One version of a subject, its text as the registry keeps it.
+
+    `metadata` is Confluent's, None where there is none, or where the registry knows none.
+    """
 
     subject: str
     version: int
@@ -41,6 +44,7 @@ class StoredVersion:
     text: str
     references: tuple[VersionReference, ...] = ()
     type: str = "AVRO"
+    metadata: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,80 +8,47 @@ address never looks like an empty registry.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 from urllib.parse import quote
 
 from codegen.avro.canonical import render
+from codegen.baselines.answers import (
+    Answer,
+    AnswerReader,
+    AnswerTooLong,
+    RegistryRefusal,
+    Transport,
+    clean,
+)
 from codegen.baselines.holdings import (
     Holdings,
-    StoredSubject,
     StoredVersion,
     VersionReference,
     make_histories,
     select_departed,
 )
+from codegen.baselines.retrieval import MAX_SUBJECTS, ask_each, retrieve
 from codegen.contract.model import Contract, History, Level, Subject
 from codegen.diagnostics import CouldNotCheck
 from codegen.source import Json
 
-T = TypeVar("T")
+Key = TypeVar("Key", bound=Hashable)
 
-CONNECTIONS = 32
-"""How many requests are under way at once."""
-
-PAGE = 10_000
+SUBJECTS_PAGE = 10_000
 """How many subjects are asked for at once."""
 
-MAX_SUBJECTS = 100_000
-"""More subjects than this, references included, are not read."""
+SCHEMAS_PAGE = 500
+"""How many schemas are asked for at once; Confluent's registry gives 1,000 at most."""
 
+MAX_LISTED = 500_000
+"""A longer list of schemas is not read."""
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a registry answered: the HTTP status and the JSON body."""
-
-    status: int
-    body: Json
-
-    @property
-    def error_code(self) -> int:
-        """Confluent's error code, 0 where there is none."""
-        code = self.body.get("error_code") if isinstance(self.body, dict) else 0
-        return code if isinstance(code, int) else 0
-
-    @property
-    def message(self) -> str:
-        """Confluent's error message, made printable."""
-        message = self.body.get("message") if isinstance(self.body, dict) else ""
-        return clean(message) if isinstance(message, str) else ""
-
-
-class Transport(Protocol):
-    """The way to a registry."""
-
-    @property
-    def name(self) -> str:
-        """The address, for people: without credentials."""
-
-    def send(
-        self, method: str, path: str, query: Mapping[str, str] | None = None, body: Json = None
-    ) -> Answer:
-        """Ask, and return whatever the registry answered in JSON.
-
-        Raises CouldNotCheck when there is no answer, or none in JSON.
-        """
-
-
-class RegistryRefusal(CouldNotCheck):
-    """The registry understood, and said no: 409 for an incompatible schema, 422 for a bad one."""
-
-    def __init__(self, message: str, hint: str, status: int, reasons: tuple[str, ...]) -> None:
-        super().__init__(message, hint)
-        self.status = status
-        self.reasons = reasons
+_MISSING_SUBJECT = (40401, 40404)  # never there, or deleted but not for good
+_MISSING_VERSION = (40402, 40406)
+_MISSING_SCHEMA = (40403,)
+_MISSING_LEVEL = (40408, 40401)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,96 +59,195 @@ class RegistryVerdict:
     messages: tuple[str, ...] = ()
 
 
-_MISSING_SUBJECT = (40401, 40404)  # never there, or deleted but not for good
-_MISSING_VERSION = (40402, 40406)
-_MISSING_SCHEMA = (40403,)
-_MISSING_LEVEL = (40408, 40401)
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What awaits the next version of a subject: its number, the mode and the own level now."""
 
-_WRONG_ADDRESS = (
-    "registry.url must be the base address of Confluent's API; Apicurio's is "
-    "http://HOST:PORT/apis/ccompat/v7"
-)
+    version: int
+    mode: str
+    level: Level | None
 
 
 class RegistryClient:
     """Confluent's REST API as Python methods. Safe to use from several threads.
 
-    Each method raises CouldNotCheck when the registry gives no usable answer.
+    Subjects are those of one context, and named without it; one of another context keeps its whole
+    name (`:.context:subject`). Each method raises CouldNotCheck when the registry gives no usable
+    answer.
     """
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    def __init__(self, transport: Transport, context: str = "", *, normalize: bool = False) -> None:
+        """`context` is the name of one without dot and colons, empty for the default context.
+
+        With `normalize` the registry compares and keeps schemas in its normalized form.
+        """
+        self.transport = transport
+        """The way to the registry."""
+        self._prefix = f":.{context}:" if context else ""
+        self._normalize = {"normalize": "true"} if normalize else {}
+        self._read = AnswerReader(transport.name)
 
     @property
     def name(self) -> str:
-        """The registry's address, without credentials."""
-        return self._transport.name
+        """The registry's address, without credentials, and the context if it is not the default."""
+        context = f" (context {self._prefix.strip(':')})" if self._prefix else ""
+        return f"{self.transport.name}{context}"
 
     def subjects(self, prefix: str = "") -> tuple[str, ...]:
-        """The live subjects, sorted; all pages of them."""
-        found: dict[str, None] = {}
-        while len(found) < MAX_SUBJECTS:
-            query = {"offset": str(len(found)), "limit": str(PAGE)}
-            if prefix:
-                query["subjectPrefix"] = prefix
-            page = self._expect(self._transport.send("GET", "/subjects", query), list)
-            before = len(found)
-            found.update(dict.fromkeys(self._text(item, "a subject") for item in page))
-            # Servers that know no paging answer everything again.
-            if len(found) == before:
-                break
-        return tuple(sorted(name for name in found if name.startswith(prefix)))
+        """The live subjects of the context, sorted; all pages of them."""
+        query = {"subjectPrefix": self._prefix + prefix} if self._prefix + prefix else {}
+        for _ in range(3):
+            names = self._pages("/subjects", query, SUBJECTS_PAGE, MAX_SUBJECTS, self._read_name)
+            if names is not None:
+                local = {here for name in names if (here := self._localize(name)) is not None}
+                return tuple(sorted(name for name in local if name.startswith(prefix)))
+        message = f"{self.name} changed each time while its subjects were listed"
+        raise CouldNotCheck(message, "run the command again")
+
+    def _read_name(self, item: Json) -> str:
+        return self._read.text(item, "a subject")
+
+    def listing(self) -> Mapping[str, Sequence[StoredVersion]] | None:
+        """All live versions of the context by subject; None where the registry has no such list."""
+        if not self.lists_schemas():
+            return None
+        prefix = {"subjectPrefix": self._prefix} if self._prefix else {}
+        query = {"latestOnly": "false", "deleted": "false", **prefix}
+        try:
+            items = self._pages("/schemas", query, SCHEMAS_PAGE, MAX_LISTED, self._read_place)
+        except AnswerTooLong:
+            return None
+        found: dict[str, list[StoredVersion]] = {}
+        for (name, _), item in sorted((items or {}).items(), key=lambda pair: pair[0]):
+            subject = self._localize(name)
+            if subject is not None:
+                found.setdefault(subject, []).append(self._stored(item, subject))
+        return found
+
+    def lists_schemas(self) -> bool:
+        """Whether the registry lists all its schemas.
+
+        Apicurio's list does not say which subject a schema is of, so it is none.
+        """
+        answer = self.transport.send("GET", "/schemas", {"offset": "0", "limit": "1"})
+        if not 200 <= answer.status < 300 or not isinstance(answer.body, list):
+            return False
+        return all(isinstance(item, dict) and "subject" in item for item in answer.body)
+
+    def _read_place(self, item: Json) -> tuple[str, int]:
+        if not isinstance(item, dict):
+            raise self._read.misfit("a schema that is no object")
+        name = self._read.text(item.get("subject"), "a subject")
+        return name, self._read.number(item.get("version"), "a version")
+
+    def _pages(
+        self,
+        path: str,
+        query: Mapping[str, str],
+        limit: int,
+        most: int,
+        key: Callable[[Json], Key],
+    ) -> dict[Key, Json] | None:
+        """All items of a list by what tells them apart; None for one that changed meanwhile.
+
+        Each page begins with the last item of the one before, so that an item that comes or goes
+        meanwhile is noticed: it would push another one over the edge of a page, unseen. Within a
+        page items may stand in any order (Apicurio sorts each page on its own).
+        """
+        found: dict[Key, Json] = {}
+        while True:
+            window = {"offset": str(max(len(found) - 1, 0)), "limit": str(limit)}
+            answer = self.transport.send("GET", path, {**query, **window})
+            page = {key(item): item for item in self._read.expect(answer, list)}
+            if len(found | page) > most:
+                raise self._read.misfit(f"more than {most:,} items in {path}")
+            # Servers that know no paging answer everything at once, each time.
+            if len(page) > limit or (page.keys() == found.keys() and len(page) < limit):
+                return found | page
+            known = len(found.keys() & page.keys())
+            if known != min(len(found), 1):
+                return None
+            found |= page
+            if len(page) == known:
+                return found
 
     def versions(self, subject: str) -> tuple[int, ...]:
         """The numbers of the live versions, ascending; none where there is no such subject."""
-        answer = self._transport.send("GET", f"{_path(subject)}/versions")
-        if _is_missing(answer, _MISSING_SUBJECT):
+        return self._versions(subject, {})
+
+    def _versions(self, subject: str, query: Mapping[str, str]) -> tuple[int, ...]:
+        answer = self.transport.send("GET", f"{self.path(subject)}/versions", query)
+        if answer.is_missing(*_MISSING_SUBJECT):
             return ()
-        items = self._expect(answer, list)
-        return tuple(sorted({self._number(item, "a version") for item in items}))
+        items = self._read.expect(answer, list)
+        return tuple(sorted({self._read.number(item, "a version") for item in items}))
 
     def version(self, subject: str, version: int) -> StoredVersion:
         """One version of a subject, -1 for the latest."""
+        return self._stored(self._read.expect(self._ask_version(subject, version), dict), subject)
+
+    def find(self, subject: str, version: int) -> StoredVersion | None:
+        """One version of a subject, -1 for the latest; None where it is not there."""
+        answer = self._ask_version(subject, version)
+        if answer.is_missing(*_MISSING_SUBJECT, *_MISSING_VERSION):
+            return None
+        return self._stored(self._read.expect(answer, dict), subject)
+
+    def _ask_version(self, subject: str, version: int) -> Answer:
         number = "latest" if version < 0 else str(version)
-        answer = self._transport.send("GET", f"{_path(subject)}/versions/{number}")
-        return self._stored(self._expect(answer, dict), subject)
+        return self.transport.send("GET", f"{self.path(subject)}/versions/{number}")
 
     def schema(self, id: int) -> StoredVersion:
         """The schema with an id; of no subject in particular, so subject and version are empty."""
-        body = self._expect(self._transport.send("GET", f"/schemas/ids/{id}"), dict)
-        return self._stored({"id": id, "version": 0, **body}, "")
+        query = {"subject": self._prefix} if self._prefix else None
+        answer = self.transport.send("GET", f"/schemas/ids/{id}", query)
+        return self._stored({"id": id, "version": 0, **self._read.expect(answer, dict)}, "")
 
     def lookup(
-        self, subject: str, text: str, references: Sequence[VersionReference] = ()
+        self,
+        subject: str,
+        text: str,
+        references: Sequence[VersionReference] = (),
+        metadata: Mapping[str, Json] | None = None,
     ) -> StoredVersion | None:
         """The live version of a subject that has this schema; None when none has."""
-        body = _schema_body(text, references)
-        answer = self._transport.send("POST", _path(subject), None, body)
-        if _is_missing(answer, (*_MISSING_SUBJECT, *_MISSING_SCHEMA)):
+        body = self._body(text, references, metadata)
+        answer = self.transport.send("POST", self.path(subject), self._normalize, body)
+        if answer.is_missing(*_MISSING_SUBJECT, *_MISSING_SCHEMA):
             return None
-        return self._stored(self._expect(answer, dict), subject)
+        return self._stored(self._read.expect(answer, dict), subject)
 
     def register(
-        self, subject: str, text: str, references: Sequence[VersionReference] = ()
+        self,
+        subject: str,
+        text: str,
+        references: Sequence[VersionReference] = (),
+        metadata: Mapping[str, Json] | None = None,
     ) -> StoredVersion:
         """Add a version to a subject, or find the one that has this schema already.
 
-        Sent again after a lost answer it does the same, so it is retried like a question. Raises
-        RegistryRefusal for a schema that the registry does not take.
+        Without metadata a new version keeps those of the version before it. Sent again after a
+        lost answer it does the same, so it is retried like a question. Raises RegistryRefusal for a
+        schema that the registry does not take.
         """
-        body = _schema_body(text, references)
-        answer = self._transport.send("POST", f"{_path(subject)}/versions", None, body)
-        id = self._number(self._expect(answer, dict).get("id"), "an id")
-        stored = self.lookup(subject, text, references)
+        body = self._body(text, references, metadata)
+        path = f"{self.path(subject)}/versions"
+        answer = self.transport.send("POST", path, self._normalize, body)
+        id = self._read.number(self._read.expect(answer, dict).get("id"), "an id")
+        stored = self.lookup(subject, text, references, metadata)
         if stored is None or stored.id != id:
             message = f"{self.name} registered {subject} as id {id} and does not find it again"
             raise CouldNotCheck(message, hint="run the same command again")
         return stored
 
     def level(self, subject: str | None = None) -> Level | None:
-        """The level of a subject, None where it has none of its own; without one, the global."""
+        """The level of a subject, None where it has none of its own; without one, the context's."""
         if subject is None:
-            return self._read_level(self._transport.send("GET", _level_path(None)))
+            query = {"defaultToGlobal": "true"} if self._prefix else None
+            answer = self.transport.send("GET", self._level_path(None), query)
+            if self._prefix and answer.is_missing(*_MISSING_LEVEL):
+                answer = self.transport.send("GET", "/config")
+            return self._read_level(answer)
         own = self._ask_level(subject, is_inherited=False)
         # Apicurio says NONE for a subject without a level of its own; Confluent's says that it
         # has none. What holds for the subject tells the one NONE from the other.
@@ -191,21 +257,25 @@ class RegistryClient:
 
     def _ask_level(self, subject: str, *, is_inherited: bool) -> Level | None:
         query = {"defaultToGlobal": str(is_inherited).lower()}
-        answer = self._transport.send("GET", _level_path(subject), query)
-        return None if _is_missing(answer, _MISSING_LEVEL) else self._read_level(answer)
+        answer = self.transport.send("GET", self._level_path(subject), query)
+        return None if answer.is_missing(*_MISSING_LEVEL) else self._read_level(answer)
 
     def _read_level(self, answer: Answer) -> Level:
-        body = self._expect(answer, dict)
+        body = self._read.expect(answer, dict)
         name = body.get("compatibilityLevel", body.get("compatibility"))
         try:
             return Level(name)
         except ValueError:
-            raise self._misfit(f"{clean(str(name))} is no compatibility level") from None
+            raise self._read.misfit(f"{clean(str(name))} is no compatibility level") from None
 
     def set_level(self, level: Level, subject: str | None = None) -> None:
-        """Set the level of a subject, or without one the global."""
+        """Set the level of a subject, or without one that of the context."""
         body = {"compatibility": level.value}
-        self._expect(self._transport.send("PUT", _level_path(subject), None, body), dict)
+        answer = self.transport.send("PUT", self._level_path(subject), None, body)
+        # Apicurio 2 answers 404 when NONE is to be set where nothing was.
+        if level is Level.NONE and answer.is_foreign and self.level(subject) in (None, level):
+            return
+        self._read.expect(answer, dict)
 
     def test(
         self,
@@ -221,19 +291,20 @@ class RegistryClient:
         keeps apart. One that cannot be asked about all is asked about the latest. Some give no
         reasons. A subject that does not exist takes everything.
         """
-        body = _schema_body(text, references)
-        path = f"/compatibility{_path(subject)}/versions"
-        answer = self._transport.send(
-            "POST", path if is_transitive else f"{path}/latest", {"verbose": "true"}, body
+        body = self._body(text, references)
+        path = f"/compatibility{self.path(subject)}/versions"
+        query = {"verbose": "true", **self._normalize}
+        answer = self.transport.send(
+            "POST", path if is_transitive else f"{path}/latest", query, body
         )
-        if is_transitive and answer.status in (404, 405) and answer.error_code // 100 != 404:
-            answer = self._transport.send("POST", f"{path}/latest", {"verbose": "true"}, body)
-        if _is_missing(answer, (*_MISSING_SUBJECT, *_MISSING_VERSION)):
+        if is_transitive and answer.is_foreign:
+            answer = self.transport.send("POST", f"{path}/latest", query, body)
+        if answer.is_missing(*_MISSING_SUBJECT, *_MISSING_VERSION):
             return RegistryVerdict(True)
-        verdict = self._expect(answer, dict)
+        verdict = self._read.expect(answer, dict)
         is_compatible = verdict.get("is_compatible")
         if not isinstance(is_compatible, bool):
-            raise self._misfit("no is_compatible in the answer to a compatibility check")
+            raise self._read.misfit("no is_compatible in the answer to a compatibility check")
         messages = verdict.get("messages") or verdict.get("reason") or []
         listed = [messages] if isinstance(messages, str) else messages
         reasons = listed if isinstance(listed, list) else []
@@ -254,110 +325,92 @@ class RegistryClient:
         except RegistryRefusal as refusal:
             return None if subject.references else RegistryVerdict(False, refusal.reasons)
 
+    def find_prospects(self, names: Iterable[str]) -> Mapping[str, Prospect]:
+        """What awaits the next version of each subject, whether the subject exists or not."""
+        ordered = sorted(set(names))
+        found = ask_each(self._find_prospect, ordered, f"Reading {self.name}")
+        return dict(zip(ordered, found, strict=True))
+
+    def _find_prospect(self, subject: str) -> Prospect:
+        # Numbers are never used again, those of deleted versions neither.
+        numbers = self._versions(subject, {"deleted": "true"})
+        level = self.level(subject) if numbers else None
+        return Prospect(max(numbers, default=0) + 1, self.mode(subject), level)
+
+    def mode(self, subject: str) -> str:
+        """The mode that holds for a subject; READWRITE where the registry knows no modes."""
+        path = f"/mode{self.path(subject).removeprefix('/subjects')}"
+        answer = self.transport.send("GET", path, {"defaultToGlobal": "true"})
+        if answer.status in (404, 405):
+            return "READWRITE"
+        return self._read.text(self._read.expect(answer, dict).get("mode"), "a mode")
+
+    def keeps_metadata(self, subject: str) -> bool:
+        """Whether the registry knows metadata of schemas; asked with any subject's name.
+
+        Confluent's does since 7.4. Others have no such route, which is told from a subject that
+        does not exist by the error code, or answer it with nothing (Apicurio 3: 204).
+        """
+        answer = self.transport.send("GET", f"{self.path(subject)}/metadata")
+        known = (*_MISSING_SUBJECT, *_MISSING_VERSION, *_MISSING_SCHEMA)
+        return answer.status == 200 or answer.is_missing(*known)
+
     def fetch(self, names: Iterable[str]) -> Holdings:
         """All live versions of subjects, and of those that they refer to; absent ones left out."""
-        found: dict[str, StoredSubject] = {}
-        asked: set[str] = set()
-        waiting = sorted(set(names))
-        pool = ThreadPoolExecutor(CONNECTIONS, "registry")
-        try:
-            level = pool.submit(self.level)
-            while waiting:
-                asked.update(waiting)
-                if len(asked) > MAX_SUBJECTS:
-                    raise self._misfit(f"more than {MAX_SUBJECTS:,} subjects to read")
-                subjects = self._fetch_subjects(waiting, pool)
-                found.update((subject.name, subject) for subject in subjects)
-                versions = (version for subject in subjects for version in subject.versions)
-                used = {item.subject for version in versions for item in version.references}
-                waiting = sorted(used - asked)
-            return Holdings(dict(sorted(found.items())), level.result())
-        finally:
-            # After a failure, a thousand more requests would wait for their time-outs.
-            pool.shutdown(cancel_futures=True)
-
-    def _fetch_subjects(self, names: list[str], pool: ThreadPoolExecutor) -> list[StoredSubject]:
-        latest = [item for item in pool.map(self._latest, names) if item is not None]
-        held = {item.subject: [item] for item in latest}
-        levels = pool.map(self.level, held)
-        # A first version has none before it; only later ones need the list.
-        long = [item for item in latest if item.version > 1]
-        numbers = pool.map(lambda item: self.versions(item.subject), long)
-        wanted = [
-            (item.subject, number)
-            for item, listed in zip(long, numbers, strict=True)
-            for number in listed
-            if number != item.version
-        ]
-        for version in pool.map(lambda pair: self.version(*pair), wanted):
-            held[version.subject].append(version)
-        return [
-            StoredSubject(name, tuple(sorted(held[name], key=lambda item: item.version)), level)
-            for name, level in zip(held, levels, strict=True)
-        ]
-
-    def _latest(self, subject: str) -> StoredVersion | None:
-        answer = self._transport.send("GET", f"{_path(subject)}/versions/latest")
-        if _is_missing(answer, (*_MISSING_SUBJECT, *_MISSING_VERSION)):
-            return None
-        return self._stored(self._expect(answer, dict), subject)
-
-    def _expect(self, answer: Answer, kind: type[T]) -> T:
-        if 200 <= answer.status < 300:
-            if isinstance(answer.body, kind):
-                return answer.body
-            raise self._misfit(f"not {'an array' if kind is list else 'an object'}")
-        message = answer.message or f"HTTP status {answer.status}"
-        said = f"{self.name} answered: {message}"
-        if answer.status in (401, 403):
-            hint = "set registry.username and registry.password, or registry.bearer_token"
-            raise CouldNotCheck(f"{self.name} refused the credentials: {message}", hint)
-        if answer.status in (409, 422):
-            hint = "see what would break: kontrakt check --against registry"
-            raise RegistryRefusal(message, hint, answer.status, (message,))
-        if answer.status == 404 and answer.error_code // 100 != 404:
-            raise CouldNotCheck(said, _WRONG_ADDRESS)
-        if answer.status == 404:
-            raise CouldNotCheck(said, "the registry changed meanwhile; run the command again")
-        if answer.status == 429 or answer.status >= 500:
-            raise CouldNotCheck(said, "try again when the registry is well")
-        raise CouldNotCheck(said, _WRONG_ADDRESS)
-
-    def _misfit(self, what: str) -> CouldNotCheck:
-        return CouldNotCheck(f"{self.name} answered something else: {what}", _WRONG_ADDRESS)
-
-    def _text(self, value: Json, what: str) -> str:
-        if not isinstance(value, str):
-            raise self._misfit(f"{what} that is no text")
-        return value
-
-    def _number(self, value: Json, what: str) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise self._misfit(f"{what} that is no number")
-        return value
+        return retrieve(self, names)
 
     def _stored(self, body: Mapping[str, Json], subject: str) -> StoredVersion:
-        references = body.get("references") or []
-        if not isinstance(references, list):
-            raise self._misfit("references that are no array")
-        return StoredVersion(
-            subject,
-            self._number(body.get("version"), "a version"),
-            self._number(body.get("id"), "an id"),
-            self._text(body.get("schema"), "a schema"),
-            tuple(self._reference(item) for item in references),
-            self._text(body.get("schemaType") or "AVRO", "a schema type"),
+        """A version from an answer, the subjects of its references named as this client does."""
+        stored = self._read.version(body, subject)
+        if not any(item.subject.startswith(":.") for item in stored.references):
+            return stored
+        references = tuple(
+            replace(item, subject=self._localize(item.subject) or item.subject)
+            for item in stored.references
         )
+        return replace(stored, references=references)
 
-    def _reference(self, value: Json) -> VersionReference:
-        if not isinstance(value, dict):
-            raise self._misfit("a reference that is no object")
-        version = value.get("version")
-        return VersionReference(
-            self._text(value.get("name"), "the name of a reference"),
-            self._text(value.get("subject"), "the subject of a reference"),
-            -1 if version == -1 else self._number(version, "the version of a reference"),
-        )
+    def _localize(self, name: str) -> str | None:
+        """A subject's name in this context; None when it lies in another one."""
+        prefix = self._prefix or ":.:"
+        if name.startswith(prefix):
+            return name.removeprefix(prefix)
+        is_local = not self._prefix and not name.startswith(":.")
+        return name if is_local else None
+
+    def _qualify(self, subject: str) -> str:
+        return subject if subject.startswith(":.") else self._prefix + subject
+
+    def path(self, subject: str) -> str:
+        """Where a subject lies: one segment of a path; dots alone would lead to another one."""
+        if subject in ("", ".", ".."):
+            raise CouldNotCheck(f'"{subject}" cannot be a subject', "see who registered it")
+        return f"/subjects/{quote(self._qualify(subject), safe='')}"
+
+    def _level_path(self, subject: str | None) -> str:
+        if subject is not None:
+            return f"/config{self.path(subject).removeprefix('/subjects')}"
+        return f"/config/{quote(self._prefix, safe='')}" if self._prefix else "/config"
+
+    def _body(
+        self,
+        text: str,
+        references: Sequence[VersionReference],
+        metadata: Mapping[str, Json] | None = None,
+    ) -> dict[str, Json]:
+        body: dict[str, Json] = {"schema": text}
+        if references:
+            body["references"] = [
+                {
+                    "name": item.name,
+                    "subject": self._qualify(item.subject),
+                    "version": item.version,
+                }
+                for item in references
+            ]
+        if metadata is not None:
+            body["metadata"] = dict(metadata)
+        return body
 
 
 class RegistryBaseline:
@@ -380,38 +433,3 @@ class RegistryBaseline:
         """The histories of subjects that the contract seems to have had; see Archive."""
         names = select_departed(self.client.subjects(), contract)
         return make_histories(self.client.fetch(names), names, "registry") if names else {}
-
-
-def clean(text: str, longest: int = 500) -> str:
-    """Text of a registry made fit for a terminal: one line, printable, bounded."""
-    line = "".join(character if character.isprintable() else " " for character in text[:longest])
-    return " ".join(line.split()) + ("..." if len(text) > longest else "")
-
-
-def _path(subject: str) -> str:
-    return f"/subjects/{_segment(subject)}"
-
-
-def _level_path(subject: str | None) -> str:
-    return "/config" if subject is None else f"/config/{_segment(subject)}"
-
-
-def _segment(subject: str) -> str:
-    """A subject as one segment of a path; dots alone would lead to another one."""
-    if subject in ("", ".", ".."):
-        raise CouldNotCheck(f'"{subject}" cannot be a subject', "see who registered it")
-    return quote(subject, safe="")
-
-
-def _schema_body(text: str, references: Sequence[VersionReference]) -> dict[str, Json]:
-    body: dict[str, Json] = {"schema": text}
-    if references:
-        body["references"] = [
-            {"name": item.name, "subject": item.subject, "version": item.version}
-            for item in references
-        ]
-    return body
-
-
-def _is_missing(answer: Answer, codes: Sequence[int]) -> bool:
-    return answer.status == 404 and answer.error_code in codes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from codegen.cli._names import complete_baselines
 from codegen.report import FORMATS
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ root_option: Callable[[Command], Command] = click.option(
 against_option: Callable[[Command], Command] = click.option(
     "--against",
     metavar="BASELINE",
+    shell_complete=complete_baselines,
     help="registry, registry:URL, git:REVISION, snapshot, snapshot:FILE or folder:DIR. "
     "By default the registry.",
 )
@@ -71,9 +73,11 @@ def open_repository(
 
     Prints the findings and leaves with exit code 1 when the contract cannot be loaded.
     """
+    from codegen.cli._progress import show_progress  # noqa: PLC0415
     from codegen.contract.load import find_root, load_contract  # noqa: PLC0415
     from codegen.diagnostics import Findings, make_report  # noqa: PLC0415
 
+    show_progress()
     folder = root if root is not None else find_root(Path.cwd())
     click.get_current_context().meta[_ROOT] = folder
     findings = Findings()
@@ -87,8 +91,10 @@ def open_repository(
     return folder, contract, findings
 
 
-def show(report: Report, format_name: str = "text") -> None:
+def show(report: Report, format_name: str = "text", *, err: bool = False) -> None:
     """Print a report to stdout, in colour on a terminal, and write it where `--report` says.
+
+    With `err` it goes to stderr: stdout is for a result that somebody reads on.
 
     Files are named as they are found from the working directory, where they lie below it. Raises
     CouldNotCheck when a file cannot be written.
@@ -116,7 +122,7 @@ def show(report: Report, format_name: str = "text") -> None:
     def paint(text: str, style: str) -> str:
         return click.style(text, **styles[style])  # type: ignore[arg-type]
 
-    click.echo(render(report, format_name, paint), nl=False)
+    click.echo(render(report, format_name, paint), nl=False, err=err)
 
 
 def _name_from_here(report: Report, root: Path | None) -> Report:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from codegen.cli._names import complete_rules
+
 
 @click.command()
-@click.argument("rule_id", metavar="[ID]", required=False)
+@click.argument("rule_id", metavar="[ID]", required=False, shell_complete=complete_rules)
 def command(rule_id: str | None) -> None:
     """List the rules, or explain one.
 

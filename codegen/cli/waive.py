@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from codegen.cli._names import complete_rules
 from codegen.cli._repository import against_option, root_option
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     type=click.DateTime(["%Y-%m-%d"]),
     help="The last day, as year-month-day; what is waived counts again after it.",
 )
-@click.argument("rules", nargs=-1)
+@click.argument("rules", nargs=-1, shell_complete=complete_rules)
 def command(
     root: Path | None, against: str | None, reason: str, until: datetime, rules: tuple[str, ...]
 ) -> None:

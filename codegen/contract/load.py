@@ -26,7 +26,7 @@ from codegen.avro.schema import (
     Schema,
     SchemaGraph,
 )
-from codegen.contract.manifest import WRONG_SHAPE, check_shape, read_registry_settings
+from codegen.contract.manifest import WRONG_SHAPE, check_shape
 from codegen.contract.model import (
     Contract,
     Event,
@@ -38,6 +38,7 @@ from codegen.contract.model import (
     Topic,
     Waiver,
 )
+from codegen.contract.registry import read_registry_settings
 from codegen.contract.subjects import derive_subjects
 from codegen.diagnostics import CouldNotCheck, Findings, Location, rule
 from codegen.source import Document, Json, Place, Problem, SourceError, read_json, read_yaml
@@ -101,8 +102,9 @@ def find_root(start: FilePath) -> FilePath:
 
 def load_contract(root: FilePath, findings: Findings) -> Contract | None:
     """Load the contract repository in a folder; None when there were errors."""
-    manifest = _read(root, root / MANIFEST, findings)
-    schemas = [_read(root, path, findings) for path in _schema_files(root, findings)]
+    manifest = read_file(root, root / MANIFEST, findings)
+    paths = find_schema_files(root / "schemas", root, findings)
+    schemas = [read_file(root, path, findings) for path in paths]
     read = [document for document in schemas if document is not None]
     if manifest is None:
         parse_schemas(read, findings)
@@ -166,11 +168,17 @@ def _find_half_character(text: str, value: Json) -> Problem | None:
     return None
 
 
-def _schema_files(root: FilePath, findings: Findings) -> Iterator[FilePath]:
-    folder = root / "schemas"
+def find_schema_files(folder: FilePath, root: FilePath, findings: Findings) -> Iterator[FilePath]:
+    """The .avsc files in a folder and below, sorted; what cannot be listed is a finding.
+
+    Files are named in findings as they lie under `root`.
+    """
 
     def refuse(error: OSError) -> None:
-        _report_unreadable(root, FilePath(error.filename), error, findings)
+        path = FilePath(error.filename)
+        is_inside = path.is_relative_to(root)
+        name = path.relative_to(root).as_posix() if is_inside else str(path)
+        _report_unreadable(name, error, findings)
 
     for parent, folders, files in os.walk(folder, onerror=refuse):
         folders.sort()
@@ -179,8 +187,14 @@ def _schema_files(root: FilePath, findings: Findings) -> Iterator[FilePath]:
                 yield FilePath(parent, name)
 
 
-def _read(root: FilePath, path: FilePath, findings: Findings) -> Document | None:
-    name = path.relative_to(root).as_posix()
+def read_file(
+    root: FilePath, path: FilePath, findings: Findings, name: str = ""
+) -> Document | None:
+    """Read a file below `root` as JSON or YAML; None and a finding where that cannot be done.
+
+    `name` is what people see, by default the path under `root`. A link out of it is not followed.
+    """
+    name = name or path.relative_to(root).as_posix()
     try:
         # A link to itself, a pipe that nobody writes to: neither is ever read to its end.
         if not path.is_file() and (path.is_symlink() or path.exists()):
@@ -193,13 +207,12 @@ def _read(root: FilePath, path: FilePath, findings: Findings) -> Document | None
             return None
         data = path.read_bytes()
     except OSError as error:
-        _report_unreadable(root, path, error, findings)
+        _report_unreadable(name, error, findings)
         return None
     return read_document(name, data, findings)
 
 
-def _report_unreadable(root: FilePath, path: FilePath, error: OSError, findings: Findings) -> None:
-    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+def _report_unreadable(name: str, error: OSError, findings: Findings) -> None:
     message = f"cannot be read: {(error.strerror or 'unknown error').lower()}"
     findings.add(SYNTAX, Location(name), message, hint="check that it exists and who may read it")
 

@@ -6,26 +6,19 @@ The same JSON Schema serves editors. What the manifest means, load.py finds out.
 from __future__ import annotations
 
 import json
-import os
-import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 
-from codegen.contract.model import RegistrySettings
-from codegen.diagnostics import Findings, rule
+from codegen.diagnostics import Finding, Findings, rule
 from codegen.source import Document, Json, Place
 
 WRONG_SHAPE = rule(
     "manifest/wrong-shape",
     "The manifest does not have the form that its JSON Schema states.",
     "A key that is misspelt would otherwise be a setting that silently does nothing.",
-)
-UNSET_VARIABLE = rule(
-    "manifest/unset-variable",
-    "The manifest names an environment variable that is not set.",
-    "A secret that is empty by mistake ends in a refused log-in far from its cause.",
 )
 
 
@@ -46,15 +39,26 @@ def check_shape(manifest: Document, findings: Findings) -> bool:
         findings.add(WRONG_SHAPE, Place(manifest), message, hint='begin with "version: 1"')
         return False
     errors = list(Draft202012Validator(manifest_schema()).iter_errors(manifest.value))
+    found = Findings()
     for error in errors:
-        _report(manifest, error, findings)
+        _report(manifest, error, found)
+    findings.items += map(hide_secrets, found)
     return not errors
+
+
+def hide_secrets(finding: Finding) -> Finding:
+    """The finding, without its line where it is about `registry`: that may hold a password."""
+    if finding.location.path[:1] != ("registry",):
+        return finding
+    return replace(finding, location=replace(finding.location, excerpt=""))
 
 
 def _report(manifest: Document, error: Json, findings: Findings) -> None:
     """Put a jsonschema ValidationError, whose attributes have no useful types, into words."""
     place = Place(manifest, tuple(error.absolute_path))
     value = error.instance
+    # What stands in `registry` may be a secret, in whichever key it was put by mistake.
+    shown = "this value" if place.path[:1] == ("registry",) else _show(value)
     match error.validator:
         case "additionalProperties":
             known = sorted(error.schema.get("properties", {}))
@@ -78,25 +82,23 @@ def _report(manifest: Document, error: Json, findings: Findings) -> None:
             findings.add(
                 WRONG_SHAPE,
                 place,
-                f"{_show(value)} is not {'one of ' if words[1:] else ''}{', '.join(words)}",
+                f"{shown} is not {'one of ' if words[1:] else ''}{', '.join(words)}",
                 hint=_did_you_mean(str(value).upper() if words[0].isupper() else str(value), words),
             )
         case "pattern" if "propertyNames" in error.absolute_schema_path:
             findings.add(
                 WRONG_SHAPE,
                 place.at(str(value), on_key=True),
-                f"{_show(value)} cannot be the name of {_owner(place.path)}",
+                f"{shown} cannot be the name of {_owner(place.path)}",
                 hint="use letters, digits, - and _, at most 249 of them",
             )
         case "pattern":
             hint = error.schema.get("description", "")
-            findings.add(
-                WRONG_SHAPE, place, f"{_show(value)} does not have the right form", hint=hint
-            )
+            findings.add(WRONG_SHAPE, place, f"{shown} does not have the right form", hint=hint)
         case "type":
             wanted = error.validator_value
             wanted = " or ".join(wanted) if isinstance(wanted, list) else wanted
-            findings.add(WRONG_SHAPE, place, f"{_show(value)} is not of the type {wanted}")
+            findings.add(WRONG_SHAPE, place, f"{shown} is not of the type {wanted}")
         case "uniqueItems":
             findings.add(WRONG_SHAPE, place, "an item stands twice in this list", hint="keep one")
         case "minItems":
@@ -110,11 +112,12 @@ def _report(manifest: Document, error: Json, findings: Findings) -> None:
                 _report(manifest, item, findings)
         case _:
             hint = error.schema.get("description", "")
-            findings.add(WRONG_SHAPE, place, f"{_show(value)} does not fit here", hint=hint)
+            findings.add(WRONG_SHAPE, place, f"{shown} does not fit here", hint=hint)
 
 
 def _owner(path: tuple[str | int, ...]) -> str:
-    return {"topics": "a topic", "services": "a service"}.get(str(path[-1]) if path else "", "this")
+    owners = {"topics": "a topic", "services": "a service", "headers": "a header"}
+    return owners.get(str(path[-1]) if path else "", "this")
 
 
 def _show(value: Json) -> str:
@@ -128,42 +131,3 @@ def _did_you_mean(word: str, known: Iterable[str]) -> str:
     if near:
         return f'did you mean "{near[0]}"?'
     return f"known here: {', '.join(names)}" if names else ""
-
-
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-
-
-def read_registry_settings(
-    manifest: Document, findings: Findings, environment: Mapping[str, str] | None = None
-) -> RegistrySettings:
-    """The manifest's registry, its ${NAME}s replaced from the environment.
-
-    An unset variable in `url` means the embedded registry; in any other setting it is a finding,
-    unless there is no `url` for which it could matter. Without `url`, SCHEMA_REGISTRY_URL counts.
-    """
-    variables = os.environ if environment is None else environment
-    section: Mapping[str, Json] = (manifest.value or {}).get("registry") or {}
-    place = Place(manifest, ("registry",))
-
-    def expand(key: str) -> str:
-        text = section.get(key) or ""
-        missing = [name for name in _VARIABLE.findall(text) if name not in variables]
-        if missing and key != "url" and url:
-            findings.add(
-                UNSET_VARIABLE,
-                place.at(key),
-                f"the environment variable {missing[0]} is not set",
-                hint=f"set {missing[0]}, or remove {key}",
-            )
-        return _VARIABLE.sub(lambda match: variables.get(match[1], ""), text)
-
-    url = ""
-    url = (expand("url") if "url" in section else variables.get("SCHEMA_REGISTRY_URL", "")).strip()
-    return RegistrySettings(
-        url.rstrip("/") or None,
-        expand("username"),
-        expand("password"),
-        expand("bearer_token"),
-        expand("certificate_authority"),
-        float(section.get("timeout", 10.0)),
-    )

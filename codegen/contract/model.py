@@ -7,7 +7,7 @@ which the manifest names things, so the same input gives the same output.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
 from functools import cached_property
@@ -158,8 +158,29 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """What gets a token from an OAuth 2.0 authorization server (RFC 6749, section 4.4).
+
+    `parameters` are sent along in the form, for example an audience. The client's id and secret go
+    into the header Authorization, or with `is_secret_in_body` into the form (section 2.3.1).
+    """
+
+    token_url: str = field(repr=False)
+    client_id: str = field(repr=False)
+    client_secret: str = field(repr=False)
+    scope: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
+    is_secret_in_body: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RegistrySettings:
-    """Where the registry is; `url` is None for the embedded one."""
+    """Where the registry is and how to be let in; `url` is None for the embedded one.
+
+    At most one of username with password, bearer_token and oauth is given. Files are relative to
+    the repository, time-outs in seconds. `normalize` asks the registry to compare and keep schemas
+    in its normalized form.
+    """
 
     url: str | None
     username: str = ""
@@ -167,10 +188,20 @@ class RegistrySettings:
     bearer_token: str = ""
     certificate_authority: str = ""
     timeout: float = 10.0
+    connect_timeout: float = 5.0
+    oauth: ClientCredentials | None = None
+    client_certificate: str = ""
+    client_key: str = ""
+    client_key_password: str = ""
+    proxy: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    context: str = ""
+    normalize: bool = False
 
     def __repr__(self) -> str:
-        """The address only: secrets are never printed."""
-        return f"RegistrySettings({self.url!r})"
+        """The address only, and that without its credentials: secrets are never printed."""
+        scheme, separator, rest = (self.url or "").rpartition("://")
+        return f"RegistrySettings({scheme + separator + rest.rpartition('@')[2]!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,10 @@ ELSEWHERE = (
     "contract.load",
     "contract.manifest",
     "generation",
-    "publication",
+    "publication.application",
+    "publication.document",
+    "publication.drift",
+    "publication.planning",
     "review",
 )
 """The modules outside of this package that declare rules."""

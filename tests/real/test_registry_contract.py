@@ -15,8 +15,10 @@ import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from codegen.baselines import open_registry
+from codegen.baselines.answers import RegistryRefusal
+from codegen.baselines.capabilities import probe
 from codegen.baselines.holdings import VersionReference, make_histories
-from codegen.baselines.registry import RegistryClient, RegistryRefusal
+from codegen.baselines.registry import RegistryClient
 from codegen.contract.model import Level, RegistrySettings
 from codegen.diagnostics import CouldNotCheck
 from real.registries import Registry
@@ -156,6 +158,48 @@ def test_the_registry_is_asked_and_refuses(client: RegistryClient) -> None:
     assert client.versions("orders-value") == (1,)
     with pytest.raises(RegistryRefusal):
         client.register("orders-value", '{"type": "record"}')
+
+
+def test_a_level_of_none_can_be_set_where_nothing_was(client: RegistryClient) -> None:
+    client.set_level(Level.NONE)
+    assert client.level() is Level.NONE
+
+
+@pytest.mark.parametrize("names", [3, 40])
+def test_many_subjects_are_read_as_one_by_one(
+    client: RegistryClient, monkeypatch: pytest.MonkeyPatch, names: int
+) -> None:
+    subjects = [f"topic{number}-value" for number in range(names)]
+    for subject in subjects:
+        client.register(subject, text(ID))
+    client.register(subjects[1], text(ID, NOTE))
+    holdings = client.fetch([*subjects, "absent-value"])
+    assert sorted(holdings.subjects) == sorted(subjects)
+    assert holdings.version_count == names + 1
+    monkeypatch.setattr("codegen.baselines.registry.SUBJECTS_PAGE", 7)
+    assert client.subjects() == tuple(sorted(subjects))
+
+
+def test_what_it_lacks_is_found_out(client: RegistryClient, registry: Registry) -> None:
+    client.set_level(Level.FULL)
+    client.register("shop.Money", text({"name": "units", "type": "long"}, name="Money"))
+    money = VersionReference("shop.Money", "shop.Money", 1)
+    client.register("orders-value", text({"name": "fee", "type": "shop.Money"}), [money])
+    client.set_level(Level.BACKWARD, "shop.Money")
+    before = client.fetch(client.subjects())
+    found = {item.name: item.is_there for item in probe(client).items}
+    is_new = registry.line.name == "apicurio-3"
+    assert found == {
+        "all-versions": True,
+        "reasons": not is_new,
+        "references": False,
+        "levels": is_new,
+        "modes": is_new,
+        "metadata": False,
+        "contexts": False,
+        "listing": False,
+    }
+    assert client.fetch(client.subjects()) == before
 
 
 def test_all_versions_are_asked_about_at_a_transitive_level(client: RegistryClient) -> None:
@@ -329,15 +373,18 @@ def test_a_registry_lost_in_the_middle_is_finished_later(
     kontrakt: Kontrakt, registry: Registry, other: SchemaRegistryClient
 ) -> None:
     counts = []
-    for answered in (1_000, 12_000):
+    # How much is answered before the first schema is written differs between registries.
+    for answered in range(1_000, 100_000, 3_000):
         registry.proxy.cut_after(answered)
         done = kontrakt("register", "--apply", url=registry.proxied_url)
         registry.proxy.restore()
         assert done.returncode == 3, done.stdout + done.stderr
         assert registry.proxy.address in done.stderr
         counts.append(len(other.get_subjects()))
+        if counts[-1]:
+            break
     assert counts[0] == 0
-    assert 0 < counts[1] < 7, "it was not lost in the middle"
+    assert 0 < counts[-1] < 7, "it was not lost in the middle"
     done = kontrakt("register", "--apply")
     assert done.returncode == 0, done.stdout + done.stderr
     subjects = other.get_subjects()

@@ -90,7 +90,7 @@ def settings(
     variables = os.environ if environment is None else environment
     problems: list[str] = []
 
-    kafka = {**_read_options(variables), **(options or {})}
+    kafka = {**read_kafka_options(variables), **(options or {})}
     servers = bootstrap_servers or str(kafka.pop("bootstrap.servers", ""))
     kafka.pop("bootstrap.servers", None)
     if not servers:
@@ -123,7 +123,8 @@ def settings(
     return Settings(bootstrap_servers=servers, registry=registry, options=kafka)
 
 
-def _read_options(variables: Mapping[str, str]) -> dict[str, object]:
+def read_kafka_options(variables: Mapping[str, str]) -> dict[str, object]:
+    """librdkafka's options by their own names, from environment variables KAFKA_<OPTION>."""
     options: dict[str, object] = {}
     for name in sorted(variables):
         rest = name.removeprefix(_PREFIX)

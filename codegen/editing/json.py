@@ -1,64 +1,14 @@
-"""How is one value of a JSON text changed, and everything else left as it is, byte for byte?
-
-An edit names a place by its path and says what shall stand there. Blanks, line breaks and the
-spacing after colons are taken from the neighbours, so that the new text looks like the old one.
-"""
+"""Edits of a JSON text: replacements of stretches, made from the spans of its values."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TypeAlias
 
+from codegen.editing.edits import Edit, Enclose, Insert, Remove
 from codegen.source import Document, Json, Path
 
 
-@dataclass(frozen=True, slots=True)
-class Insert:
-    """A new value at `path`: a key that its object lacks, or an item before the one with its index.
-
-    A new key stands behind the first key of `after` that the object has, else behind its last one.
-    An index that is the length of the array makes the last item.
-    """
-
-    path: Path
-    value: Json
-    after: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """The item at `path` is taken out of its array, which holds others."""
-
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Enclose:
-    """The value at `path` becomes an item of an array, between the items `before` and `after`."""
-
-    path: Path
-    before: tuple[Json, ...] = ()
-    after: tuple[Json, ...] = ()
-
-
-Edit: TypeAlias = Insert | Remove | Enclose
-"""One change of a JSON text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mend:
-    """What one change of a file would mend: the edits, and the advice that they follow.
-
-    All paths of the edits lead into the text as it is before any of them.
-    """
-
-    file: str
-    advice: str
-    edits: tuple[Edit, ...]
-
-
-def apply(document: Document, edits: tuple[Edit, ...]) -> str:
+def apply_to_json(document: Document, edits: tuple[Edit, ...]) -> str:
     """The text of a document with all edits made.
 
     Raises ValueError when an edit does not fit the document: its place is missing or taken.

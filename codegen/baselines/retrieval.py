@@ -1,0 +1,179 @@
+"""Reading many subjects of a registry, whole, with as few questions as it allows.
+
+A registry that lists all its schemas is asked for that list, in pages, when a good part of it is
+wanted; others are asked for each version, many at once. Where the list leaves a doubt (a number
+that is missing in a history) the subject is asked about on its own: a version that was never seen
+could not break anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+from codegen.baselines.holdings import Holdings, StoredSubject, StoredVersion
+from codegen.contract.model import Level
+from codegen.diagnostics import CouldNotCheck
+from codegen.progress import Work, work
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+CONNECTIONS = 64
+"""How many requests are under way at once."""
+
+MAX_SUBJECTS = 100_000
+"""More subjects than this, references included, are not read."""
+
+MAX_VERSIONS = 10_000
+"""A subject with more live versions is not read."""
+
+MAX_CHARACTERS = 1_000_000_000
+"""More text, in all versions together, is not read."""
+
+MANY = 16
+"""From so many subjects on it pays to ask first which of them there are."""
+
+SHARE = 4
+"""The list of all schemas is read when one in so many subjects of the registry is wanted."""
+
+SHORT = 6
+"""In a history up to so many versions, each is asked for without a list of their numbers."""
+
+
+class Source(Protocol):
+    """What a registry is asked here. Each method may raise CouldNotCheck."""
+
+    @property
+    def name(self) -> str:
+        """The address, for people."""
+
+    def subjects(self) -> tuple[str, ...]:
+        """The live subjects."""
+
+    def listing(self) -> Mapping[str, Sequence[StoredVersion]] | None:
+        """All live versions of all subjects, in order; None where the registry has no such list."""
+
+    def versions(self, subject: str) -> tuple[int, ...]:
+        """The numbers of the live versions of a subject, ascending."""
+
+    def find(self, subject: str, version: int) -> StoredVersion | None:
+        """A live version, -1 for the latest; None where it is not there."""
+
+    def level(self, subject: str | None = None) -> Level | None:
+        """The level of a subject of its own, or without one the level of the others."""
+
+
+def retrieve(source: Source, names: Iterable[str]) -> Holdings:
+    """All live versions of subjects, and of those that they refer to; absent ones left out."""
+    with _questions() as pool, work(f"Reading {source.name}") as progress:
+        return _Retrieval(source, pool, progress).run(sorted(set(names)))
+
+
+def ask_each(question: Callable[[T], R], items: Sequence[T], name: str) -> list[R]:
+    """The answers to a question about each item, many asked at once, in the order of the items."""
+    with _questions() as pool, work(name) as progress:
+        return list(_ask(question, items, pool, progress))
+
+
+@contextmanager
+def _questions() -> Iterator[ThreadPoolExecutor]:
+    # After a failure, a thousand more requests would wait for their time-outs.
+    pool = ThreadPoolExecutor(CONNECTIONS, "registry")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ask(
+    question: Callable[[T], R], items: Sequence[T], pool: ThreadPoolExecutor, progress: Work
+) -> Iterator[R]:
+    progress.expect(len(items))
+    for answer in pool.map(question, items):
+        progress.advance()
+        yield answer
+
+
+class _Retrieval:
+    def __init__(self, source: Source, pool: ThreadPoolExecutor, progress: Work) -> None:
+        self._source = source
+        self._pool = pool
+        self._progress = progress
+        self._listing: Mapping[str, Sequence[StoredVersion]] = {}
+
+    def run(self, wanted: list[str]) -> Holdings:
+        level = self._pool.submit(self._source.level)
+        found: dict[str, Sequence[StoredVersion]] = {}
+        asked = set(wanted)
+        waiting = self._sift(wanted) if len(wanted) >= MANY else wanted
+        characters = 0
+        while waiting:
+            histories = self._read(waiting)
+            found.update(histories)
+            versions = [version for history in histories.values() for version in history]
+            characters += sum(len(version.text) for version in versions)
+            used = {item.subject for version in versions for item in version.references}
+            waiting = sorted(used - asked)
+            asked.update(waiting)
+            if len(asked) > MAX_SUBJECTS:
+                raise self._overflow(f"more than {MAX_SUBJECTS:,} subjects")
+            if characters > MAX_CHARACTERS:
+                raise self._overflow(f"more than {MAX_CHARACTERS:,} characters of schemas")
+        names = sorted(found)
+        subjects = {
+            name: StoredSubject(name, tuple(found[name]), own)
+            for name, own in zip(names, self._ask(self._source.level, names), strict=True)
+        }
+        return Holdings(subjects, level.result())
+
+    def _sift(self, wanted: list[str]) -> list[str]:
+        """Those that exist; and the list of all schemas, where it is worth its length."""
+        there = set(self._source.subjects())
+        present = [name for name in wanted if name in there]
+        if len(present) * SHARE >= len(there) and len(present) >= MANY:
+            self._listing = self._source.listing() or {}
+        return present
+
+    def _read(self, names: list[str]) -> dict[str, Sequence[StoredVersion]]:
+        histories: dict[str, Sequence[StoredVersion]] = {
+            name: self._listing[name]
+            for name in names
+            if name in self._listing and _is_gapless(self._listing[name])
+        }
+        others = [name for name in names if name not in histories]
+        latest = [item for item in self._ask(self._newest, others) if item is not None]
+        long = [item.subject for item in latest if item.version > SHORT]
+        numbers = dict(zip(long, self._ask(self._source.versions, long), strict=True))
+        pairs: list[tuple[str, int]] = []
+        for item in latest:
+            listed: Iterable[int] = numbers.get(item.subject, range(1, item.version))
+            pairs += [(item.subject, number) for number in listed if number != item.version]
+        alone: dict[str, list[StoredVersion]] = {item.subject: [item] for item in latest}
+        if any(len(listed) > MAX_VERSIONS for listed in numbers.values()):
+            raise self._overflow(f"a subject with more than {MAX_VERSIONS:,} versions")
+        for version in self._ask(self._find, pairs):
+            if version is not None:
+                alone[version.subject].append(version)
+        for name, history in alone.items():
+            histories[name] = sorted(history, key=lambda item: item.version)
+        return histories
+
+    def _newest(self, subject: str) -> StoredVersion | None:
+        return self._source.find(subject, -1)
+
+    def _find(self, pair: tuple[str, int]) -> StoredVersion | None:
+        return self._source.find(*pair)
+
+    def _ask(self, question: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+        return _ask(question, items, self._pool, self._progress)
+
+    def _overflow(self, what: str) -> CouldNotCheck:
+        message = f"{self._source.name} holds {what}, which is more than is read"
+        return CouldNotCheck(message, "check that registry.url is the registry that is meant")
+
+
+def _is_gapless(history: Sequence[StoredVersion]) -> bool:
+    return [item.version for item in history] == list(range(1, len(history) + 1))

@@ -1,0 +1,106 @@
+"""Doing what a plan says. Nothing is ever deleted, and it can be interrupted anywhere.
+
+References are registered before those who refer to them. Each step is safe to repeat, so after an
+interruption the next plan is what was left over.
+
+A level that asks for less is set before the schema is registered: the registry would refuse what
+the new level was reviewed to allow. One that asks for more is set after it: no schema that passed
+the review is then refused half-way, and whoever is interrupted leaves a subject that is guarded as
+before. One that asks for something else is set before, so that the registry judges by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from codegen.baselines.answers import RegistryRefusal
+from codegen.baselines.holdings import StoredVersion, VersionReference
+from codegen.baselines.registry import RegistryClient
+from codegen.diagnostics import CouldNotCheck, Findings, Location, rule
+from codegen.publication.planning import Action, Plan, Step, report_refusal, write_text
+
+OUT_OF_DATE = rule(
+    "plan/out-of-date",
+    "The registry or the files have moved on since the plan was made.",
+    "What was reviewed is not what would be done. The plan is made anew, and looked at again.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A step that was applied; `stored` is the version that was registered, if one was."""
+
+    step: Step
+    stored: StoredVersion | None
+
+
+class _MovedOn(Exception):
+    """Somebody else registered a version between the plan and its application."""
+
+
+def apply_plan(plan: Plan, client: RegistryClient, findings: Findings) -> tuple[Done, ...]:
+    """Do what a plan says, and say what was done.
+
+    Stops with a finding at the first schema that the registry refuses, since those that come after
+    it may refer to it, and where somebody else has registered something meanwhile. Raises
+    CouldNotCheck when the registry is lost on the way; in each case, planning and applying again
+    goes on from there.
+    """
+    versions: dict[str, int] = {}
+    done: list[Done] = []
+    for step in plan.steps:
+        try:
+            stored = _apply_step(step, client, versions)
+        except RegistryRefusal as refusal:
+            report_refusal(step.subject, refusal.message, client.name, findings)
+            break
+        except _MovedOn as moved:
+            where = Location(step.subject.document.name)
+            hint = "look at the plan again: kontrakt register"
+            findings.add(OUT_OF_DATE, where, str(moved), hint=hint, subject=step.subject.name)
+            break
+        except CouldNotCheck as error:
+            so_far = f"{len(done)} of {len(plan.changes)} steps were done"
+            hint = f"{error.hint}; then run the same command again"
+            raise CouldNotCheck(f"{error.message} ({so_far})", hint) from error
+        versions[step.subject.name] = step.version if stored is None else stored.version
+        if step.changes_anything:
+            done.append(Done(step, stored))
+    return tuple(done)
+
+
+def _apply_step(
+    step: Step, client: RegistryClient, versions: Mapping[str, int]
+) -> StoredVersion | None:
+    name, stored = step.subject.name, None
+    references = tuple(
+        VersionReference(item.name, item.subject, versions[item.subject])
+        for item in step.references
+    )
+    if step.action is Action.REGISTER:
+        _require_unmoved(step, references, client)
+    # A new subject has nothing to be judged by, and some registries know no level of it yet.
+    is_late = step.tightens_level or not step.latest
+    if step.changes_level and not is_late:
+        client.set_level(step.subject.level, name)
+    if step.action is Action.REGISTER:
+        stored = client.register(name, write_text(step.subject), references, step.metadata)
+    if step.changes_level and is_late:
+        client.set_level(step.subject.level, name)
+    return stored
+
+
+def _require_unmoved(
+    step: Step, references: tuple[VersionReference, ...], client: RegistryClient
+) -> None:
+    """Raise _MovedOn unless the newest version is the one planned on, or this schema already."""
+    name = step.subject.name
+    latest = max(client.versions(name), default=0)
+    if latest == step.latest:
+        return
+    ours = client.lookup(name, write_text(step.subject), references, step.metadata)
+    if ours is None or ours.version != latest:
+        now = f"at v{latest}" if latest else "without a version"
+        then = f"at v{step.latest}" if step.latest else "without one"
+        raise _MovedOn(f"{name} is {now} now; it was {then} when the plan was made")

@@ -1,0 +1,113 @@
+"""Does the registry hold what the repository says? Every difference is a finding."""
+
+from __future__ import annotations
+
+from codegen.baselines.holdings import select_departed
+from codegen.baselines.registry import RegistryClient
+from codegen.contract.model import Contract
+from codegen.diagnostics import Findings, Location, Rule, rule
+from codegen.publication.planning import Action, Plan, Step, compare, show_text
+from codegen.source import Place
+
+MISSING = rule(
+    "drift/missing",
+    "The registry does not hold a subject of the contract.",
+    "Producers look their schemas up and never register them, so none could send this event.",
+)
+EXTRA = rule(
+    "drift/extra",
+    "The registry holds a subject that the contract does not have.",
+    "Somebody registers past the repository, or an event was removed and its subject was left: "
+    "what nobody reviews, nobody checks.",
+)
+SCHEMA = rule(
+    "drift/schema",
+    "The newest version of a subject is not the schema of the repository.",
+    "Checks and stubs are about another schema than the one that producers find.",
+)
+LEVEL = rule(
+    "drift/level",
+    "A subject is guarded by another level than the manifest states.",
+    "Whoever registers past this tool is held to the registry's level, not to the reviewed one.",
+)
+REFERENCES = rule(
+    "drift/references",
+    "A subject refers to other versions of its shared types than the repository has.",
+    "The schema is the same in its own text, and means something else: its fields are those of an "
+    "older version of the type that it uses.",
+)
+METADATA = rule(
+    "drift/metadata",
+    "The metadata of a subject are not those of the manifest.",
+    "People find the owner of a subject in the registry, and ask the wrong ones.",
+)
+
+_REGISTER = "publish it: kontrakt register --apply"
+
+
+def find_drift(
+    contract: Contract, client: RegistryClient, findings: Findings, prefix: str | None = None
+) -> Plan:
+    """Compare a registry with a contract, and return what would have to be done.
+
+    With a prefix, only subjects that begin with it count, and each of them that the contract does
+    not have is one too many. Without, those are that are named after its topics and namespaces.
+    Raises CouldNotCheck.
+    """
+    plan = compare(contract, client)
+    for step in plan.steps:
+        if step.subject.name.startswith(prefix or ""):
+            _report_step(step, client.name, findings)
+    known = {subject.name for subject in contract.subjects}
+    listed = client.subjects(prefix or "")
+    extra = select_departed(listed, contract) if prefix is None else set(listed) - known
+    for name in sorted(extra):
+        findings.add(
+            EXTRA,
+            Location(contract.manifest.name),
+            f"{client.name} holds {name}, and the contract does not have it",
+            hint="take it in with kontrakt pull, or delete it in the registry",
+            subject=name,
+        )
+    return plan
+
+
+def _report_step(step: Step, registry: str, findings: Findings) -> None:
+    subject = step.subject
+    place = Place(subject.document)
+
+    def add(kind: Rule, message: str, hint: str) -> None:
+        findings.add(kind, place, message, hint=hint, subject=subject.name)
+
+    if not step.latest:
+        add(MISSING, f"{registry} does not hold {subject.name}", _REGISTER)
+        return
+    if step.action is Action.UNCHANGED and step.version != step.latest:
+        message = (
+            f"{subject.name} is at v{step.latest} in the registry, and the file is its "
+            f"v{step.version}"
+        )
+        add(SCHEMA, message, "take the newest with kontrakt pull, or give the file a new version")
+    elif step.action is Action.REGISTER and step.stale is not None:
+        message = f"{subject.name} v{step.latest} refers to other versions: {_list(step)}"
+        add(REFERENCES, message, _REGISTER)
+    elif step.action is Action.REGISTER and not step.is_held:
+        message = f"{subject.name} v{step.latest} is not the schema of the file: {_list(step)}"
+        hint = f"{_REGISTER}; or take the registry's: kontrakt pull"
+        add(SCHEMA, message, hint)
+    for name, old, new in step.properties:
+        says = f'says "{show_text(old)}"' if old else "says nothing"
+        message = f'the metadata of {subject.name} {says} for {name}, not "{show_text(new)}"'
+        add(METADATA, message, _REGISTER)
+    if step.changes_level:
+        now = step.level.value if step.level is not None else "no level"
+        message = f"{subject.name} has {now} in the registry, and {subject.level.value} here"
+        add(LEVEL, message, _REGISTER)
+
+
+def _list(step: Step) -> str:
+    """What is new in a schema or its references, without the metadata."""
+    words = step.changes[: len(step.changes) - len(step.properties)]
+    refers = [item for item in words if item.startswith("refers to ")]
+    shown = refers if step.stale is not None and refers else words
+    return "; ".join(shown[:4]) + (f"; and {len(shown) - 4} more" if len(shown) > 4 else "")

@@ -1,0 +1,96 @@
+"""A new repository passes every command at once, and brings what a team needs around it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from ruamel.yaml import YAML
+
+PROJECT = Path(__file__).parent.parent
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if "REGISTRY" not in name}
+    return subprocess.run(
+        [sys.executable, "-m", "codegen", *arguments],
+        cwd=folder,
+        env={**environment, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+COMMANDS = (
+    "format --check", "check", "generate", "generate --check", "register", "register --apply",
+    "check", "diff", "impact", "pull", "check --against snapshot",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("example", [(), ("--example", "retail")], ids=["own", "retail"])
+def test_a_new_repository_passes_every_command(tmp_path: Path, example: tuple[str, ...]) -> None:
+    assert run(tmp_path, "init", *example).returncode == 0
+    for command in COMMANDS:
+        done = run(tmp_path, *command.split())
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+
+
+def test_the_workflow_and_the_hooks_call_commands_that_exist(tmp_path: Path) -> None:
+    run(tmp_path, "init")
+    yaml = YAML(typ="safe", pure=True)
+    workflow = yaml.load((tmp_path / ".github/workflows/contracts.yml").read_text())
+    steps = workflow["jobs"]["contracts"]["steps"]
+    commands = [step["run"] for step in steps if step.get("run", "").startswith("kontrakt")]
+    hooks = yaml.load((tmp_path / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    commands += [hook["entry"] for hook in hooks]
+    assert len(commands) == 6
+    for command in commands:
+        options = [word for word in command.split() if word.startswith("--")]
+        shown = run(tmp_path, command.split()[1], "--help").stdout
+        assert all(option in shown for option in options), command
+
+
+def test_the_manifest_names_its_schema_for_editors(tmp_path: Path) -> None:
+    run(tmp_path, "init")
+    first = (tmp_path / "schemas/contracts.yaml").read_text().splitlines()[0]
+    assert first.startswith("# yaml-language-server: $schema=")
+    schema = json.loads((tmp_path / "schemas" / first.partition("=")[2]).read_text())
+    Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    undocumented = []
+
+    def walk(node: Any, path: str) -> None:
+        if isinstance(node, dict):
+            for name, inner in node.get("properties", {}).items():
+                if not inner.get("description", "").strip():
+                    undocumented.append(f"{path}.{name}")
+            for name, inner in node.items():
+                walk(inner, f"{path}.{name}")
+        elif isinstance(node, list):
+            for inner in node:
+                walk(inner, path)
+
+    walk(schema, "")
+    assert undocumented == []
+
+
+def test_what_exists_is_kept_and_said(tmp_path: Path) -> None:
+    hooks = tmp_path / ".pre-commit-config.yaml"
+    hooks.write_text("repos: []\n")
+    done = run(tmp_path, "init")
+    assert done.returncode == 0
+    assert "kept  .pre-commit-config.yaml" in done.stderr
+    assert hooks.read_text() == "repos: []\n"
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    again = run(tmp_path, "init")
+    assert again.returncode == 2
+    assert "schemas/contracts.yaml exists already" in again.stderr
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
