@@ -97,7 +97,11 @@ class TransactionFailed(StubError):
         self.failures = tuple(failures)
 
 
-class ProducerFenced(StubError):
+class ProducerEnded(StubError):
+    """Kafka lets this producer send nothing more: make a new one, or end this process."""
+
+
+class ProducerFenced(ProducerEnded):
     """Another producer has taken over this one's `transactional.id`: end this process."""
 
 

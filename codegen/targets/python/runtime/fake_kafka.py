@@ -2,7 +2,8 @@
 
 It keeps what services rely on: the order within a partition, the partition of a key (as the Java
 client chooses it), committed offsets, at-least-once delivery after a crash, transactions that
-readers see whole or not at all, and reports of delivery that come later. Waiting costs no time: the clock of a consumer that has nothing to read jumps.
+readers see whole or not at all, and reports of delivery that come later. Waiting costs no time: the
+clock of a consumer that has nothing to read jumps.
 """
 
 from __future__ import annotations
@@ -426,13 +427,14 @@ class FakeConsumer:
         records: list[Record] = []
         if self._is_paused:
             return records
-        for (topic, number), position in self._positions.items():
+        for topic, number in self._positions:
             log = self._kafka.partitions(topic)[number]
-            while position < len(log) and len(records) < limit and not log[position].is_open:
-                if log[position].is_committed:
-                    records.append(log[position])
-                position += 1
-            self._positions[topic, number] = position
+            for record in log[self._positions[topic, number] :]:
+                if record.is_open or len(records) == limit:
+                    break
+                self._positions[topic, number] += 1
+                if record.is_committed:
+                    records.append(record)
         return records
 
 

@@ -162,24 +162,38 @@ class EventProducer(Generic[Produced_contra]):
             caused_by.deliveries.append(delivery)
         return delivery
 
-    def transaction(
-        self, *, positions: Positions | None = None
-    ) -> AbstractContextManager[None]:
+    def transaction(self, *, positions: Positions | None = None) -> AbstractContextManager[None]:
         """A transaction: readers see all events that are sent in the block, or none of them.
 
         It is committed when the block is left, and rolled back when the block raises. What readers
         see is decided by their `isolation.level`; that of generated consumers is `read_committed`.
         `positions` is for consumers, which commit with it how far they are. Entering and leaving
         raise TransactionFailed, which can be tried again; ProducerFenced when another producer has
-        taken over the transactional id; SettingsError without such an id.
+        taken over the transactional id, ProducerEnded when Kafka takes nothing more from this one;
+        SettingsError without such an id.
         """
+        return self._transactional().begin(positions)
+
+    @property
+    def is_transactional(self) -> bool:
+        """Whether it has a transactional id."""
+        return self._transactions is not None
+
+    def take_over(self) -> None:
+        """Shut out earlier producers with this transactional id and end what they have open.
+
+        The first transaction does it as well. Raises as `transaction` does.
+        """
+        self._transactional().take_over()
+
+    def _transactional(self) -> Transactions:
         if self._transactions is None:
             raise SettingsError(
                 "a transaction needs a transactional id, one for each process that runs at the "
                 f'same time: Producer(settings(), transactional_id="{self._service}-1")'
             )
         self._start()
-        return self._transactions.begin(positions)
+        return self._transactions
 
     def flush(self, timeout: float | None = None) -> None:
         """Wait until every event has arrived. Raises DeliveryFailed with those that did not.

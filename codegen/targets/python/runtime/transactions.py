@@ -12,7 +12,13 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
-from .errors import DeliveryError, ProducerFenced, StubError, TransactionFailed
+from .errors import (
+    DeliveryError,
+    ProducerEnded,
+    ProducerFenced,
+    StubError,
+    TransactionFailed,
+)
 from .transport import ProducerClient
 
 Positions: TypeAlias = Callable[[], tuple[Any, Any]]
@@ -21,9 +27,7 @@ Positions: TypeAlias = Callable[[], tuple[Any, Any]]
 _TIMEOUT: Final = 30.0
 """Seconds that one call waits for the coordinator before it is made again."""
 _ATTEMPTS: Final = 4
-_FENCED: Final = frozenset(
-    {"_FENCED", "INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED", "TRANSACTIONAL_ID_AUTHORIZATION_FAILED"}
-)
+_FENCED: Final = frozenset({"_FENCED", "INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED"})
 
 
 class Transactions:
@@ -49,14 +53,14 @@ class Transactions:
         """A transaction around the block; it is rolled back when the block raises.
 
         `positions` tells, when the block is left, which offsets of which group are committed with
-        it. Raises TransactionFailed when
-        Kafka does not commit, ProducerFenced when another client has taken over, and StubError
-        when transactions cannot go on.
+        it. Raises TransactionFailed when Kafka does not commit, ProducerFenced when another client
+        has taken over, ProducerEnded when Kafka lets this one do nothing more, and StubError when a
+        transaction is open already.
         """
         if not self._lock.acquire(blocking=False):
             raise StubError("a transaction of this producer is open already; they do not nest")
         try:
-            self._prepare()
+            self.take_over()
             self._call(self._client.begin_transaction)
             self.is_open = True
             try:
@@ -65,14 +69,18 @@ class Transactions:
                     self._call(self._client.send_offsets_to_transaction, *positions(), _TIMEOUT)
                 self._call(self._client.commit_transaction, _TIMEOUT)
             except BaseException as error:
-                if not isinstance(error, ProducerFenced):
+                if not isinstance(error, ProducerEnded):
                     self._roll_back(error)
                 raise
         finally:
             self.is_open = False
             self._lock.release()
 
-    def _prepare(self) -> None:
+    def take_over(self) -> None:
+        """Shut out earlier clients with the same id and end what they have open, once.
+
+        Raises as `begin` does.
+        """
         if not self._is_ready:
             self._call(self._client.init_transactions, _TIMEOUT)
             self._is_ready = True
@@ -80,7 +88,11 @@ class Transactions:
     def _roll_back(self, cause: BaseException) -> None:
         try:
             self._call(self._client.abort_transaction, _TIMEOUT)
-        except StubError as error:
+        except ProducerEnded:
+            # Also the cause of what made the block fail; nobody is to try again with this client.
+            if isinstance(cause, Exception):
+                raise
+        except TransactionFailed as error:
             # What made the block fail matters more, and the coordinator rolls back in the end.
             cause.add_note(f"the transaction could not be rolled back at once: {error}")
         finally:
@@ -102,6 +114,6 @@ class Transactions:
                         f"another producer has taken over this transactional.id: {failure.str()}"
                     ) from error
                 if failure.fatal():
-                    raise StubError(f"Kafka ended this producer: {failure.str()}") from error
+                    raise ProducerEnded(f"Kafka ended this producer: {failure.str()}") from error
                 if not failure.retriable() or failure.txn_requires_abort() or attempt == _ATTEMPTS:
                     raise TransactionFailed(failure.str(), self._take_failures()) from error
