@@ -233,4 +233,4 @@ def _show(contract: Contract, addition: Addition) -> None:
         lines = difflib.unified_diff(old.splitlines(), text.splitlines(), n=1, lineterm="")
         for line in lines:
             if line[:3] not in ("---", "+++") and line[:2] != "@@":
-                click.echo(f"  {line[:1]} {line[1:]}" if old else f"  {line[1:]}")
+                click.echo((f"  {line[:1]} {line[1:]}" if old else f"  {line[1:]}").rstrip())

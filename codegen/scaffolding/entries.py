@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path as FilePath
 
@@ -85,6 +85,8 @@ def add_event(contract: Contract, draft: EventDraft, findings: Findings) -> Addi
     Raises KontraktError for what is there already, or is not there, and FieldError.
     """
     topic = draft.topic if isinstance(draft.topic, str) else draft.topic.name
+    if isinstance(draft.topic, str):
+        _find_topic(contract, topic, "to make it too, add --new-topic")
     name = _name_event(contract, draft, topic)
     if name in contract.types:
         origin = contract.types[name].origin.document.name
@@ -208,10 +210,6 @@ def _enums(schema: Json, namespace: str) -> Iterable[str]:
 
 
 def _join_topic(contract: Contract, topic: str, event: str, strategy: str) -> Iterable[Edit]:
-    names = [one.name for one in contract.topics]
-    if topic not in names:
-        hint = f"{_near(topic, names)}to make it too, add --new-topic"
-        raise KontraktError(f"there is no topic {topic} in {MANIFEST}", hint)
     held = contract.topic(topic)
     stated = contract.manifest.value["topics"][topic]
     is_stated = isinstance(stated, dict) and "subject_strategy" in stated
@@ -260,6 +258,13 @@ def _refuse_known(kind: str, name: str, known: Collection[str]) -> None:
         raise KontraktError(f"there is a {kind} {name} already", hint)
 
 
+def _find_topic(contract: Contract, name: str, otherwise: str = "") -> None:
+    names = [topic.name for topic in contract.topics]
+    if name not in names:
+        hint = _near(name, names) + (otherwise or f"topics are {', '.join(sorted(names)[:10])}")
+        raise KontraktError(f"there is no topic {name} in {MANIFEST}", hint)
+
+
 def _find_type(contract: Contract, name: str, known: Collection[str] | None = None) -> str:
     """The full name of an event that is there; its simple name will do where it is the only one."""
     names = contract.types if known is None else known
@@ -275,12 +280,9 @@ def _find_type(contract: Contract, name: str, known: Collection[str] | None = No
 
 def _write_traffic(contract: Contract, parts: Sequence[str]) -> Json:
     chosen: dict[str, list[str]] = {}
-    names = [topic.name for topic in contract.topics]
     for part in parts:
         topic, colon, event = part.partition(":")
-        if topic not in names:
-            hint = f"{_near(topic, names)}topics are {', '.join(sorted(names)[:10])}"
-            raise KontraktError(f"there is no topic {topic} in {MANIFEST}", hint)
+        _find_topic(contract, topic)
         events = chosen.setdefault(topic, [])
         if colon:
             known = [one.name for one in contract.topic(topic).events]
@@ -295,7 +297,7 @@ def _near(name: str, known: Sequence[str]) -> str:
     close = get_close_matches(name, known, 1) or [
         one for one in known if split_name(one)[1].lower() == split_name(name)[1].lower()
     ]
-    return f"did you mean {close[0]}? Else " if close else ""
+    return f"did you mean {close[0]}? Otherwise " if close else ""
 
 
 def _add(
@@ -306,16 +308,19 @@ def _add(
     findings: Findings,
 ) -> Addition | None:
     """The texts, when the repository can be used with them; else None, and findings say why."""
+    manifest = contract.manifest
     try:
-        manifest = apply(contract.manifest, tuple(edits))
+        # One after the other: two may have their places at the end of one line.
+        for edit in edits:
+            manifest = read_yaml(MANIFEST, apply(manifest, (edit,)))
     except EditRefused as refusal:
         hint = f"add this to {MANIFEST} by hand:\n{refusal.snippet}"
         raise KontraktError(f"{refusal}; nothing was written", hint) from None
     documents: dict[str, Document] = dict(contract.documents)
     documents |= {name: read_json(name, text) for name, text in schemas.items()}
     found = Findings()
-    after = load_documents(read_yaml(MANIFEST, manifest), documents.values(), found)
+    after = load_documents(manifest, documents.values(), found)
     if after is None or found.has_errors:
-        findings.items += [replace(item) for item in found]
+        findings.items += found
         return None
-    return Addition({**schemas, MANIFEST: manifest}, changes, after)
+    return Addition({**schemas, MANIFEST: manifest.text}, changes, after)

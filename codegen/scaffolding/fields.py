@@ -2,7 +2,8 @@
 
     order_id:uuid                     a logical type (Avro 1.12 specification, Logical Types)
     total:decimal(12,2)               precision and scale
-    channel:enum(WEB,STORE)=WEB       an enum of its own, named after the field, and a default
+    channel:enum(WEB,STORE)=WEB       an enum of its own, named after the field, and a default;
+                                      a symbol like UNKNOWN is what readers take for others
     note:string?                      nullable: null first, null as default
     tags:string[]  labels:string{}    arrays and maps
     customer:retail.orders.Customer   a type of another file
@@ -18,6 +19,7 @@ import re
 from collections.abc import Callable, Collection
 from difflib import get_close_matches
 
+from codegen.rules.mends import CATCH_ALL
 from codegen.source import Json
 
 PRIMITIVES = ("boolean", "int", "long", "float", "double", "bytes", "string")
@@ -168,7 +170,9 @@ class _Parser:
         if full in self._types:
             hint = f"use it: {self._name}:{name}; or give the field another name"
             raise self._error(f"there is a type {full} already", hint, begin)
-        return {"type": "enum", "name": name, "symbols": list(symbols)}
+        enum: dict[str, Json] = {"type": "enum", "name": name, "symbols": list(symbols)}
+        catch_all = next((one for one in symbols if CATCH_ALL.fullmatch(one)), None)
+        return enum if catch_all is None else {**enum, "default": catch_all}
 
     def _arguments(self) -> list[str]:
         if not self._skip("("):
