@@ -69,9 +69,7 @@ def find_example(rule: str) -> Example | None:
         good = case / "good"
         return Example(rule, case / "bad", good if good.is_dir() else None)
     changes = _folder("evolution")
-    cases = (
-        [path for path in sorted(changes.iterdir()) if path.is_dir()] if changes.exists() else []
-    )
+    cases = sorted(path for path in changes.iterdir() if path.is_dir()) if changes.exists() else []
     fitting = [(_count_findings(path, rule), path.name, path) for path in cases]
     fitting = [one for one in fitting if one[0]]
     # The case that is named after the rule, or the one that tells of little else.
