@@ -234,7 +234,9 @@ def _compare_verdicts(
         ours = judge.judge(subject.schema, histories[subject.name], level)
         if verdict is None:
             message = f"{client.name} does not judge {subject.name}: its schema has references"
-            findings.add(REGISTRY_SILENT, Place(subject.document), message, subject=subject.name)
+            hint = "nothing to mend; what kontrakt probe says of it shows what else it leaves out"
+            place = Place(subject.document)
+            findings.add(REGISTRY_SILENT, place, message, hint=hint, subject=subject.name)
             continue
         said = "; ".join(verdict.messages[:3]) or "it gives no reason"
         if not verdict.is_compatible:
@@ -247,12 +249,17 @@ def _compare_verdicts(
 def _report_disagreement(
     subject: Subject, level: Level, ours: Verdict, said: str, findings: Findings
 ) -> None:
-    message = (
-        f"the registry refuses this schema at the level {level.value}, and data can be read: {said}"
-        if ours.is_compatible
-        else f"the registry accepts this schema at the level {level.value}, and data cannot be read"
+    if ours.is_compatible:
+        message = f"the registry refuses this schema at the level {level.value}, and data can be "
+        message += f"read: {said}"
+        hint = "it has the last word: ask those who run it what it wants beyond the level"
+    else:
+        message = f"the registry accepts this schema at the level {level.value}, and data cannot "
+        message += "be read"
+        hint = "mend what this check reports: consumers stop, whatever the registry says"
+    findings.add(
+        REGISTRY_DIFFERS, Place(subject.document), message, hint=hint, subject=subject.name
     )
-    findings.add(REGISTRY_DIFFERS, Place(subject.document), message, subject=subject.name)
 
 
 def _impacts(

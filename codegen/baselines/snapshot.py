@@ -79,7 +79,7 @@ class SnapshotBaseline:
         findings = Findings()
         holdings = read_snapshot(self._shown, self._read(), findings)
         if holdings is None:
-            lines = (f"{item.location}: {item.message}" for item in findings)
+            lines = (f"{item.location}: {item.rule.id}: {item.message}" for item in findings)
             raise CouldNotCheck("the snapshot cannot be used\n" + "\n".join(lines), hint=_ANEW)
         return holdings
 
