@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from codegen.avro.canonical import render
 from codegen.avro.resolution import TooManyPairs
 from codegen.baselines import Archive, Baseline, Repository
-from codegen.baselines.registry import RegistryBaseline, RegistryClient, RegistryVerdict
+from codegen.baselines.registry import RegistryBaseline, RegistryClient
 from codegen.compatibility import SCOPES, Direction, Judge, Verdict
 from codegen.contract.model import Contract, History, Level, Subject
 from codegen.diagnostics import Findings, Location, Severity, rule
@@ -26,7 +26,7 @@ from codegen.rules.evolution import report_hazards
 from codegen.rules.renames import report_renames
 from codegen.rules.succession import report_not_compared, report_succession
 from codegen.rules.topic_changes import describe_weakening
-from codegen.rules.waivers import apply_waivers, name_changes
+from codegen.rules.waivers import apply_waivers, name_changes, report_refusals
 from codegen.source import Place
 from codegen.topology import Succession, compare_topologies
 
@@ -67,6 +67,8 @@ class Review:
     unchanged: tuple[Subject, ...]
     impacts: tuple[Impact, ...]
     version_count: int
+    refused: Mapping[str, str]
+    """What a registry has against subjects: its own words, or the level that they break."""
     broken: tuple[str, ...]
     """The subjects with a verdict that is not good."""
     differences: tuple[EventDifference, ...]
@@ -92,7 +94,10 @@ def review(
     outcome = _judge_all(contract, baseline, histories, found, lock or Lock())
     named = name_changes(found, contract, histories)
     day = today or datetime.now(UTC).date()
-    findings.items += apply_waivers(contract.waivers, named, day)
+    judged = Findings(apply_waivers(contract.waivers, named, day))
+    asked = baseline.client.name if isinstance(baseline, RegistryBaseline) else ""
+    report_refusals(contract, outcome.refused, judged, asked)
+    findings.items += judged.items
     return outcome
 
 
@@ -137,15 +142,18 @@ def _judge_all(
         report_succession(succession, findings)
     for subject in changed:
         _foresee(subject, histories[subject.name], findings)
+    broken = tuple(subject for subject, verdict in judged if not verdict.is_compatible)
+    refused = {subject.name: f"it breaks {subject.level.value}" for subject in broken}
     if isinstance(baseline, RegistryBaseline):
-        _compare_verdicts(changed, histories, baseline.client, judge, findings)
+        refused = _ask_registry(changed, histories, baseline.client, judge, findings)
     return Review(
         tuple(new),
         tuple(changed),
         tuple(unchanged),
         _impacts(contract, {one.name for one in changed}, histories, judge, lock),
         sum(len(history.versions) for history in histories.values()),
-        tuple(subject.name for subject, verdict in judged if not verdict.is_compatible),
+        refused,
+        tuple(subject.name for subject in broken),
         _differences(contract, {one.name: histories[one.name] for one in changed}),
         () if succession is None else compare_topologies(succession),
     )
@@ -206,34 +214,39 @@ def _compare_levels(subject: Subject, history: History, findings: Findings) -> N
         )
 
 
-def _compare_verdicts(
+def _ask_registry(
     changed: Sequence[Subject],
     histories: Mapping[str, History],
     client: RegistryClient,
     judge: Judge,
     findings: Findings,
-) -> None:
+) -> dict[str, str]:
+    """Why the registry refuses schemas, in its own words, by subject.
+
+    That it is silent, or judges otherwise than this check, is a finding.
+    """
+    refused: dict[str, str] = {}
     levels = [histories[subject.name].level or Level.BACKWARD for subject in changed]
-    theirs = client.judge(zip(changed, levels, strict=True))
-    for subject, level, verdict in zip(changed, levels, theirs, strict=True):
-        ours = judge.judge(subject.schema, histories[subject.name], level)
-        if verdict is None:
+    verdicts = client.judge(zip(changed, levels, strict=True))
+    for subject, level, theirs in zip(changed, levels, verdicts, strict=True):
+        if theirs is None:
             message = f"{client.name} does not judge {subject.name}: its schema has references"
             findings.add(REGISTRY_SILENT, Place(subject.document), message, subject=subject.name)
-        elif ours.is_compatible != verdict.is_compatible:
-            _report_disagreement(subject, level, ours, verdict, findings)
-
-
-def _report_disagreement(
-    subject: Subject, level: Level, ours: Verdict, theirs: RegistryVerdict, findings: Findings
-) -> None:
-    said = "; ".join(theirs.messages[:3]) or "it gives no reason"
-    message = (
-        f"the registry refuses this schema at the level {level.value}, and data can be read: {said}"
-        if ours.is_compatible
-        else f"the registry accepts this schema at the level {level.value}, and data cannot be read"
-    )
-    findings.add(REGISTRY_DIFFERS, Place(subject.document), message, subject=subject.name)
+            continue
+        said = "; ".join(theirs.messages[:3]) or "it gives no reason"
+        if not theirs.is_compatible:
+            refused[subject.name] = said
+        ours = judge.judge(subject.schema, histories[subject.name], level)
+        if ours.is_compatible != theirs.is_compatible:
+            message = (
+                f"the registry refuses this schema at the level {level.value}, and data can be "
+                f"read: {said}"
+                if ours.is_compatible
+                else f"the registry accepts this schema at the level {level.value}, and data "
+                "cannot be read"
+            )
+            findings.add(REGISTRY_DIFFERS, Place(subject.document), message, subject=subject.name)
+    return refused
 
 
 def _impacts(

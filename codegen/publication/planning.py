@@ -23,6 +23,7 @@ from codegen.contract.model import Contract, History, Level, SchemaKey, Subject
 from codegen.contract.subjects import strictest
 from codegen.diagnostics import Findings, Location, rule
 from codegen.difference import MOST, find_differences, list_names
+from codegen.rules.waivers import PAST_THE_REGISTRY
 from codegen.source import Json, Place
 
 REFUSED = rule(
@@ -351,10 +352,7 @@ def report_refusal(subject: Subject, said: str, registry: str, findings: Finding
     """Report that the registry does not take a schema, in its own words."""
     hint = "see what would break, and how to mend it: kontrakt check --against registry"
     if any(item.waived and item.subject == subject.name for item in findings):
-        hint = (
-            "a waiver lets the check pass, not the registry: state compatibility: NONE for the "
-            "topic, register, and state the level again"
-        )
+        hint = PAST_THE_REGISTRY
     findings.add(
         REFUSED,
         Place(subject.document),
