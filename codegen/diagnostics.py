@@ -216,18 +216,38 @@ class Findings:
         return any(item.severity is Severity.ERROR for item in self.items)
 
 
-def override_severities(
-    findings: Iterable[Finding], severities: Mapping[str, str]
-) -> list[Finding]:
-    """The findings as a repository wants them judged.
+@dataclass(frozen=True, slots=True)
+class Severities:
+    """What a repository says of rules: a severity or `off` for ids and patterns such as `docs/*`.
 
-    `severities` gives a severity, or `off`, to rule ids and to patterns such as `docs/*`; the last
-    pattern that fits counts, and an exact id goes before any pattern. What is waived stays a note.
+    An exact id goes before any pattern, and of patterns the last that fits counts. `paths` says the
+    same for the files that a pattern fits, `*` standing for slashes too; it goes before what holds
+    `everywhere`, and of several the last counts that says anything of a rule.
     """
+
+    everywhere: Mapping[str, str] = field(default_factory=dict)
+    paths: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def judge(self, finding: Finding) -> str:
+        """The severity of a finding, or `off`."""
+        file, rule_id = finding.location.file, finding.rule.id
+        fitting = [words for path, words in self.paths.items() if fnmatchcase(file, path)]
+        said = (_look_up(words, rule_id) for words in (*fitting[::-1], self.everywhere))
+        return next(filter(None, said), finding.severity.value)
+
+
+def _look_up(severities: Mapping[str, str], rule_id: str) -> str:
+    if rule_id in severities:
+        return severities[rule_id]
+    fitting = (word for name, word in severities.items() if fnmatchcase(rule_id, name))
+    return next(reversed(tuple(fitting)), "")
+
+
+def override_severities(findings: Iterable[Finding], severities: Severities) -> list[Finding]:
+    """The findings as a repository wants them judged. What is waived stays a note."""
     kept = []
     for item in findings:
-        fitting = [word for name, word in severities.items() if fnmatchcase(item.rule.id, name)]
-        word = severities.get(item.rule.id, fitting[-1] if fitting else item.severity.value)
+        word = severities.judge(item)
         if word != "off":
             kept.append(item if item.waived else replace(item, severity=Severity(word)))
     return kept

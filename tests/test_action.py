@@ -225,6 +225,17 @@ def test_the_generate_hook_finds_stale_stubs(runner: Runner) -> None:
     assert run_hook("kontrakt-generate", folder).returncode == 0
 
 
+def test_the_lint_hook_looks_at_the_repository(runner: Runner) -> None:
+    folder = runner.workspace / "contracts"
+    assert run_hook("kontrakt-lint", folder).returncode == 0
+    placed = folder / PLACED
+    text = placed.read_text("utf-8")
+    placed.write_text(text.replace("timestamp-millis", "timestamp_millis"), "utf-8")
+    done = run_hook("kontrakt-lint", folder)
+    assert done.returncode == 1
+    assert "logical/misspelt" in done.stdout
+
+
 def test_the_hooks_run_for_the_files_that_matter() -> None:
     for hook in HOOKS.values():
         assert hook["language"] == "python"

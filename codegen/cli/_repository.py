@@ -66,6 +66,12 @@ def format_option(command: Command) -> Command:
     return named(written(command))
 
 
+def remember_root(folder: Path) -> Path:
+    """The folder, in which the findings that are shown from now on name files."""
+    click.get_current_context().meta[_ROOT] = folder
+    return folder
+
+
 def open_repository(
     root: Path | None, format_name: str = "text"
 ) -> tuple[Path, Contract, Findings]:
@@ -78,8 +84,7 @@ def open_repository(
     from codegen.diagnostics import Findings, make_report  # noqa: PLC0415
 
     show_progress()
-    folder = root if root is not None else find_root(Path.cwd())
-    click.get_current_context().meta[_ROOT] = folder
+    folder = remember_root(root if root is not None else find_root(Path.cwd()))
     findings = Findings()
     contract = load_contract(folder, findings)
     if contract is None:

@@ -52,6 +52,11 @@ def apply_plan(plan: Plan, client: RegistryClient, findings: Findings) -> tuple[
     for step in plan.steps:
         try:
             stored = _apply_step(step, client, versions)
+            versions[step.subject.name] = step.version if stored is None else stored.version
+            if step.changes_anything:
+                done.append(Done(step, stored))
+            if stored is not None and stored.version > step.version:
+                _require_nothing_between(step, stored, client)
         except RegistryRefusal as refusal:
             report_refusal(step.subject, refusal.message, client.name, findings)
             break
@@ -64,9 +69,6 @@ def apply_plan(plan: Plan, client: RegistryClient, findings: Findings) -> tuple[
             so_far = f"{len(done)} of {len(plan.changes)} steps were done"
             hint = f"{error.hint}; then run the same command again"
             raise CouldNotCheck(f"{error.message} ({so_far})", hint) from error
-        versions[step.subject.name] = step.version if stored is None else stored.version
-        if step.changes_anything:
-            done.append(Done(step, stored))
     return tuple(done)
 
 
@@ -104,3 +106,18 @@ def _require_unmoved(
         now = f"at v{latest}" if latest else "without a version"
         then = f"at v{step.latest}" if step.latest else "without one"
         raise _MovedOn(f"{name} is {now} now; it was {then} when the plan was made")
+
+
+def _require_nothing_between(step: Step, stored: StoredVersion, client: RegistryClient) -> None:
+    """Raise _MovedOn where others registered after the look at the newest version.
+
+    A registry takes no condition along with a schema, so that moment cannot be closed. Where it
+    does not tell of deleted versions, the number alone may be another one than expected.
+    """
+    versions = client.versions(step.subject.name)
+    between = [f"v{version}" for version in versions if step.latest < version < stored.version]
+    if between:
+        raise _MovedOn(
+            f"{step.subject.name} became v{stored.version}: somebody else registered "
+            f"{', '.join(between)} at the same moment, and this schema was reviewed without it"
+        )

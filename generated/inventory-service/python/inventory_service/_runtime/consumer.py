@@ -192,7 +192,7 @@ class EventConsumer:
         if self._progress.backlog() > _BACKLOG_LIMIT:
             self._progress.settle(_SETTLE)
         if not self._pending:
-            self._pending.extend(self._client.receive(_BATCH, timeout))
+            self._receive(timeout)
         is_busy = bool(self._pending)
         try:
             while self._pending and not self._stop.is_set():
@@ -200,6 +200,12 @@ class EventConsumer:
         finally:
             self._progress.store()
         return is_busy
+
+    def _receive(self, timeout: float) -> None:
+        # Kafka calls `_give_back` in the midst of this, which drops pending records: what is
+        # received comes after it, and must not be lost with them.
+        records = self._client.receive(_BATCH, timeout)
+        self._pending.extend(records)
 
     def _handle(self, record: Record) -> None:
         """Handle one record to the end, or leave it to whoever has its partition next."""
@@ -310,7 +316,7 @@ class EventConsumer:
             while (left := end - self._transport.monotonic()) > 0:
                 self._client.pause()
                 # Records of partitions that came just now were not paused yet: handled later.
-                self._pending.extend(self._client.receive(_BATCH, min(left, 0.2)))
+                self._receive(min(left, 0.2))
                 if self._stop.is_set() or partition in self._revoked:
                     return False
         finally:
