@@ -98,11 +98,6 @@ def test_confluents_serializers_work_unchanged(client: SchemaRegistryClient) -> 
     assert later(data, context) == {"a": 7, "b": 0}
 
 
-def test_the_fixture_gives_a_service_s_tests_a_registry(schema_registry: str) -> None:
-    assert ask(schema_registry, "GET", "/subjects") == (200, [])
-    assert SchemaRegistryClient({"url": schema_registry}).get_subjects() == []
-
-
 def test_references_are_resolved_and_guarded(client: SchemaRegistryClient, url: str) -> None:
     line = record('{"name": "sku", "type": "string"}', name="shop.Line")
     client.register_schema("shop.Line", Schema(line, "AVRO"))
