@@ -143,9 +143,11 @@ def _judge_all(
     for subject in changed:
         _foresee(subject, histories[subject.name], findings)
     broken = tuple(subject for subject, verdict in judged if not verdict.is_compatible)
-    refused = {subject.name: f"it breaks {subject.level.value}" for subject in broken}
+    refused: Mapping[str, str] = {
+        subject.name: f"it breaks {subject.level.value}" for subject in broken
+    }
     if isinstance(baseline, RegistryBaseline):
-        refused = _ask_registry(changed, histories, baseline.client, judge, findings)
+        refused = _compare_verdicts(changed, histories, baseline.client, judge, findings)
     return Review(
         tuple(new),
         tuple(changed),
@@ -214,39 +216,43 @@ def _compare_levels(subject: Subject, history: History, findings: Findings) -> N
         )
 
 
-def _ask_registry(
+def _compare_verdicts(
     changed: Sequence[Subject],
     histories: Mapping[str, History],
     client: RegistryClient,
     judge: Judge,
     findings: Findings,
-) -> dict[str, str]:
+) -> Mapping[str, str]:
     """Why the registry refuses schemas, in its own words, by subject.
 
-    That it is silent, or judges otherwise than this check, is a finding.
+    That it judges otherwise than this check, or not at all, is a finding.
     """
-    refused: dict[str, str] = {}
+    refused = {}
     levels = [histories[subject.name].level or Level.BACKWARD for subject in changed]
-    verdicts = client.judge(zip(changed, levels, strict=True))
-    for subject, level, theirs in zip(changed, levels, verdicts, strict=True):
-        if theirs is None:
+    theirs = client.judge(zip(changed, levels, strict=True))
+    for subject, level, verdict in zip(changed, levels, theirs, strict=True):
+        ours = judge.judge(subject.schema, histories[subject.name], level)
+        if verdict is None:
             message = f"{client.name} does not judge {subject.name}: its schema has references"
             findings.add(REGISTRY_SILENT, Place(subject.document), message, subject=subject.name)
             continue
-        said = "; ".join(theirs.messages[:3]) or "it gives no reason"
-        if not theirs.is_compatible:
+        said = "; ".join(verdict.messages[:3]) or "it gives no reason"
+        if not verdict.is_compatible:
             refused[subject.name] = said
-        ours = judge.judge(subject.schema, histories[subject.name], level)
-        if ours.is_compatible != theirs.is_compatible:
-            message = (
-                f"the registry refuses this schema at the level {level.value}, and data can be "
-                f"read: {said}"
-                if ours.is_compatible
-                else f"the registry accepts this schema at the level {level.value}, and data "
-                "cannot be read"
-            )
-            findings.add(REGISTRY_DIFFERS, Place(subject.document), message, subject=subject.name)
+        if ours.is_compatible != verdict.is_compatible:
+            _report_disagreement(subject, level, ours, said, findings)
     return refused
+
+
+def _report_disagreement(
+    subject: Subject, level: Level, ours: Verdict, said: str, findings: Findings
+) -> None:
+    message = (
+        f"the registry refuses this schema at the level {level.value}, and data can be read: {said}"
+        if ours.is_compatible
+        else f"the registry accepts this schema at the level {level.value}, and data cannot be read"
+    )
+    findings.add(REGISTRY_DIFFERS, Place(subject.document), message, subject=subject.name)
 
 
 def _impacts(

@@ -28,6 +28,7 @@ NEEDS_A_PAST = ("compat/", "change/", "waiver/")
 """Rules about two versions of a schema: tests/evolution holds their cases."""
 
 OUTSIDE_A_REPOSITORY = (
+    "check/",
     "drift/",
     "generate/not-fresh",
     "lint/unused-baseline",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from xml.etree import ElementTree
 
-from codegen.diagnostics import Finding, Report, Severity
+from codegen.diagnostics import COULD_NOT_CHECK, Finding, Report, Severity
 from codegen.report.escaping import printable, single_line
 
 
@@ -16,7 +16,7 @@ def render_report(report: Report) -> str:
     """One suite; a case for each checked subject, and for each file with findings of its own.
 
     Errors are failures of their case; warnings and notes are its output. A case without errors,
-    some of which were waived, is skipped.
+    some of which were waived, is skipped. What could not be checked is an error.
     """
     cases: dict[str, list[Finding]] = {name: [] for name in report.checked}
     for finding in report.findings:
@@ -25,7 +25,7 @@ def render_report(report: Report) -> str:
     counts = {
         "tests": str(len(cases)),
         "failures": str(outcomes.count("failure")),
-        "errors": "0",
+        "errors": str(outcomes.count("error")),
     }
     skipped = str(outcomes.count("skipped"))
     root = ElementTree.Element("testsuites", {"name": "kontrakt", **counts})
@@ -45,8 +45,10 @@ def render_report(report: Report) -> str:
 
 
 def _outcome(found: Iterable[Finding]) -> str:
-    """`failure`, `skipped` or nothing."""
+    """`error`, `failure`, `skipped` or nothing."""
     listed = list(found)
+    if any(finding.rule is COULD_NOT_CHECK for finding in listed):
+        return "error"
     if any(_is_failure(finding) for finding in listed):
         return "failure"
     return "skipped" if any(finding.waived for finding in listed) else ""
@@ -63,6 +65,7 @@ def _add_case(suite: ElementTree.Element, name: str, found: Iterable[Finding]) -
     listed = list(found)
     outcome = _outcome(listed)
     told = {
+        "error": [finding for finding in listed if finding.rule is COULD_NOT_CHECK],
         "failure": [finding for finding in listed if _is_failure(finding)],
         "skipped": [finding for finding in listed if finding.waived],
     }.get(outcome, [])
@@ -70,7 +73,7 @@ def _add_case(suite: ElementTree.Element, name: str, found: Iterable[Finding]) -
         # Many viewers read the first failure of a case only, so all stand in one.
         first = told[0]
         element = ElementTree.SubElement(case, outcome, {"message": single_line(first.message)})
-        if outcome == "failure":
+        if outcome != "skipped":
             element.set("type", first.rule.id)
         element.text = "\n\n".join(map(_describe, told))
     if others := [finding for finding in listed if finding not in told]:
