@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerialize
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.serialization import MessageField, SerializationContext
 
+from codegen.registry import http
 from codegen.registry.api import respond
 from codegen.registry.call import Request
 from codegen.registry.http import MAX_BODY, serve_in_thread
@@ -196,6 +198,59 @@ def test_what_is_no_good_http_is_refused(url: str) -> None:
     kind = {"Content-Type": "text/html"}
     assert ask(url, "POST", "/subjects/s/versions", b"<html>", **kind)[0] == 415
     assert ask(url, "GET", "/subjects") == (200, [])
+
+
+HEAD = b"POST /subjects/s/versions HTTP/1.1\r\nHost: localhost\r\n"
+
+
+def send_raw(url: str, *parts: bytes) -> bytes:
+    """All that the server answers until it hangs up; each part is sent after an answer."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        found = b""
+        for part in parts:
+            found += connection.recv(65536) if part is not parts[0] else b""
+            connection.sendall(part)
+        return found + b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize(
+    ("parts", "answer"),
+    [
+        ((b"GET /sub",), b""),
+        ((HEAD,), b""),
+        ((b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"GET /sub"), b"HTTP/1.1 200 "),
+        ((HEAD + b"Content-Length: 10\r\n\r\n{",), b"HTTP/1.1 408 "),
+    ],
+)
+def test_who_is_too_slow_is_hung_up_on(
+    url: str, monkeypatch: pytest.MonkeyPatch, parts: tuple[bytes, ...], answer: bytes
+) -> None:
+    monkeypatch.setattr(http, "PATIENCE", 0.2)
+    found = send_raw(url, *parts)
+    assert found.startswith(answer)
+    assert bool(found) == bool(answer)
+    assert ask(url, "GET", "/subjects") == (200, [])
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /" + b"a" * http.MAX_HEAD,
+        HEAD + b"X: " + b"a" * http.MAX_HEAD,
+        b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+    ],
+)
+def test_a_head_that_is_none_or_too_long_is_refused(url: str, head: bytes) -> None:
+    assert send_raw(url, head).startswith(b"HTTP/1.1 400 ")
+    assert ask(url, "GET", "/subjects") == (200, [])
+
+
+def test_the_server_binds_loopback_unless_told_otherwise(tmp_path: Path) -> None:
+    assert "127.0.0.1" in run_command("--help").stdout
+    done = run_command("--host", "192.0.2.1", "--port", "0", "--database", str(tmp_path / "r.db"))
+    assert done.returncode == 2
+    assert "cannot listen on 192.0.2.1" in done.stderr
 
 
 @pytest.mark.parametrize(
