@@ -100,6 +100,36 @@ def test_confluents_serializers_work_unchanged(client: SchemaRegistryClient) -> 
     assert later(data, context) == {"a": 7, "b": 0}
 
 
+def test_confluents_serializers_use_the_latest_version_with_its_references(
+    client: SchemaRegistryClient,
+) -> None:
+    line = record('{"name": "sku", "type": "string"}', name="shop.Line")
+    client.register_schema("shop.Line", Schema(line, "AVRO"))
+    reference = SchemaReference("shop.Line", "shop.Line", 1)
+    order = record('{"name": "line", "type": "shop.Line"}', name="shop.Order")
+    latest = client.register_schema("orders-value", Schema(order, "AVRO", [reference]))
+    context = SerializationContext("orders", MessageField.VALUE)
+    options = {"auto.register.schemas": False, "use.latest.version": True}
+    data = AvroSerializer(client, None, conf=options)({"line": {"sku": "s"}}, context)
+    assert data is not None
+    assert int.from_bytes(data[1:5], "big") == latest
+    assert AvroDeserializer(client)(data, context) == {"line": {"sku": "s"}}
+    with pytest.raises(SchemaRegistryError) as caught:
+        AvroSerializer(client, ONE, conf={"auto.register.schemas": False})({"a": 1}, context)
+    assert caught.value.error_code == 40403
+
+
+def test_confluents_serializers_register_normalized_schemas(client: SchemaRegistryClient) -> None:
+    mixed = record('{"name": "a", "type": "int"}', owner="me", colour="red")
+    sorted_ = record('{"name": "a", "type": "int"}', colour="red", owner="me")
+    context = SerializationContext("t", MessageField.VALUE)
+    options = {"normalize.schemas": True}
+    sent = [AvroSerializer(client, text, conf=options)({"a": 7}, context)
+            for text in (mixed, sorted_)]  # fmt: skip
+    assert sent[0] == sent[1]
+    assert client.get_versions("t-value") == [1]
+
+
 def test_references_are_resolved_and_guarded(client: SchemaRegistryClient, url: str) -> None:
     line = record('{"name": "sku", "type": "string"}', name="shop.Line")
     client.register_schema("shop.Line", Schema(line, "AVRO"))
