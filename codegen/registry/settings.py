@@ -92,8 +92,8 @@ class Settings:
         if self.is_logical(scope) and level in (Level.FORWARD, Level.FORWARD_TRANSITIVE):
             raise RegistryError(
                 42203,
-                f"compatibilityPolicy=LOGICAL cannot be combined with compatibilityLevel={level.value}: "
-                "Iceberg only supports backward-compatible schema evolution",
+                "compatibilityPolicy=LOGICAL cannot be combined with compatibilityLevel="
+                f"{level.value}: Iceberg only supports backward-compatible schema evolution",
             )
 
     def forget_configuration(self, scope: str) -> dict[str, Json]:
