@@ -141,7 +141,9 @@ def topic(
     """
     from codegen.scaffolding import TopicDraft, add_topic  # noqa: PLC0415
 
-    stated = {option: value for option, value in settings.items() if value is not None}
+    # In the order of the manifest's schema, not in that of the command line.
+    order = ("compatibility", "partitions", "retention", "cleanup_policy")
+    stated = {name: settings[name] for name in order if settings[name] is not None}
     draft = TopicDraft(name, key or "", owner or "", doc or "", events, stated)
     _run(root, dry_run, lambda contract, found: add_topic(contract, draft, found))
 

@@ -136,8 +136,8 @@ def _explain(rule: Rule) -> None:
 
 def _show_example(rule: Rule) -> None:
     from codegen.diagnostics import Report  # noqa: PLC0415
-    from codegen.rule_examples import find_example, show_difference  # noqa: PLC0415
     from codegen.report import render  # noqa: PLC0415
+    from codegen.rule_examples import find_example, show_difference  # noqa: PLC0415
 
     example = find_example(rule.id)
     finding = example.find() if example is not None else None
