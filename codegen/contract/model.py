@@ -143,6 +143,11 @@ class Topic:
     events: tuple[Event, ...]
     origin: Place
 
+    @property
+    def keeps_forever(self) -> bool:
+        """Whether a message may stay for ever: nothing is deleted for its age."""
+        return "delete" not in self.cleanup_policy or self.retention_ms == -1
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
