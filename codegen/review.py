@@ -6,7 +6,7 @@ answer is another one that is a finding: it will have the last word when the sch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -27,7 +27,7 @@ from codegen.rules.renames import report_renames
 from codegen.rules.shift import Shift
 from codegen.rules.succession import find_shifts, report_not_compared, report_shifts
 from codegen.rules.topic_changes import describe_weakening
-from codegen.rules.waivers import apply_waivers, name_changes
+from codegen.rules.waivers import apply_waivers, name_changes, report_refusals
 from codegen.source import Place
 from codegen.topology import Succession, compare_topologies
 
@@ -68,6 +68,8 @@ class Review:
     unchanged: tuple[Subject, ...]
     impacts: tuple[Impact, ...]
     version_count: int
+    refused: Mapping[str, str]
+    """What a registry has against subjects: its own words, or the level that they break."""
     broken: tuple[str, ...]
     """The subjects with a verdict that is not good."""
     differences: tuple[EventDifference, ...]
@@ -95,7 +97,10 @@ def review(
     outcome = _judge_all(contract, baseline, histories, found, lock or Lock())
     named = name_changes(found, contract, histories)
     day = today or datetime.now(UTC).date()
-    findings.items += apply_waivers(contract.waivers, named, day)
+    judged = Findings(apply_waivers(contract.waivers, named, day))
+    asked = baseline.client.name if isinstance(baseline, RegistryBaseline) else ""
+    report_refusals(contract, outcome.refused, judged, asked)
+    findings.items += judged.items
     return outcome
 
 
@@ -142,9 +147,12 @@ def _judge_all(
     for subject in changed:
         _report_unasked(subject, verdicts[subject.name], histories[subject.name], findings)
         _foresee(subject, histories[subject.name], findings)
+    broken = tuple(subject for subject, verdict in judged if not verdict.is_compatible)
+    refused: Mapping[str, str] = {
+        subject.name: f"it breaks {subject.level.value}" for subject in broken
+    }
     if isinstance(baseline, RegistryBaseline):
-        for subject in changed:
-            _ask_registry(subject, histories[subject.name], baseline.client, judge, findings)
+        refused = _compare_verdicts(changed, histories, baseline.client, judge, findings)
     return Review(
         tuple(new),
         tuple(changed),
@@ -160,7 +168,8 @@ def _judge_all(
             )
         ),
         sum(len(history.versions) for history in histories.values()),
-        tuple(subject.name for subject, verdict in judged if not verdict.is_compatible),
+        refused,
+        tuple(subject.name for subject in broken),
         _differences(contract, {one.name: histories[one.name] for one in changed}),
         () if succession is None else compare_topologies(succession),
         shifts,
@@ -276,19 +285,37 @@ def _compare_levels(subject: Subject, history: History, findings: Findings) -> N
         )
 
 
-def _ask_registry(
-    subject: Subject, history: History, client: RegistryClient, judge: Judge, findings: Findings
+def _compare_verdicts(
+    changed: Sequence[Subject],
+    histories: Mapping[str, History],
+    client: RegistryClient,
+    judge: Judge,
+    findings: Findings,
+) -> Mapping[str, str]:
+    """Why the registry refuses schemas, in its own words, by subject.
+
+    That it judges otherwise than this check, or not at all, is a finding.
+    """
+    refused = {}
+    levels = [histories[subject.name].level or Level.BACKWARD for subject in changed]
+    theirs = client.judge(zip(changed, levels, strict=True))
+    for subject, level, verdict in zip(changed, levels, theirs, strict=True):
+        ours = judge.judge(subject.schema, histories[subject.name], level)
+        if verdict is None:
+            message = f"{client.name} does not judge {subject.name}: its schema has references"
+            findings.add(REGISTRY_SILENT, Place(subject.document), message, subject=subject.name)
+            continue
+        said = "; ".join(verdict.messages[:3]) or "it gives no reason"
+        if not verdict.is_compatible:
+            refused[subject.name] = said
+        if ours.is_compatible != verdict.is_compatible:
+            _report_disagreement(subject, level, ours, said, findings)
+    return refused
+
+
+def _report_disagreement(
+    subject: Subject, level: Level, ours: Verdict, said: str, findings: Findings
 ) -> None:
-    level = history.level or Level.BACKWARD
-    ours = judge.judge(subject.schema, history, level)
-    theirs = client.judge(subject, level)
-    if theirs is None:
-        message = f"{client.name} does not judge {subject.name}: its schema has references"
-        findings.add(REGISTRY_SILENT, Place(subject.document), message, subject=subject.name)
-        return
-    if ours.is_compatible == theirs.is_compatible:
-        return
-    said = "; ".join(theirs.messages[:3]) or "it gives no reason"
     message = (
         f"the registry refuses this schema at the level {level.value}, and data can be read: {said}"
         if ours.is_compatible

@@ -13,6 +13,7 @@ from enum import Enum
 from functools import cached_property
 
 from codegen.avro.schema import Named, Schema, SchemaGraph
+from codegen.diagnostics import Severities
 from codegen.source import Document, Json, Place
 
 
@@ -142,6 +143,8 @@ class Topic:
     strategy: SubjectStrategy
     events: tuple[Event, ...]
     origin: Place
+    max_payload_bytes: int | None = None
+    """What a message's value should not be larger than; None where nothing is stated."""
 
     @property
     def keeps_forever(self) -> bool:
@@ -241,8 +244,7 @@ class Contract:
     subjects: tuple[Subject, ...]
     """In dependency order: a subject stands after those that it references."""
     registry: RegistrySettings
-    severities: Mapping[str, str]
-    """What the manifest says of rules: a severity or `off` for ids and patterns."""
+    severities: Severities
     manifest: Document
     waivers: tuple[Waiver, ...] = ()
 
