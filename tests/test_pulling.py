@@ -16,6 +16,7 @@ from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 import pytest
+from registry_fake import RegistryFake, serve
 
 from codegen.registry.http import serve_in_thread
 from codegen.registry.store import Store
@@ -294,6 +295,22 @@ def test_what_is_no_named_avro_type_is_listed_as_left_out(desk: Desk) -> None:
     ):
         assert f"left out   {words}" in said
     assert [name for name in read(new) if name.endswith(".avsc")] == ["schemas/shop/Sold.avsc"]
+
+
+def test_names_of_a_registry_do_not_steer_the_terminal(desk: Desk) -> None:
+    fake = RegistryFake()
+    fake.add("\x1b[31m\n\u202eevil-value", SOLD)
+    fake.add("\x1b]0;json-value", '{"type": "object"}', type="JSON")
+    fake.add("sales-value", record("shop.Sale", ("id", "string")))
+    with serve(fake) as desk.url:
+        for arguments, words in (
+            ((), "evil-value: it is named"),
+            (("--subject", "json-value"), "it holds "),
+        ):
+            done = desk.run(desk.make_folder(f"new{len(arguments)}"), "pull", *arguments)
+            said = done.stdout + done.stderr
+            assert words in said
+            assert not {"\x1b", "\u202e"} & set(said)
 
 
 NAMES = ["../../up", "/etc/x", "a\\b", "c:d", "tägliches", "x" * 300, "%2e%2e", "a b", "..", "-"]

@@ -51,11 +51,10 @@ def command(
     from codegen.pulling import plan_pull, select_subjects, write_pull  # noqa: PLC0415
     from codegen.pulling.files import report_edits  # noqa: PLC0415
 
-    findings = Findings()
-    folder, contract, settings = _open(root, findings)
+    found = Findings()
+    folder, contract, settings = _open(root, found)
     client = open_registry_baseline(address, settings, folder).client
     chosen = select_subjects(client, contract, names, prefixes)
-    found = Findings()
     url = client.transport.name if address else ""
     pull = plan_pull(folder, contract, client, chosen, found, url)
     if pull is not None:
@@ -96,6 +95,7 @@ def _open(root: Path | None, findings: Findings) -> tuple[Path, Contract | None,
 
 def _show(pull: Pull, *, force: bool) -> None:
     from codegen.pulling import State  # noqa: PLC0415
+    from codegen.report.escaping import single_line  # noqa: PLC0415
 
     click.echo(pull.registry)
     for file in pull.files:
@@ -104,11 +104,11 @@ def _show(pull: Pull, *, force: bool) -> None:
         is_lost = force and file.state is State.EDITED
         click.echo(f"  {'overwrite' if is_lost else file.state.value:<9}  {file.name}")
         for words in file.changes:
-            click.echo(f"             {words}")
+            click.echo(f"             {single_line(words)}")
     unchanged = sum(file.state is State.UNCHANGED for file in pull.files)
     if unchanged:
         click.echo(f"  unchanged  {count_words(unchanged, 'file')}")
     for name, why in sorted(pull.left_out.items()):
-        click.echo(f"  left out   {name}: {why}")
+        click.echo(f"  left out   {single_line(f'{name}: {why}')}")
     for note in pull.notes:
-        click.echo(f"  note       {note}")
+        click.echo(f"  note       {single_line(note)}")

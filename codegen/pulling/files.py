@@ -7,6 +7,7 @@ loaded in memory first: a pull never leaves a repository that cannot be used.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -23,7 +24,7 @@ from codegen.contract.load import MANIFEST, load_documents
 from codegen.contract.model import Contract, History
 from codegen.diagnostics import CouldNotCheck, Findings, KontraktError, Location, rule
 from codegen.difference import MOST, find_differences, list_names
-from codegen.editing import apply
+from codegen.editing import Edit, apply
 from codegen.editing.yaml import EditRefused
 from codegen.files import write_together
 from codegen.pulling.topics import find_topics, make_edits
@@ -34,7 +35,7 @@ from codegen.pulling.types import (
     collect_types,
     is_known_version,
 )
-from codegen.source import Document, Json, read_json, read_yaml
+from codegen.source import Document, read_json, read_yaml
 
 LOCAL_EDITS = rule(
     "pull/local-edits",
@@ -146,7 +147,7 @@ def plan_pull(
             or "register one, or name another registry with --from",
         )
     manifest = contract.manifest if contract is not None else _make_manifest(url)
-    text = _edit(manifest, edits, findings)
+    text = _edit(manifest, edits)
     if findings.has_errors:
         return None
     after = _load(contract, files, text, findings)
@@ -274,13 +275,11 @@ def _plan_file(root: FilePath, name: str, text: str, *, may_change: bool) -> Pul
 
 
 def _make_manifest(url: str) -> Document:
-    import json  # noqa: PLC0415
-
     stated = json.dumps(url) if url else "${SCHEMA_REGISTRY_URL}"
     return read_yaml(MANIFEST, _SKELETON.format(url=stated))
 
 
-def _edit(manifest: Document, edits: tuple[Json, ...], findings: Findings) -> str:
+def _edit(manifest: Document, edits: tuple[Edit, ...]) -> str:
     if not edits:
         return manifest.text
     try:
