@@ -94,6 +94,24 @@ def test_the_work_grows_with_the_text_and_not_with_the_ways_through_it() -> None
     assert calls[1] < calls[0] * 8
 
 
+@pytest.mark.parametrize("width", [15, 300])
+def test_looking_for_renames_grows_with_the_number_of_records(width: int) -> None:
+    def wide(count: int, word: str) -> SchemaGraph:
+        def inner(number: int) -> Any:
+            names = (f"{word}{'ab'[index % 2] * (index + 1)}" for index in range(width))
+            fields = [{"name": name, "type": "int", "default": 0} for name in names]
+            return record(*fields, name=f"R{number}")
+
+        return schema(record(*((f"r{number}", inner(number)) for number in range(count))))
+
+    calls = []
+    for count in (5, 20):
+        sides = [wide(count, word) for word in ("Amount", "amount_")]
+        calls.append(count_calls(lambda sides=sides: find(*sides))[1])
+    assert calls[1] < calls[0] * 5
+    assert calls[0] < 5 * 15_000
+
+
 def count_calls(work: Callable[[], list[Finding]]) -> tuple[list[Finding], int]:
     """What some work returns, and how many functions it called."""
     number = 0
