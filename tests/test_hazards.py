@@ -255,6 +255,15 @@ def test_a_branch_in_front_takes_what_later_ones_had() -> None:
         assert rules(field(after), field(["null", "long"]), level=level) == []
 
 
+def test_a_default_that_does_not_fit_any_more_is_not_put_back() -> None:
+    before = {"name": "f", "type": ["null", "string"], "default": None}
+    fitting, other = record({**before, "default": ""}), field("string")
+    (lost,) = find(schema(other), schema(fitting), level="BACKWARD")
+    assert (lost.rule.id, len(lost.mends)) == ("change/default-removed", 1)
+    (lost,) = find(schema(other), schema(record(before)), level="BACKWARD")
+    assert (lost.rule.id, len(lost.mends)) == ("change/default-removed", 0)
+
+
 def test_a_level_that_looks_forward_reports_growth_itself() -> None:
     after, before = field(["null", "string"]), field("string")
     assert rules(after, before, level="BACKWARD") == ["union-grown"]
