@@ -55,6 +55,13 @@ def complete_services(
     return _begin(_read_manifest(context).get("services"), incomplete)
 
 
+def complete_levels(context: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
+    """The compatibility levels."""
+    from codegen.contract.model import Level  # noqa: PLC0415
+
+    return [level.value for level in Level if level.value.startswith(incomplete.upper())]
+
+
 def complete_events(context: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
     """The events of all topics: their full names, and their simple ones."""
     names = [name for events in _events(context).values() for name in events]

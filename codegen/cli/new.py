@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from codegen.cli._names import complete_events, complete_topics, complete_traffic
+from codegen.cli._names import (
+    complete_events,
+    complete_levels,
+    complete_services,
+    complete_topics,
+    complete_traffic,
+)
 from codegen.cli._repository import root_option
 
 if TYPE_CHECKING:
@@ -57,7 +63,11 @@ def command() -> None:
 @click.option("--namespace", help="By default that of the topic's other events.")
 @click.option("--new-topic", is_flag=True, help="Make the topic as well.")
 @click.option("--key", help="With --new-topic: the field that is the message key.")
-@click.option("--owner", help="With --new-topic: the service or team that answers for it.")
+@click.option(
+    "--owner",
+    shell_complete=complete_services,
+    help="With --new-topic: the service or team that answers for it.",
+)
 @click.option(
     "--subject-strategy",
     "strategy",
@@ -116,12 +126,19 @@ def event(
     help="An event that is there; may be given several times.",
 )
 @click.option("--key", help="The field that is the message key.")
-@click.option("--owner", help="The service or team that answers for it.")
+@click.option(
+    "--owner", shell_complete=complete_services, help="The service or team that answers for it."
+)
 @click.option("--doc", help="Which story its events tell.")
 @click.option("--partitions", type=click.IntRange(1))
 @click.option("--retention", metavar="TIME", help="For example 30d, or forever.")
 @click.option("--cleanup-policy", type=click.Choice(["delete", "compact", "compact,delete"]))
-@click.option("--compatibility", metavar="LEVEL", help="By default that of the manifest.")
+@click.option(
+    "--compatibility",
+    metavar="LEVEL",
+    shell_complete=complete_levels,
+    help="By default that of the manifest.",
+)
 @dry_run_option
 def topic(
     root: Path | None,
@@ -141,7 +158,9 @@ def topic(
     """
     from codegen.scaffolding import TopicDraft, add_topic  # noqa: PLC0415
 
-    stated = {option: value for option, value in settings.items() if value is not None}
+    # In the order of the manifest's schema, not in that of the command line.
+    order = ("compatibility", "partitions", "retention", "cleanup_policy")
+    stated = {name: settings[name] for name in order if settings[name] is not None}
     draft = TopicDraft(name, key or "", owner or "", doc or "", events, stated)
     _run(root, dry_run, lambda contract, found: add_topic(contract, draft, found))
 

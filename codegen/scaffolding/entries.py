@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from codegen.files import write_together
 from codegen.formatting import format_schema
 from codegen.scaffolding.fields import parse_field
 from codegen.source import Document, Json, read_json, read_yaml
+from codegen.targets import discover_targets
 
 _FULL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
@@ -86,7 +88,7 @@ def add_event(contract: Contract, draft: EventDraft, findings: Findings) -> Addi
     """
     topic = draft.topic if isinstance(draft.topic, str) else draft.topic.name
     if isinstance(draft.topic, str):
-        _find_topic(contract, topic, "to make it too, add --new-topic")
+        _find_topic(contract, topic, "add --new-topic to make it")
     name = _name_event(contract, draft, topic)
     if name in contract.types:
         origin = contract.types[name].origin.document.name
@@ -130,6 +132,11 @@ def add_service(contract: Contract, draft: ServiceDraft, findings: Findings) -> 
     if not draft.produces and not draft.consumes:
         hint = "add --produces TOPIC or --consumes TOPIC, or TOPIC:EVENT for a part of it"
         raise KontraktError(f"service {draft.name} neither produces nor consumes anything", hint)
+    known = sorted(discover_targets())
+    for target in draft.targets:
+        if target not in known:
+            hint = _near(target, known) + f"targets are {', '.join(known)}"
+            raise KontraktError(f"there is no target {target}", hint)
     value["targets"] = {target: {} for target in draft.targets}
     edits: list[Edit] = [_insert(contract, "services", draft.name, value)]
     words = f"service {draft.name}"
@@ -139,7 +146,7 @@ def add_service(contract: Contract, draft: ServiceDraft, findings: Findings) -> 
 def write_addition(root: FilePath, addition: Addition) -> None:
     """Write all of it or nothing. Raises KontraktError where a new file is there already."""
     for name in addition.texts:
-        if name != MANIFEST and (root / name).exists():
+        if name != MANIFEST and os.path.lexists(root / name):
             raise KontraktError(f"{name} exists already", "move it away, or choose another name")
     try:
         write_together({root / name: text for name, text in addition.texts.items()})
@@ -297,7 +304,7 @@ def _near(name: str, known: Sequence[str]) -> str:
     close = get_close_matches(name, known, 1) or [
         one for one in known if split_name(one)[1].lower() == split_name(name)[1].lower()
     ]
-    return f"did you mean {close[0]}? Otherwise " if close else ""
+    return f"did you mean {close[0]}? If not: " if close else ""
 
 
 def _add(

@@ -75,6 +75,7 @@ class _Parser:
         self._namespace = namespace
         self._at = 0
         self._name = ""
+        self._enum: dict[str, Json] = {}
 
     def parse(self) -> dict[str, Json]:
         self._name = self._take(_NAME) or ""
@@ -99,6 +100,9 @@ class _Parser:
             raise self._error(f"{self._text[self._at]!r} does not belong here", hint)
         if doc := self._text[self._at :].strip():
             field["doc"] = doc
+            # The enum is the field's own: what the field means is what is chosen.
+            if self._enum:
+                self._enum["doc"] = doc
         return field
 
     def _type(self) -> Json:
@@ -123,7 +127,7 @@ class _Parser:
         if word == "decimal":
             return self._decimal(begin)
         if word == "enum":
-            return self._enum(begin)
+            return self._make_enum(begin)
         found = [
             name
             for name in (word, f"{self._namespace}.{word}" if self._namespace else word)
@@ -155,7 +159,7 @@ class _Parser:
             "scale": scale,
         }
 
-    def _enum(self, begin: int) -> Json:
+    def _make_enum(self, begin: int) -> Json:
         symbols = self._arguments()
         wrong = next((one for one in symbols if not _NAME.fullmatch(one)), None)
         if not symbols or wrong is not None or len(set(symbols)) != len(symbols):
@@ -170,9 +174,11 @@ class _Parser:
         if full in self._types:
             hint = f"use it: {self._name}:{name}; or give the field another name"
             raise self._error(f"there is a type {full} already", hint, begin)
-        enum: dict[str, Json] = {"type": "enum", "name": name, "symbols": list(symbols)}
         catch_all = next((one for one in symbols if CATCH_ALL.fullmatch(one)), None)
-        return enum if catch_all is None else {**enum, "default": catch_all}
+        self._enum |= {"type": "enum", "name": name, "symbols": list(symbols)}
+        if catch_all is not None:
+            self._enum["default"] = catch_all
+        return self._enum
 
     def _arguments(self) -> list[str]:
         if not self._skip("("):
