@@ -135,11 +135,17 @@ class Module:
     ) -> str:
         """The name of the function that handles a schema; it is written when first asked for."""
         target = self.graph.resolve(schema)
-        known = target.name if isinstance(target, Record) else str(id(target))
-        key = (prefix, known)
+        if isinstance(target, Record):
+            hint = snake(self.classes[target.name])
+            return self.write(f"{prefix}_{hint}", (prefix, target.name), fill, signature)
+        return self.write(f"{prefix}_inner", (prefix, str(id(target))), fill, signature)
+
+    def write(
+        self, hint: str, key: tuple[str, str], fill: Callable[[Scope], None], signature: str
+    ) -> str:
+        """The name of the function with this key; it is written when first asked for."""
         if key not in self._names:
-            hint = snake(self.classes[target.name]) if isinstance(target, Record) else "inner"
-            name = self._names[key] = unique(f"_{prefix}_{hint}", self._taken)
+            name = self._names[key] = unique(f"_{hint}", self._taken)
             scope = self.scope()
             fill(scope)
             self.functions.append([f"def {name}{signature}:", *scope.lines])
