@@ -229,9 +229,10 @@ def _compare_verdicts(
     """
     refused = {}
     levels = [histories[subject.name].level or Level.BACKWARD for subject in changed]
-    verdicts = client.judge(zip(changed, levels, strict=True))
-    for subject, level, theirs in zip(changed, levels, verdicts, strict=True):
-        if theirs is None:
+    theirs = client.judge(zip(changed, levels, strict=True))
+    for subject, level, verdict in zip(changed, levels, theirs, strict=True):
+        ours = judge.judge(subject.schema, histories[subject.name], level)
+        if verdict is None:
             message = f"{client.name} does not judge {subject.name}: its schema has references"
             findings.add(REGISTRY_SILENT, Place(subject.document), message, subject=subject.name)
             continue
