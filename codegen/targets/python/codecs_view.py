@@ -5,7 +5,6 @@ The schema's text is the one that is registered, with the types of other files a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from codegen.contract.model import Contract, Event, FieldKey, SchemaKey, Service
 from codegen.diagnostics import KontraktError
 from codegen.targets.python.decoders import write_decoder
 from codegen.targets.python.encoders import write_encoder
-from codegen.targets.python.literals import string, string_argument
+from codegen.targets.python.literals import string, string_argument, words_in
 from codegen.targets.python.names import RESERVED_CLASSES, name_attributes, unique
 from codegen.targets.python.past import find_past
 from codegen.targets.python.service_view import import_order, snake
@@ -133,6 +132,7 @@ def codecs_view(
             for one in named
         ],
         "has_past": bool(with_past),
+        "has_duration": "Duration" in words_in(code),
         "all_events": tuple_lines("EVENTS: Final = ", [one.constant for one in named]),
         "events": [
             {
@@ -196,7 +196,7 @@ def _write_key(module: Module, one: NamedEvent, topic: Topic) -> str:
 
 def library_imports(code: Iterable[str], module: Module, *more: str) -> list[str]:
     """What the functions of a module need of Python's library, and what its template needs."""
-    words = {word for line in code for word in re.findall(r"\w+", line)}
+    words = words_in(code)
     lines = ["import datetime as dt"] if "dt" in words else []
     if module.needs_struct:
         lines.append("import struct")

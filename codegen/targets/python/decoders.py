@@ -329,6 +329,7 @@ class Decoder:
         self._scope.line(f"{goal} = {entries}")
 
     def _union(self, union: Union, goal: str, hint: str) -> None:
+        self._scope.declare(goal)
         self._scope.line("b = data[p]")
         self._scope.line("p += 1")
         word = "if"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
 from codegen.avro.schema import Enum, Record, SchemaGraph, reachable
 from codegen.contract.model import Contract
 from codegen.targets.python.codecs_view import NamedEvent, library_imports
-from codegen.targets.python.literals import string_argument
+from codegen.targets.python.literals import string_argument, words_in
 from codegen.targets.python.past import find_past, write_plainly
 from codegen.targets.python.resolvers import write_resolver
 from codegen.targets.python.service_view import import_order
@@ -50,7 +49,7 @@ def history_view(
         )
     code = [line for function in module.functions for line in function]
     code += module.constants
-    words = {word for line in code for word in re.findall(r"\w+", line)}
+    words = words_in(code)
     return {
         "imports": library_imports(code, module),
         "classes": import_order(name for name in types.values() if name in words),

@@ -5,6 +5,7 @@ Everything is printed as `ruff format` would leave it, so that generated files n
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -50,6 +51,11 @@ def string_argument(name: str, text: str, indent: int) -> list[str]:
     if _width(whole) <= LINE_LENGTH:
         return [whole]
     return [f"{margin}{name}=(", *long_string(text, indent + 4), f"{margin}),"]
+
+
+def words_in(lines: Iterable[str]) -> set[str]:
+    """Every name, keyword and number in lines of code; words of texts and comments too."""
+    return {word for line in lines for word in re.findall(r"\w+", line)}
 
 
 def docstring(text: str, indent: int) -> list[str]:

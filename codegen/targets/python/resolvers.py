@@ -148,6 +148,7 @@ class _Resolver:
             case Entries(values=inner):
                 self._loop(goal, hint, "dict[str, Any] = {}", partial(self._entry, inner))
             case Branches(branches=branches):
+                self._scope.declare(goal)
                 self._choose(
                     [partial(self._read, one, goal, hint) if one else None for one in branches]
                 )

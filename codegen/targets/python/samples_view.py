@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
 from codegen.contract.model import Contract
 from codegen.targets.python.codecs_view import NamedEvent
-from codegen.targets.python.literals import LINE_LENGTH
+from codegen.targets.python.literals import LINE_LENGTH, words_in
 from codegen.targets.python.past import find_past
 from codegen.targets.python.samples import read_sample, sample_events
 from codegen.targets.python.service_view import import_order
@@ -26,7 +25,7 @@ def samples_view(
     tests = [test for one in named for test in _tests(one, classes)]
     pasts = [test for one in named for test in _past_tests(one, contract, classes)]
     lines = [line for test in (*tests, *pasts) for line in test["event"]]
-    words = {word for line in lines for word in re.findall(r"\w+", line)}
+    words = words_in(lines)
     imports = ["import datetime as dt"] if "dt" in words else []
     if "Decimal" in words:
         imports.append("from decimal import Decimal")
@@ -86,8 +85,9 @@ def _assignment(code: Code) -> list[str]:
 
 
 def _chunks(text: str) -> list[str]:
-    room = LINE_LENGTH - 14
-    if len(text) <= 60:
-        return [f'    data = bytes.fromhex("{text}")']
+    whole = f'    data = bytes.fromhex("{text}")'
+    if len(whole) <= LINE_LENGTH:
+        return [whole]
+    room = LINE_LENGTH - 10
     parts = [text[start : start + room] for start in range(0, len(text), room)]
     return ["    data = bytes.fromhex(", *(f'        "{part}"' for part in parts), "    )"]

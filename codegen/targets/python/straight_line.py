@@ -35,7 +35,18 @@ MAX_INDENT = 8
 """Code that is nested deeper goes on in a function of its own."""
 
 _RESERVED = frozenset((*vars(builtins), *vars(wire), *keyword.kwlist, "dt", "schemas", "struct"))
-_RESERVED |= {"Any", "Codec", "Decimal", "EVENTS", "EventType", "Final", "Mapping", "TYPES", "UUID"}
+_RESERVED |= {
+    "Any",
+    "Codec",
+    "Decimal",
+    "EVENTS",
+    "EventType",
+    "Duration",
+    "Final",
+    "Mapping",
+    "TYPES",
+    "UUID",
+}
 _RESERVED |= {"b", "data", "e", "event", "header", "n", "p", "start", "value"}
 
 
@@ -60,6 +71,11 @@ class Scope:
             self.line(f"{goal} = (")
             self.line(f"    {value}")
             self.line(")")
+
+    def declare(self, goal: str) -> None:
+        """Tell type checkers that a variable may hold values of several types."""
+        if "." not in goal:
+            self.line(f"{goal}: Any")
 
     def items(self, head: str, items: list[str], tail: str) -> None:
         """Add something in brackets, with an item on each line."""
