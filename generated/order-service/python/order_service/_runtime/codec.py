@@ -94,7 +94,7 @@ class Codec(Generic[E]):
         """
         self.schema: Final = schema
         self._types = types
-        self._past = past
+        self.past: Final = past
         self._node: avro.Node | None = None
         self._read: Read | None = None
 
@@ -144,7 +144,7 @@ class Codec(Generic[E]):
 
         Ids and version numbers are a registry's own, so the schema itself is looked for.
         """
-        for past in self._past():
+        for past in self.past():
             if is_same(writer, avro.parse(past.schema, {})):
                 return past.read
         return None
