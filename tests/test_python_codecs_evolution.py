@@ -22,12 +22,17 @@ from python_packages import (
     EVENT,
     Schemas,
     Values,
+    import_package,
     load,
     make_event,
     remember,
     run_generated_tests,
     write_package,
 )
+
+from codegen.diagnostics import Findings
+from codegen.generation import generate
+from codegen.targets import discover_targets
 
 
 def record(*fields: Any, name: str = "Event", **more: Any) -> dict[str, Any]:
@@ -472,6 +477,26 @@ def test_readers_are_as_ruff_leaves_them_and_clean_under_mypy(tmp_path: Path) ->
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_version_that_others_read_otherwise_is_told_to_be_without_tests(tmp_path: Path) -> None:
+    old, new = (
+        record(field("t", {"type": "long", "logicalType": f"timestamp-{unit}"}))
+        for unit in ("millis", "micros")
+    )
+    contract = remember(load(tmp_path, {"Event": new}, [EVENT]), [old])
+    findings = Findings()
+    generate(contract, discover_targets(), findings)
+    (finding,) = findings
+    assert finding.message == (
+        "generated tests lack samples of test.Event: implementations of Avro read what version 1 "
+        "wrote as other values"
+    )
+    package = import_package(contract, tmp_path / "generated")
+    (event,) = package.codecs.EVENTS
+    assert event.resolve(json.dumps(old), {})(b"\xd0\x0f", 0).t.timestamp() == 1.0
+    (past,) = event.codec.past()
+    assert past.read(b"\xd0\x0f", 0).t.timestamp() == 1.0
 
 
 def attempt(decode: Any, data: bytes, package: Any) -> str:

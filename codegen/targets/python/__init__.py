@@ -63,7 +63,7 @@ class PythonTarget:
                 f"name another one in the manifest, for example package: {package}_service",
             )
         pages = _pages(service, contract, package)
-        written = [GeneratedFile(page.path, _render(page)) for page in pages]
+        written = [GeneratedFile(page.path, _render(page), page.untested) for page in pages]
         written.append(GeneratedFile(f"{package}/py.typed", ""))
         written += [
             GeneratedFile(f"{package}/_runtime/{name}", text) for name, text in _runtime().items()
@@ -104,6 +104,7 @@ def _pages(service: Service, contract: Contract, package: str) -> tuple[Page, ..
     if history is not None:
         doc = "How other versions of the events of {} are read."
         modules = (*modules, ("history", doc, history))
+    samples, untested = samples_view(events, contract, package, names.models, classes)
     return (
         *service_pages(service, contract, names),
         *(
@@ -115,8 +116,9 @@ def _pages(service: Service, contract: Contract, package: str) -> tuple[Page, ..
             "test_contract.py.j2",
             {
                 "doc": _head("The codecs of {}, beside bytes that fastavro wrote.", service),
-                **samples_view(events, contract, package, names.models, classes),
+                **samples,
             },
+            untested,
         ),
     )
 
