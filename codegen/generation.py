@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path, PurePosixPath
 
 from codegen.avro.canonical import render
+from codegen.baselines import SNAPSHOT
+from codegen.baselines.snapshot import SnapshotBaseline
 from codegen.contract.model import Contract, Service
 from codegen.diagnostics import CouldNotCheck, Findings, KontraktError, Location, Severity, rule
 from codegen.files import write_atomically
@@ -105,6 +107,18 @@ class Comparison:
     def of(self, output: Output) -> tuple[FileState, ...]:
         """The states of the files in one output's folder."""
         return tuple(one for one in self.states if one.path.startswith(output.folder + "/"))
+
+
+def recall(contract: Contract, root: Path) -> Contract:
+    """The contract with the past that the repository's snapshot holds, if it has one.
+
+    Generated stubs read what older versions wrote, and the same files must give the same stubs, so
+    nothing else is asked. Raises CouldNotCheck for a snapshot that is none.
+    """
+    if not (root / SNAPSHOT).exists():
+        return contract
+    snapshot = SnapshotBaseline(root / SNAPSHOT, SNAPSHOT)
+    return replace(contract, histories=snapshot.histories(contract))
 
 
 def generate(
