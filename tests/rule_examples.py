@@ -10,6 +10,9 @@ A case is a folder tests/rules/<category.rule>, of one of three kinds:
   puts the files of the folder X over it, `# ...` is a remark. REGISTRY_URL leads to a registry that
   is empty at first; bad.registry.json, and then good.registry.json, say what it answers to some
   paths.
+
+Where a rule has many forms, people are shown the most common one, and a folder more/ in the case
+holds a case with all others.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,9 +38,12 @@ from codegen.diagnostics import Finding, Findings, KontraktError, Report, make_r
 from codegen.generation import generate
 from codegen.linting import lint
 from codegen.report import render
+from codegen.report.escaping import printable
 from codegen.review import review
 from codegen.rules.lint import lint_rules
 from codegen.targets import discover_targets
+
+CORPUS = Path(__file__).parent / "rules"
 
 ABOUT_LINT = {rule.id for rule in lint_rules()} | {
     "lint/unknown-rule",
@@ -45,13 +51,20 @@ ABOUT_LINT = {rule.id for rule in lint_rules()} | {
     "manifest/old-editor-schema",
 }
 
+ALIKE = 0.6
+"""The part of its lines that a file keeps when it gets another name."""
+
+WIDEST = 80
+"""The most characters that are shown of a line that did not change."""
+
 
 class Case:
     """The case of one rule. Paths in what it finds begin in its folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.rule = folder.name.replace(".", "/", 1)
+        self.name = "/".join(folder.relative_to(CORPUS).parts)
+        self.rule = self.name.removesuffix("/more").replace(".", "/", 1)
         self.is_session = (folder / "bad.session").exists()
 
     def find(self, side: str) -> tuple[Finding, ...]:
@@ -85,24 +98,28 @@ class Case:
             for side in ("bad", "good"):
                 _teach(fake, self.folder / f"{side}.registry.json")
                 commands = (self.folder / f"{side}.session").read_text("utf-8").splitlines()
-                lines = [line for command in commands for line in self._run(command)]
+                lines = [line for command in commands for line in self._run(command, patch)]
                 printed[side] = [line.replace(url, "http://registry.example") for line in lines]
         return printed
 
-    def _run(self, command: str) -> Iterator[str]:
+    def _run(self, command: str, patch: pytest.MonkeyPatch) -> Iterator[str]:
         """The command, and what it prints but for times, which differ from run to run."""
         name, _, rest = command.partition(" ")
         if name == "edit":
             edited = self.folder / rest
             files = _names(edited)
             yield f"$ edit {' '.join(sorted(files))}"
-            yield from _changed_lines(Path(), edited, files)
+            for file in sorted(files):
+                yield from _changed_lines(Path(file), edited / file)
             shutil.copytree(edited, Path(), dirs_exist_ok=True)
             return
         if name == "#":
             yield command
             return
         yield f"$ {command}"
+        if name == "export":
+            patch.setenv(*rest.split("="))
+            return
         if name != "kontrakt":
             subprocess.run(["bash", "-c", command], capture_output=True, check=True)
             return
@@ -150,21 +167,31 @@ def _show(bad: list[str], good: list[str]) -> str:
 
 def _difference(before: Path, after: Path) -> list[str]:
     """The lines in which two repositories differ, under the names of their files."""
+    removed, added = _names(before) - _names(after), _names(after) - _names(before)
+    moved = {old: new for new in added for old in removed if _is_alike(before / old, after / new)}
     shown: list[str] = []
-    for name in sorted(_names(before) | _names(after)):
-        changed = _changed_lines(before, after, (name,))
-        shown += [name, *changed] if changed else []
+    for name in sorted(_names(before) | added.difference(moved.values())):
+        new = moved.get(name, name)
+        changed = _changed_lines(before / name, after / new)
+        shown += [name if new == name else f"{name} -> {new}"] if changed or new != name else []
+        shown += changed
     return shown
 
 
-def _changed_lines(before: Path, after: Path, names: Iterable[str]) -> list[str]:
-    shown: list[str] = []
-    for name in sorted(names):
-        old, new = (_lines(folder / name) for folder in (before, after))
-        lines = difflib.unified_diff(old, new, n=1, lineterm="")
-        marks = ("---", "+++", "@@")
-        shown += [f"  {line[0]} {line[1:]}" for line in lines if not line.startswith(marks)]
-    return shown
+def _is_alike(old: Path, new: Path) -> bool:
+    """Whether a file is more likely another one under a new name than a new one."""
+    return difflib.SequenceMatcher(None, _lines(old), _lines(new)).ratio() > ALIKE
+
+
+def _changed_lines(old: Path, new: Path) -> list[str]:
+    lines = difflib.unified_diff(_lines(old), _lines(new), n=1, lineterm="")
+    changed = [printable(line) for line in lines if not line.startswith(("---", "+++", "@@"))]
+    return [f"  {line[0]} {_shorten(line[1:]) if line[0] == ' ' else line[1:]}" for line in changed]
+
+
+def _shorten(line: str) -> str:
+    """A line that only shows where another one stands."""
+    return line if len(line) <= WIDEST else f"{line[:WIDEST]}..."
 
 
 def _names(folder: Path) -> set[str]:

@@ -11,23 +11,23 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from rule_examples import Case
+from rule_examples import CORPUS, Case
 
 from codegen.rules import EXAMPLES, all_rules
 
-CORPUS = Path(__file__).parent / "rules"
 CASES = [Case(path) for path in sorted(CORPUS.iterdir()) if path.is_dir()]
+FURTHER = [Case(path) for path in sorted(CORPUS.glob("*/more"))]
 
-every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.rule)
-those_found = pytest.mark.parametrize(
-    "case", [case for case in CASES if not case.is_session], ids=lambda case: case.rule
-)
-sessions = pytest.mark.parametrize(
-    "case", [case for case in CASES if case.is_session], ids=lambda case: case.rule
-)
+
+def each(cases: Iterable[Case]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("case", list(cases), ids=lambda case: case.name)
+
+
+those_found = each(case for case in CASES + FURTHER if not case.is_session)
 
 
 @those_found
@@ -45,14 +45,14 @@ def test_a_rule_is_silent_on_what_is_good(case: Case) -> None:
     assert [item for item in case.find("good") if not item.waived] == []
 
 
-@sessions
+@each(case for case in CASES if case.is_session)
 def test_a_session_ends_with_what_is_wrong_and_mends_it(case: Case, tmp_path: Path) -> None:
     printed = case.run(tmp_path)
     assert any(case.rule in line for line in printed["bad"])
     assert not any(case.rule in line for line in printed["good"])
 
 
-@every_case
+@each(CASES)
 def test_people_are_shown_the_case(case: Case, tmp_path: Path, update_golden: bool) -> None:
     text = case.explain(tmp_path)
     assert str(tmp_path) not in text
