@@ -35,7 +35,8 @@ REGISTRY_DIFFERS = rule(
     "compat/registry-differs",
     "The registry judges a schema otherwise than this check.",
     "The registry has the last word when a schema is registered, and consumers have it when they "
-    "read. Where the two differ somebody will be surprised.",
+    "read. Where the two differ, publishing stops although all is well, or it passes and consumers "
+    "stop.",
 )
 NO_PAST = rule(
     "compat/no-past",
@@ -54,7 +55,8 @@ REGISTRY_SILENT = rule(
 LEVEL_DIFFERS = rule(
     "compat/level-differs",
     "The registry guards a subject with another level than the manifest states.",
-    "Whoever registers past this tool is held to the registry's level, not to the reviewed one.",
+    "The registry judges by its own level. Whoever registers past this tool is held to that, not "
+    "to the reviewed one. Registering with kontrakt sets the level of the manifest.",
     severity=Severity.WARNING,
 )
 

@@ -36,12 +36,14 @@ MAX_CHARACTERS = 500_000_000
 WRONG_SHAPE = rule(
     "snapshot/wrong-shape",
     "The snapshot of the registry does not have the form that kontrakt writes.",
-    "A snapshot that was mended by hand, or merged badly, would let a breaking change pass.",
+    "A snapshot that was mended by hand, or merged badly, would let a breaking change pass. Only "
+    "kontrakt snapshot and kontrakt pull write it.",
 )
 UNREADABLE = rule(
     "snapshot/unreadable",
     "The snapshot of the registry is not JSON.",
-    "Most often two branches changed it; take one side, then run kontrakt snapshot.",
+    "Most often two branches changed it; take one side, then run kontrakt snapshot. Until then "
+    "nothing is known of the past, so nothing is reported as good.",
 )
 
 _ANEW = "write it anew: kontrakt snapshot"

@@ -62,7 +62,8 @@ BYTE_ORDER_MARK = rule(
 NO_TYPE = rule(
     "contract/file-without-type",
     "A schema file does not define a named type.",
-    "Files refer to each other's types by name, so each file defines one record, enum or fixed.",
+    "Files refer to each other's types by name, so each file defines one record, enum or fixed. A "
+    "type without a name can be used by none of them.",
 )
 NO_RECORD = rule(
     "contract/event-without-record",
@@ -73,13 +74,14 @@ NO_RECORD = rule(
 UNKNOWN_NAME = rule(
     "contract/unknown-name",
     "The manifest names an event, a topic or a type that nothing defines.",
-    "A contract that is misspelt is a contract that nobody checks.",
+    "A contract that is misspelt is a contract that nobody checks: the event would not be "
+    "registered, and no stub would know it.",
 )
 DUPLICATE_SUBJECT = rule(
     "contract/duplicate-subject",
     "Two different schemas would share one subject.",
     "A subject is the history of one schema. With two events in it each would be checked against "
-    "the other.",
+    "the other, and the registry would refuse the second one.",
 )
 KEY_FIELD = rule(
     "contract/key-field",

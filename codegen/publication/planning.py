@@ -29,7 +29,8 @@ from codegen.source import Json, Place
 REFUSED = rule(
     "registry/refused",
     "The registry does not take a schema.",
-    "Producers look their schemas up and never register them, so none could send this event.",
+    "A registry may be read-only for a while, or have rules of its own beyond the level. Producers "
+    "look their schemas up and never register them, so none could send this event.",
 )
 
 

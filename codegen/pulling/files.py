@@ -40,7 +40,8 @@ from codegen.source import Document, read_json, read_yaml
 LOCAL_EDITS = rule(
     "pull/local-edits",
     "A file holds a schema that the registry never saw.",
-    "Writing the registry's over it would lose somebody's work.",
+    "Writing the registry's over it would lose somebody's work. Publish it first, or say with "
+    "--force that it may be lost.",
 )
 
 _SKELETON = """\

@@ -43,14 +43,15 @@ RETENTION_SHORTENED = rule(
     "change/retention-shortened",
     "Messages are kept for a shorter time, and older ones are deleted as soon as that is set.",
     "A consumer that stood still for longer than the retention loses what it has not read, and a "
-    "new one can start only from what is left. What is deleted cannot be brought back.",
+    "new one can start only from what is left. What is deleted cannot be brought back, so see "
+    "first that nobody needs it.",
     severity=Severity.WARNING,
 )
 RETENTION_LENGTHENED = rule(
     "change/retention-lengthened",
     "Messages are kept for a longer time, and must stay readable for as long.",
     "How long a field or symbol must be kept follows from the retention. A date that was worked "
-    "out with the shorter one is too early now.",
+    "out with the shorter one is too early now: ask kontrakt impact before anything is dropped.",
     severity=Severity.NOTE,
 )
 CLEANUP_POLICY_CHANGED = rule(
@@ -91,14 +92,16 @@ EVENT_ADDED = rule(
     "A new event travels on a topic that services consume already.",
     "Whoever subscribes to a topic is sent everything on it. A service with older stubs does not "
     "know the event: in the Python stubs Policy.on_unknown_event says what it does, by default it "
-    "skips the message, commits, and never sees it again.",
+    "skips the message, commits, and never sees it again. Deploy the consumers that handle it "
+    "first, or send it on a topic of its own.",
     severity=Severity.NOTE,
 )
 TOPIC_REMOVED = rule(
     "change/topic-removed",
     "A topic that services produce to or consume from is gone from the manifest.",
     "The topic, its messages and its subjects live on in Kafka and in the registry, and services "
-    "that were deployed before go on using it. Nothing checks its schemas any more.",
+    "that were deployed before go on using it. Nothing checks its schemas any more. First let its "
+    "consumers and producers leave it; take it out when its messages are gone.",
 )
 TOPIC_RENAMED = rule(
     "change/topic-renamed",
