@@ -84,8 +84,8 @@ EVENT_REMOVED = rule(
     "change/event-removed",
     "An event that services produce or consume does not travel on its topic any more.",
     "Its messages are on the topic until retention takes them, and services that still run send "
-    "more. Stubs made from the new manifest do not know it. First stop producing it; when none is "
-    "left, stop consuming it; then remove it.",
+    "more. Stubs made from the new manifest do not know it. First let its consumers stop, then its "
+    "producers; remove it when no message of it is left.",
 )
 EVENT_ADDED = rule(
     "change/event-added",
@@ -228,7 +228,7 @@ def _find_partitions(new: Topic, old: Topic, succession: Succession) -> Iterator
         note, severity = "without a key there is no order that could be lost", Severity.NOTE
         hint = "topics that are joined with it must have as many"
     else:
-        note = f"new messages of a {describe_key(new.key)} may go to another partition"
+        note = f"new messages of one {describe_key(new.key)} may go to another partition"
         severity = Severity.ERROR if "compact" in new.cleanup_policy else Severity.WARNING
         hint = (
             "the old message of each key stays in its old partition, where compaction keeps it: "
@@ -397,6 +397,8 @@ def _find_removed_event(event: Event, new: Topic, succession: Succession) -> Ite
     elsewhere = f"; it travels on {join(tuple(others))}" if others else ""
     did = [f"{producers} produced it"] if producers else []
     did += [f"{consumers} consumed it"] if consumers else []
+    steps = [f"{consumers} stop consuming it"] if consumers else []
+    steps += [f"{producers} stop producing it"] if producers else []
     yield Shift(
         EVENT_REMOVED,
         new.name,
@@ -404,10 +406,8 @@ def _find_removed_event(event: Event, new: Topic, succession: Succession) -> Ite
         event.origin,
         f"{event.name} does not travel on topic {new.name} any more{elsewhere}",
         " and ".join(did),
-        f"let {producers} stop producing it first; remove it when no message of it is left "
-        f"({_kept(new)})"
-        if producers
-        else f"see that no message of it is left ({_kept(new)})",
+        f"first let {', then '.join(steps)}; remove it when no message of it is left "
+        f"({_kept(new)})",
         before=event.name,
         after=None,
         severity=None if producers and consumers else Severity.WARNING,
