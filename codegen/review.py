@@ -305,7 +305,7 @@ def _compare_verdicts(
         ours = judge.judge(subject.schema, histories[subject.name], level)
         if verdict is None:
             message = f"{client.name} does not judge {subject.name}: its schema has references"
-            hint = "nothing to mend; what kontrakt probe says of it shows what else it leaves out"
+            hint = "nothing to mend; kontrakt probe shows what else the registry leaves out"
             place = Place(subject.document)
             findings.add(REGISTRY_SILENT, place, message, hint=hint, subject=subject.name)
             continue

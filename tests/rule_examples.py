@@ -72,6 +72,7 @@ class Case:
         findings = Findings()
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(self.folder)
+            patch.delenv("SCHEMA_REGISTRY_URL", raising=False)
             if Path("before").exists():
                 contract = load_contract(Path(side), findings)
                 assert contract is not None, list(findings)

@@ -433,7 +433,7 @@ _WORDINGS: Mapping[tuple[Kind, Direction], _Wording] = {
     (Kind.AMBIGUOUS_FIELD, _NEW): _Wording(
         AMBIGUOUS_FIELD,
         lambda facts: f"the name and the aliases of a field fit several: {facts.reason.message}",
-        lambda facts: f"{facts.versions} have more than one of them",
+        lambda facts: f"more than one of them is in {facts.versions}",
         lambda facts: "remove the alias that is not needed",
     ),
     (Kind.AMBIGUOUS_FIELD, _OLD): _Wording(
