@@ -67,7 +67,7 @@ def test_people_are_shown_the_case(case: Case, tmp_path: Path, update_golden: bo
 
 def test_every_rule_has_a_case_and_explains_itself() -> None:
     rules = all_rules()
-    assert set(rules) == {case.rule for case in CASES}
+    assert set(rules) == {case.rule for case in CASES}, "see tests/rule_examples.py for a case"
     assert {path.stem for path in EXAMPLES.iterdir()} == {case.folder.name for case in CASES}
     for rule in rules.values():
         assert rule.summary.endswith("."), rule.id
