@@ -141,12 +141,12 @@ class Schemas:
         self._open: list[str] = []
         self._known: list[str] = []
 
-    def event(self) -> Any:
-        """The schema of test.Event."""
+    def event(self, fewest: int = 0) -> Any:
+        """The schema of test.Event, with so many fields at least."""
         self._open = ["Event"]
         fields = [
             {"name": f"f{index}", "type": self.type(0)}
-            for index in range(self.random.randint(0, 9))
+            for index in range(self.random.randint(fewest, 9))
         ]
         return {"type": "record", "name": "Event", "namespace": "test", "fields": fields}
 
@@ -244,6 +244,12 @@ class Schemas:
         return self._python_type(kind)
 
 
+_TEXTS = [
+    "".join(random.Random(7).choices(letters, k=5000))
+    for letters in ("abc XYZ09", "äöß", "日本語", "\U0001f600x", "\x00\x7f\x80ÿ")
+]
+
+
 class Values:
     """Random values of a schema: as the models that a package has, and as fastavro takes them."""
 
@@ -323,9 +329,10 @@ class Values:
         return self.random.choice([0, 1, 1, 2, 3, 70 if self.depth < 3 else 2])
 
     def _text(self) -> str:
-        length = self.random.choice([0, 1, 5, 20, 63, 64, 65, 200, 1023, 1024, 5000])
-        letters = self.random.choice(["abc XYZ09", "äöß", "日本語", "\U0001f600x", "\x00\x7f\x80ÿ"])
-        return "".join(self.random.choices(letters, k=min(length, 3000)))
+        length = self.random.choice([0, 1, 5, 20, 63, 64, 65, 200, 1023, 1024, 3000])
+        pool = self.random.choice(_TEXTS)
+        start = self.random.randrange(len(pool) - length)
+        return pool[start : start + length]
 
     def _integer(self, bits: int) -> int:
         size = self.random.randint(0, bits - 1)

@@ -202,7 +202,7 @@ class Decoder:
             read = self._module.use(_LOGICAL[logical.name])
             self._scope.line(f"{goal}, p = {read}(data, p)")
         else:
-            self.integer("read_long", goal)
+            self.integer("read_large", goal)
 
     def _primitive(self, schema: Primitive, goal: str) -> None:
         match schema.type:
@@ -214,7 +214,7 @@ class Decoder:
             case "int":
                 self.integer("read_int", goal)
             case "long":
-                self.integer("read_long", goal)
+                self.integer("read_large", goal)
             case "float" | "double":
                 self.floats([(schema.type, goal)])
             case "bytes":
@@ -223,18 +223,21 @@ class Decoder:
                 self.short(goal, "data[p + 1 : e].decode()", "read_text")
 
     def integer(self, reader: str, goal: str) -> None:
-        """A number: one or two bytes are read at once, more of them by a function."""
-        zigzag, read = self._module.use("ZIGZAG"), self._module.use(reader)
+        """A number: up to three bytes are read at once, more of them by a function."""
+        use = self._module.use
+        zigzag, first, sign = use("ZIGZAG"), use("FIRST"), use("SIGN")
         self._scope.line("b = data[p]")
         with self._scope.block("if b < 128:"):
             self._scope.line(f"{goal} = {zigzag}[b]")
             self._scope.line("p += 1")
-        with self._scope.block("elif data[p + 1] < 128:"):
-            first, sign = self._module.use("FIRST"), self._module.use("SIGN")
-            self._scope.assign(goal, f"{first}[b] + {sign}[b] * data[p + 1]")
+        with self._scope.block("elif (c := data[p + 1]) < 128:"):
+            self._scope.assign(goal, f"{first}[b] + {sign}[b] * c")
             self._scope.line("p += 2")
+        with self._scope.block("elif (d := data[p + 2]) < 128:"):
+            self._scope.assign(goal, f"{first}[b] + {sign}[b] * (c - 128 + (d << 7))")
+            self._scope.line("p += 3")
         with self._scope.block("else:"):
-            self._scope.line(f"{goal}, p = {read}(data, p)")
+            self._scope.line(f"{goal}, p = {use(reader)}(data, p)")
 
     def _fixed(self, schema: Fixed, goal: str) -> None:
         raw = f"data[p : p + {schema.size}]"

@@ -47,7 +47,7 @@ _RESERVED |= {
     "TYPES",
     "UUID",
 }
-_RESERVED |= {"b", "data", "e", "event", "header", "n", "p", "start", "value"}
+_RESERVED |= {"b", "c", "d", "data", "e", "event", "header", "n", "p", "start", "value"}
 
 
 class Scope:
