@@ -9,13 +9,14 @@ import json
 import random
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 from uuid import UUID
 
+from codegen.baselines.holdings import Holdings, StoredSubject, StoredVersion, make_histories
 from codegen.contract.load import load_contract
 from codegen.contract.model import Contract
 from codegen.diagnostics import Findings
@@ -79,11 +80,36 @@ def import_package(contract: Contract, root: Path) -> ModuleType:
     return module
 
 
-def make_event(root: Path, schema: Any) -> tuple[ModuleType, Any]:
+def remember(contract: Contract, past: Iterable[Any]) -> Contract:
+    """The contract with these older versions of its only event."""
+    (event,) = contract.events
+    versions = tuple(
+        StoredVersion(event.subject, number, number, json.dumps(one))
+        for number, one in enumerate(past, 1)
+    )
+    holdings = Holdings({event.subject: StoredSubject(event.subject, versions)})
+    histories = make_histories(holdings, [event.subject], "snapshot")
+    assert all(one.schema for history in histories.values() for one in history.versions)
+    return dataclasses.replace(contract, histories=histories)
+
+
+def make_event(root: Path, schema: Any, past: Iterable[Any] = ()) -> tuple[ModuleType, Any]:
     """The package and the EventType of one event schema called test.Event."""
-    package = import_package(load(root, {"Event": schema}, [EVENT]), root / "generated")
+    contract = remember(load(root, {"Event": schema}, [EVENT]), past)
+    package = import_package(contract, root / "generated")
     (event,) = package.codecs.EVENTS
     return package, event
+
+
+def run_generated_tests(root: Path) -> list[str]:
+    """Run the tests of the package that make_event wrote; their names."""
+    (path,) = (root / "generated" / "tests").glob("*.py")
+    space: dict[str, Any] = {"__name__": "contract"}
+    exec(compile(path.read_text("utf-8"), str(path), "exec", dont_inherit=True), space)
+    tests = {name: value for name, value in space.items() if name.startswith("test_")}
+    for test in tests.values():
+        test()
+    return list(tests)
 
 
 SIMPLE: list[Any] = ["null", "boolean", "int", "long", "float", "double", "bytes", "string"]

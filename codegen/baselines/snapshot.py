@@ -30,8 +30,8 @@ from codegen.source import Document, Json, Place, SourceError, read_json
 FORMAT = 1
 """The version of the file format that is written, and the only one that is read."""
 
-MAX_CHARACTERS = 200_000_000
-"""A longer snapshot is refused; it would hold some 50,000 versions."""
+MAX_CHARACTERS = 500_000_000
+"""A longer snapshot is refused; it would hold some 150,000 versions, which take 5 GB of memory."""
 
 WRONG_SHAPE = rule(
     "snapshot/wrong-shape",

@@ -11,8 +11,9 @@ from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
+from pathlib import Path as FilePath
 
-from codegen.diagnostics import Finding, Findings, rule
+from codegen.diagnostics import Finding, Findings, Severity, rule
 from codegen.source import Document, Json, Place
 
 WRONG_SHAPE = rule(
@@ -20,6 +21,17 @@ WRONG_SHAPE = rule(
     "The manifest does not have the form that its JSON Schema states.",
     "A key that is misspelt would otherwise be a setting that silently does nothing.",
 )
+
+OLD_EDITOR_SCHEMA = rule(
+    "manifest/old-editor-schema",
+    "The JSON Schema that editors read beside the manifest is not that of this kontrakt.",
+    "The editor would mark keys that are right as wrong, and say nothing of keys that kontrakt "
+    "does not take. The commands do not read the file.",
+    severity=Severity.NOTE,
+)
+
+EDITOR_SCHEMA = "contracts.schema.json"
+"""The manifest's JSON Schema, beside it, where editors find it without a network."""
 
 
 _HOW_TO_BEGIN = "name at least one, with its events, or take them from the registry: kontrakt pull"
@@ -36,6 +48,24 @@ def manifest_schema() -> Mapping[str, Json]:
 def has_topics(manifest: Document) -> bool:
     """Whether there is a topic in it: without one it can only say where the registry is."""
     return not isinstance(manifest.value, dict) or bool(manifest.value.get("topics"))
+
+
+def write_editor_schema() -> str:
+    """The text of the file that editors read."""
+    return json.dumps(manifest_schema(), indent=2) + "\n"
+
+
+def check_editor_schema(root: FilePath, findings: Findings) -> None:
+    """Report a file for editors that another version of kontrakt has written."""
+    name = f"schemas/{EDITOR_SCHEMA}"
+    try:
+        text = (root / name).read_text("utf-8", "replace")
+    except OSError:
+        return
+    if text != write_editor_schema():
+        message = "editors check the manifest by the schema of another version of kontrakt"
+        hint = "write it anew: kontrakt init --editor-schema"
+        findings.add(OLD_EDITOR_SCHEMA, Place(Document(name, text)), message, hint=hint)
 
 
 def check_shape(manifest: Document, findings: Findings, *, needs_topics: bool = True) -> bool:

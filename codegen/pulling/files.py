@@ -22,6 +22,7 @@ from codegen.baselines.registry import RegistryClient
 from codegen.baselines.snapshot import write_snapshot
 from codegen.contract.load import MANIFEST, load_documents
 from codegen.contract.model import Contract, History
+from codegen.contract.paths import choose_path
 from codegen.diagnostics import CouldNotCheck, Findings, KontraktError, Location, rule
 from codegen.difference import MOST, find_differences, list_names
 from codegen.editing import Edit, apply
@@ -31,7 +32,6 @@ from codegen.pulling.topics import find_topics, make_edits
 from codegen.pulling.types import (
     Pulled,
     PulledType,
-    choose_path,
     collect_types,
     is_known_version,
 )

@@ -9,7 +9,9 @@ that a waiver can be bound to it.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import chain
 
 from codegen.diagnostics import Change, Findings, Location, Related, locate, rule
 from codegen.lock import fingerprint
@@ -27,14 +29,17 @@ NOT_COMPARED = rule(
 )
 
 
-def report_succession(succession: Succession, findings: Findings) -> None:
-    """A finding for each change of a topic or a service that hurts somebody."""
-    for pair in succession.topics:
-        for shift in find_topic_changes(pair, succession):
-            _report(shift, succession.label, findings)
-    for one in succession.services:
-        for shift in find_service_changes(one, succession):
-            _report(shift, succession.label, findings)
+def find_shifts(succession: Succession) -> tuple[Shift, ...]:
+    """Each change of a topic or a service that hurts somebody."""
+    topics = (find_topic_changes(pair, succession) for pair in succession.topics)
+    services = (find_service_changes(pair, succession) for pair in succession.services)
+    return tuple(chain(*topics, *services))
+
+
+def report_shifts(shifts: Iterable[Shift], label: str, findings: Findings) -> None:
+    """A finding for each of these changes; `label` names the baseline."""
+    for shift in shifts:
+        _report(shift, label, findings)
 
 
 def report_not_compared(manifest: str, label: str, trouble: Findings, findings: Findings) -> None:

@@ -89,11 +89,15 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One file: its path in the package's folder, its template, and what that prints."""
+    """One file: its path in the package's folder, its template, and what that prints.
+
+    `untested` is that of the generated file.
+    """
 
     path: str
     template: str
     values: Mapping[str, object]
+    untested: tuple[tuple[str, str], ...] = ()
 
 
 def service_pages(service: Service, contract: Contract, names: Names) -> tuple[Page, ...]:

@@ -538,6 +538,29 @@ def decimal_unit(scale: int) -> Decimal:
     return Decimal((0, (1,), -scale))
 
 
+def value_reader(writer: str, reader: str) -> Callable[[bytes, int], tuple[Any, int]]:
+    """A reader of values of one schema, written as JSON, that were written with another."""
+    from .evolution import compile_reader  # noqa: PLC0415 - rarely needed
+    from .schema import parse  # noqa: PLC0415
+
+    return compile_reader(parse(writer, {}), parse(reader, {}), {})
+
+
+def round_to_float(number: int) -> float:
+    """The double that is nearest to a number among those that a float can hold."""
+    value: float = _unpack_float(_pack_float(number))[0]
+    return value
+
+
+_unpack_float: Final = struct.Struct("<f").unpack
+
+
+def read_text_bytes(data: bytes, position: int) -> tuple[bytes, int]:
+    """The UTF-8 bytes of a string of over 63 bytes."""
+    text, end = read_text(data, position)
+    return text.encode(), end
+
+
 def symbol_bytes(enum: type[Enum]) -> Mapping[int, Any]:
     """The members of an enum by the bytes that stand for them."""
     return {2 * index: member for index, member in enumerate(enum)}
