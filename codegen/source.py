@@ -248,9 +248,11 @@ def read_yaml(name: str, text: str) -> Document:
         mark = error.problem_mark or error.context_mark
         offset = min(mark.index if mark is not None else 0, len(text))
         message = " ".join(part for part in (error.context, error.problem) if part)
-        raise SourceError(
-            document, (Problem(f"not YAML: {message}", offset, offset + 1),)
-        ) from None
+        # In a mapping or list with brackets, the brace of ${NAME} opens another one.
+        is_variable = text[max(offset - 1, 0) : offset + 1] == "${"
+        hint = 'put it in quotes: "${NAME}"' if is_variable else ""
+        problem = Problem(f"not YAML: {message}", offset, offset + 1, hint)
+        raise SourceError(document, (problem,)) from None
     except (YAMLError, ValueError, RecursionError) as error:
         message = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SourceError(document, (Problem(f"not YAML: {message}", 0, 1),)) from None

@@ -106,6 +106,13 @@ def test_what_is_not_good_yaml_is_told(text: str) -> None:
         read_yaml("a.yaml", text)
 
 
+def test_a_variable_in_braces_wants_quotes() -> None:
+    with pytest.raises(SourceError) as caught:
+        read_yaml("contracts.yaml", "oauth: {client_id: a, client_secret: ${SECRET}}\n")
+    (problem,) = caught.value.problems
+    assert (problem.offset, problem.hint) == (38, 'put it in quotes: "${NAME}"')
+
+
 def test_yaml_aliases_cannot_make_a_document_huge() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
