@@ -103,7 +103,10 @@ class AnswerReader:
 
     def misfit(self, what: str) -> CouldNotCheck:
         """An answer that is none of this API."""
-        return CouldNotCheck(f"{self.name} answered something else: {what}", WRONG_ADDRESS)
+        return CouldNotCheck(
+            f"{self.name} answered something else than a schema registry does: {what}",
+            WRONG_ADDRESS,
+        )
 
     def text(self, value: Json, what: str) -> str:
         """A string."""
