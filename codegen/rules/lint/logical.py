@@ -6,7 +6,18 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from codegen.avro.logical import decimal_digits, is_integer
-from codegen.avro.schema import Array, Enum, Field, Fixed, Map, Primitive, Record, Schema, Union
+from codegen.avro.schema import (
+    Array,
+    Enum,
+    Field,
+    Fixed,
+    Map,
+    Named,
+    Primitive,
+    Record,
+    Schema,
+    Union,
+)
 from codegen.diagnostics import Severity
 from codegen.editing import Edit, Insert, Remove, Replace
 from codegen.rules.lint import Here, Problem, check, raw
@@ -268,6 +279,8 @@ def check_uuid_by_name(field: Field, here: Here) -> Iterator[Problem]:
 
 
 _MONEY = ("price", "cost", "fee", "balance", "salary", "revenue", "refund", "discount")
+_AMOUNTS = ("amount", "total")
+"""Words that mean money where a currency stands beside them."""
 
 
 @check(
@@ -279,18 +292,19 @@ def check_money_as_float(field: Field, here: Here) -> Iterator[Problem]:
     """Binary floating point cannot hold a cent: 0.1 + 0.2 is not 0.3, and sums drift. A decimal has
     the digits that were written."""
     words = split_words(field.name)
-    owner = here.owner
-    has_currency = isinstance(owner, Record) and any(
-        "currency" in split_words(one.name) for one in owner.fields
-    )
-    money = (*_MONEY, "amount", "total") if has_currency else _MONEY
-    if not words or words[-1].removesuffix("s") not in money:
+    last = words[-1].removesuffix("s") if words else ""
+    if last not in _MONEY and not (last in _AMOUNTS and _has_currency(here.owner)):
         return
     for schema in _candidates(field.schema):
         if isinstance(schema, Primitive) and schema.type in ("float", "double"):
             message = f"{field.name} is a {schema.type}, which cannot hold a cent"
             hint = 'in a new field write {"type": "bytes", "logicalType": "decimal", ...}'
             yield Problem(field.origin.at("name"), message, hint)
+
+
+def _has_currency(owner: Named | None) -> bool:
+    fields = owner.fields if isinstance(owner, Record) else ()
+    return any("currency" in split_words(one.name) for one in fields)
 
 
 def _stated(schema: Schema) -> str:

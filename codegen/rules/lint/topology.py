@@ -84,7 +84,12 @@ def check_idle_service(service: Service, here: Here) -> Iterator[Problem]:
         yield Problem(_name(service), message, "add what it does, or remove it")
 
 
-@check("topology/own-events", "A service consumes what only it produces.", Service)
+@check(
+    "topology/own-events",
+    "A service consumes what only it produces.",
+    Service,
+    severity=Severity.NOTE,
+)
 def check_own_events(service: Service, here: Here) -> Iterator[Problem]:
     """Each of its instances reads what another one sent. That is right for a queue of its own work,
     and more often a topic in the wrong list."""
