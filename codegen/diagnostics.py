@@ -259,13 +259,14 @@ class Report:
 
     `checked` names everything that was examined, also where nothing was found; `summary` is the
     closing line, `sections` are further paragraphs for people (impact, rollout), each a title
-    and its lines.
+    and its lines. Of a report that is not complete nobody may conclude that anything is good.
     """
 
     findings: tuple[Finding, ...]
     checked: tuple[str, ...] = ()
     summary: str = ""
     sections: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    is_complete: bool = True
 
     def count(self, severity: Severity) -> int:
         """How many findings have this severity."""
@@ -289,3 +290,18 @@ def make_report(
         unique.setdefault((item.fingerprint, str(item.location)), item)
     ordered = sorted(unique.values(), key=lambda item: item.sort_key)
     return Report(tuple(ordered), tuple(sorted(set(checked))), summary, tuple(sections))
+
+
+COULD_NOT_CHECK = rule(
+    "check/could-not-check",
+    "Something kept the answer from us, so nothing was checked.",
+    "A registry that cannot be reached, a revision that does not exist, a clone that is too "
+    "shallow: whatever the reason, nothing is known to be good then, and the exit code is 3.",
+)
+
+
+def report_failure(error: KontraktError, where: Location) -> Report:
+    """The report of a command that could not do its work, for those who read no exit codes."""
+    found = Findings()
+    found.add(COULD_NOT_CHECK, where, error.message, hint=error.hint)
+    return Report(tuple(found), (), "nothing was checked", is_complete=False)

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from codegen.avro.canonical import render
 from codegen.contract.model import Contract, Service
-from codegen.diagnostics import CouldNotCheck, Findings, KontraktError, Location, rule
+from codegen.diagnostics import CouldNotCheck, Findings, KontraktError, Location, Severity, rule
 from codegen.files import write_atomically
 from codegen.lock import LOCK_NAME, LOCK_VERSION, fingerprint, hash_text, read_lock
 from codegen.source import Json, Place
@@ -36,6 +36,16 @@ WRONG_OPTION = rule(
     "generate/wrong-option",
     "An option of a target is unknown, or has the wrong form.",
     "A misspelt option would silently do nothing.",
+)
+
+
+UNTESTED_EVENT = rule(
+    "generate/untested-event",
+    "No samples, or not all, could be made of an event, so generated tests leave it out.",
+    "Generated tests hold each codec to bytes that another implementation wrote. Where that one "
+    "refuses a schema, the codec is generated all the same, and nothing but itself proves it "
+    "right.",
+    severity=Severity.NOTE,
 )
 
 
@@ -113,13 +123,22 @@ def generate(
             if _has_wrong_options(target, options, service.origin.at("targets", name), findings):
                 continue
             folder = f"{service.name}/{name}"
-            files = {
-                _safe_path(folder, file.path): file.text
-                for file in target.files(service, contract, options)
-            }
+            rendered = target.files(service, contract, options)
+            files = {_safe_path(folder, file.path): file.text for file in rendered}
+            for event, reason in (one for file in rendered for one in file.untested):
+                _report_untested(event, reason, contract, findings)
             events = {event.name for event in (*service.produces, *service.consumes)}
             outputs.append(Output(service.name, name, folder, files, len(events)))
     return tuple(outputs)
+
+
+def _report_untested(event: str, reason: str, contract: Contract, findings: Findings) -> None:
+    findings.add(
+        UNTESTED_EVENT,
+        contract.types[event].origin.at("name"),
+        f"generated tests lack samples of {event}: {reason}",
+        hint="test what you write and read of it yourself",
+    )
 
 
 def compare(contract: Contract, outputs: tuple[Output, ...], folder: Path) -> Comparison:

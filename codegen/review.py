@@ -6,26 +6,30 @@ answer is another one that is a finding: it will have the last word when the sch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from codegen.avro.canonical import render
 from codegen.avro.resolution import TooManyPairs
-from codegen.baselines import Archive, Baseline
+from codegen.baselines import Archive, Baseline, Repository
 from codegen.baselines.registry import RegistryBaseline, RegistryClient
 from codegen.compatibility import SCOPES, Direction, Judge, Verdict
 from codegen.contract.model import Contract, History, Level, Subject
 from codegen.diagnostics import Findings, Location, Severity, rule
 from codegen.difference import EventDifference, State, compare_contracts
-from codegen.impact import Impact, judge_impact
+from codegen.impact.exposure import Impact, Refusal, Surroundings, judge_impacts
 from codegen.lock import Lock
-from codegen.rules.breaking import report_breaks
+from codegen.rules.breaking import NOT_JUDGED, report_breaks
 from codegen.rules.decoding import report_surprises
 from codegen.rules.evolution import report_hazards
 from codegen.rules.renames import report_renames
-from codegen.rules.waivers import apply_waivers, name_changes
+from codegen.rules.shift import Shift
+from codegen.rules.succession import find_shifts, report_not_compared, report_shifts
+from codegen.rules.topic_changes import describe_weakening
+from codegen.rules.waivers import apply_waivers, name_changes, report_refusals
 from codegen.source import Place
+from codegen.topology import Succession, compare_topologies
 
 REGISTRY_DIFFERS = rule(
     "compat/registry-differs",
@@ -64,10 +68,16 @@ class Review:
     unchanged: tuple[Subject, ...]
     impacts: tuple[Impact, ...]
     version_count: int
+    refused: Mapping[str, str]
+    """What a registry has against subjects: its own words, or the level that they break."""
     broken: tuple[str, ...]
     """The subjects with a verdict that is not good."""
     differences: tuple[EventDifference, ...]
     """What changed in each event and each key, in words."""
+    topology: tuple[EventDifference, ...]
+    """What changed in topics and services, in words."""
+    shifts: tuple[Shift, ...]
+    """Those changes of topics and services that hurt somebody."""
 
 
 def review(
@@ -87,7 +97,10 @@ def review(
     outcome = _judge_all(contract, baseline, histories, found, lock or Lock())
     named = name_changes(found, contract, histories)
     day = today or datetime.now(UTC).date()
-    findings.items += apply_waivers(contract.waivers, named, day)
+    judged = Findings(apply_waivers(contract.waivers, named, day))
+    asked = baseline.client.name if isinstance(baseline, RegistryBaseline) else ""
+    report_refusals(contract, outcome.refused, judged, asked)
+    findings.items += judged.items
     return outcome
 
 
@@ -110,7 +123,7 @@ def _judge_all(
             continue
         (unchanged if _is_latest(subject, history) else changed).append(subject)
         judged.append((subject, judge.judge(subject.schema, history, subject.level)))
-        if isinstance(baseline, RegistryBaseline):
+        if not isinstance(baseline, Repository):
             _compare_levels(subject, history, findings)
     if not judged and contract.subjects:
         findings.add(
@@ -124,22 +137,110 @@ def _judge_all(
     report_hazards(((subject, histories[subject.name]) for subject in changed), findings)
     events = {event.subject for event in contract.events}
     new_events = [subject for subject in new if subject.name in events]
+    renamed: frozenset[str] = frozenset()
     if new_events and isinstance(baseline, Archive):
-        report_renames(new_events, baseline.departed(contract), findings)
+        renamed = report_renames(new_events, baseline.departed(contract), findings)
+    succession = _find_succession(contract, baseline, renamed, findings)
+    shifts = () if succession is None else find_shifts(succession)
+    report_shifts(shifts, baseline.name, findings)
+    verdicts = {subject.name: verdict for subject, verdict in judged}
     for subject in changed:
+        _report_unasked(subject, verdicts[subject.name], histories[subject.name], findings)
         _foresee(subject, histories[subject.name], findings)
+    broken = tuple(subject for subject, verdict in judged if not verdict.is_compatible)
+    refused: Mapping[str, str] = {
+        subject.name: f"it breaks {subject.level.value}" for subject in broken
+    }
     if isinstance(baseline, RegistryBaseline):
-        for subject in changed:
-            _ask_registry(subject, histories[subject.name], baseline.client, judge, findings)
+        refused = _compare_verdicts(changed, histories, baseline.client, judge, findings)
     return Review(
         tuple(new),
         tuple(changed),
         tuple(unchanged),
-        _impacts(contract, {one.name for one in changed}, histories, judge, lock),
+        judge_impacts(
+            Surroundings(
+                contract,
+                histories,
+                {one.name: one for one in changed},
+                _find_refusals(changed, judged, histories, judge),
+                judge,
+                lock,
+            )
+        ),
         sum(len(history.versions) for history in histories.values()),
-        tuple(subject.name for subject, verdict in judged if not verdict.is_compatible),
+        refused,
+        tuple(subject.name for subject in broken),
         _differences(contract, {one.name: histories[one.name] for one in changed}),
+        () if succession is None else compare_topologies(succession),
+        shifts,
     )
+
+
+def _find_succession(
+    contract: Contract, baseline: Baseline, renamed: frozenset[str], findings: Findings
+) -> Succession | None:
+    """The contract and the one before it; None where the baseline states none that can be read."""
+    if not isinstance(baseline, Repository):
+        return None
+    trouble = Findings()
+    old = baseline.contract(trouble)
+    if trouble.has_errors:
+        report_not_compared(contract.manifest.name, baseline.name, trouble, findings)
+    return None if old is None else Succession(contract, old, baseline.name, renamed)
+
+
+_STRICTEST_FIRST = (
+    Level.FULL_TRANSITIVE,
+    Level.FULL,
+    Level.BACKWARD_TRANSITIVE,
+    Level.FORWARD_TRANSITIVE,
+    Level.BACKWARD,
+    Level.FORWARD,
+)
+
+
+def _find_refusals(
+    changed: Iterable[Subject],
+    judged: Iterable[tuple[Subject, Verdict]],
+    histories: Mapping[str, History],
+    judge: Judge,
+) -> dict[str, Refusal]:
+    """The changed subjects that their level refuses, and the strictest level that would not."""
+    names = {one.name for one in changed}
+    return {
+        subject.name: Refusal(
+            subject.name,
+            subject.level,
+            next(
+                (
+                    level
+                    for level in _STRICTEST_FIRST
+                    if judge.judge(subject.schema, histories[subject.name], level).is_compatible
+                ),
+                Level.NONE,
+            ),
+        )
+        for subject, verdict in judged
+        if verdict.failures and subject.name in names
+    }
+
+
+def _report_unasked(subject: Subject, verdict: Verdict, history: History, found: Findings) -> None:
+    """Say which versions cannot be read where the level does not ask about them anyway."""
+    checked = {id(version) for version in verdict.checked}
+    for version in history.versions:
+        if version.schema is None and id(version) not in checked:
+            found.add(
+                NOT_JUDGED,
+                Place(subject.document),
+                f"{version.label} of {subject.name} could not be compared: {version.problem}",
+                note=f"the level {subject.level.value} does not ask about it, but messages of it "
+                "may be on the topic",
+                hint="if none is left, delete that version from the registry; else the impact of a "
+                "change stays unknown",
+                subject=subject.name,
+                severity=Severity.WARNING,
+            )
 
 
 def _differences(contract: Contract, changed: Mapping[str, History]) -> tuple[EventDifference, ...]:
@@ -172,49 +273,52 @@ def _is_latest(subject: Subject, history: History) -> bool:
 
 def _compare_levels(subject: Subject, history: History, findings: Findings) -> None:
     if history.level is not None and history.level is not subject.level:
+        passing = describe_weakening(subject.level, history.level)
         findings.add(
             LEVEL_DIFFERS,
             Place(subject.document),
             f"{subject.name} has the level {history.level.value} in the registry, and "
-            f"{subject.level.value} in the manifest",
+            f"{subject.level.value} in the manifest"
+            + (f"; with that would pass: {passing}" if passing else ""),
             hint="kontrakt register --apply sets the level of the manifest",
             subject=subject.name,
         )
 
 
-def _ask_registry(
-    subject: Subject, history: History, client: RegistryClient, judge: Judge, findings: Findings
+def _compare_verdicts(
+    changed: Sequence[Subject],
+    histories: Mapping[str, History],
+    client: RegistryClient,
+    judge: Judge,
+    findings: Findings,
+) -> Mapping[str, str]:
+    """Why the registry refuses schemas, in its own words, by subject.
+
+    That it judges otherwise than this check, or not at all, is a finding.
+    """
+    refused = {}
+    levels = [histories[subject.name].level or Level.BACKWARD for subject in changed]
+    theirs = client.judge(zip(changed, levels, strict=True))
+    for subject, level, verdict in zip(changed, levels, theirs, strict=True):
+        ours = judge.judge(subject.schema, histories[subject.name], level)
+        if verdict is None:
+            message = f"{client.name} does not judge {subject.name}: its schema has references"
+            findings.add(REGISTRY_SILENT, Place(subject.document), message, subject=subject.name)
+            continue
+        said = "; ".join(verdict.messages[:3]) or "it gives no reason"
+        if not verdict.is_compatible:
+            refused[subject.name] = said
+        if ours.is_compatible != verdict.is_compatible:
+            _report_disagreement(subject, level, ours, said, findings)
+    return refused
+
+
+def _report_disagreement(
+    subject: Subject, level: Level, ours: Verdict, said: str, findings: Findings
 ) -> None:
-    level = history.level or Level.BACKWARD
-    ours = judge.judge(subject.schema, history, level)
-    theirs = client.judge(subject, level)
-    if theirs is None:
-        message = f"{client.name} does not judge {subject.name}: its schema has references"
-        findings.add(REGISTRY_SILENT, Place(subject.document), message, subject=subject.name)
-        return
-    if ours.is_compatible == theirs.is_compatible:
-        return
-    said = "; ".join(theirs.messages[:3]) or "it gives no reason"
     message = (
         f"the registry refuses this schema at the level {level.value}, and data can be read: {said}"
         if ours.is_compatible
         else f"the registry accepts this schema at the level {level.value}, and data cannot be read"
     )
     findings.add(REGISTRY_DIFFERS, Place(subject.document), message, subject=subject.name)
-
-
-def _impacts(
-    contract: Contract,
-    changed: set[str],
-    histories: Mapping[str, History],
-    judge: Judge,
-    lock: Lock,
-) -> tuple[Impact, ...]:
-    touched = {
-        name for subject in contract.subjects if subject.name in changed for name in subject.events
-    }
-    return tuple(
-        judge_impact(contract, event, histories[event.subject], judge, lock)
-        for event in contract.events
-        if event.name in touched and event.subject in histories
-    )

@@ -138,16 +138,20 @@ def test_a_contract_that_cannot_be_read_is_reported_too(runner: Runner) -> None:
 
 
 @pytest.mark.parametrize(
-    ("inputs", "code"),
+    ("inputs", "code", "title"),
     [
-        ({"against": "registry:http://127.0.0.1:9"}, 3),
-        ({"against": "git:HEAD"}, 3),
-        ({"root": "nowhere"}, 2),
-        ({"against": "$(touch stolen)`touch stolen`; touch stolen"}, 2),
+        ({"against": "registry:http://127.0.0.1:9"}, 3, "title=check/could-not-check::"),
+        ({"against": "git:HEAD"}, 3, "title=check/could-not-check::"),
+        ({"root": "nowhere"}, 2, "title=kontrakt::The contracts could not be checked"),
+        (
+            {"against": "$(touch stolen)`touch stolen`; touch stolen"},
+            2,
+            "title=check/could-not-check::",
+        ),
     ],
 )
 def test_what_could_not_be_checked_is_never_green(
-    runner: Runner, inputs: dict[str, str], code: int
+    runner: Runner, inputs: dict[str, str], code: int, title: str
 ) -> None:
     check(runner)
     done = check(runner, **inputs)
@@ -155,8 +159,24 @@ def test_what_could_not_be_checked_is_never_green(
     assert runner.outputs()["exit-code"] == str(code)
     assert "could not check" in runner.summary.read_text("utf-8")
     commands = [line for line in done.stdout.splitlines() if line.startswith("::")]
-    assert [line.partition("::The")[0] for line in commands] == ["::error title=kontrakt"]
+    (command,) = commands
+    assert command.startswith("::error ")
+    assert title in command
     assert not list(runner.workspace.rglob("stolen"))
+
+
+def test_the_readme_shows_every_input_and_names_every_output() -> None:
+    """Its workflow is read as a runner would read it."""
+    text = (PROJECT / "README.md").read_text("utf-8")
+    [block] = re.findall(r"```yaml\n(permissions:.*?)```", text, re.S)
+    steps = YAML(typ="safe", pure=True).load(block)["steps"]
+    checkout, check_step, comment = steps
+    action = read_yaml(ACTION)
+    assert checkout["with"]["fetch-depth"] == 0
+    assert check_step["with"].keys() == action["inputs"].keys()
+    assert all(f"`{name}`" in text for name in action["outputs"])
+    # What people type reaches a script as variables only.
+    assert "${{" not in comment["run"]
 
 
 def test_the_steps_are_in_order_and_the_outputs_are_those_that_are_written(

@@ -22,6 +22,7 @@ HOMES = {
     "fastavro": "targets/",
     "jsonschema": ("contract/manifest.py", "generation.py", "publication/document.py"),
     "ruamel": "source.py",
+    "h11": "registry/http.py",
     "starlette": "registry/http.py",
     "uvicorn": "registry/http.py",
     "sqlite3": ("registry/database.py", "retail/", "targets/python/runtime/"),

@@ -16,7 +16,7 @@ from random_schemas import SchemaMaker
 from codegen.avro.canonical import render
 from codegen.avro.schema import SchemaGraph
 from codegen.contract.model import History, Level, PastVersion, Subject
-from codegen.diagnostics import Finding, Findings
+from codegen.diagnostics import Finding, Findings, Severity
 from codegen.rules.evolution import report_hazards
 from schemas import parse_text, record, schema
 
@@ -92,6 +92,24 @@ def test_the_work_grows_with_the_text_and_not_with_the_ways_through_it() -> None
         calls.append(number)
         assert [item.rule.id for item in found] == ["change/default-changed"] * count
     assert calls[1] < calls[0] * 8
+
+
+@pytest.mark.parametrize("width", [15, 300])
+def test_looking_for_renames_grows_with_the_number_of_records(width: int) -> None:
+    def wide(count: int, word: str) -> SchemaGraph:
+        def inner(number: int) -> Any:
+            names = (f"{word}{'ab'[index % 2] * (index + 1)}" for index in range(width))
+            fields = [{"name": name, "type": "int", "default": 0} for name in names]
+            return record(*fields, name=f"R{number}")
+
+        return schema(record(*((f"r{number}", inner(number)) for number in range(count))))
+
+    calls = []
+    for count in (5, 20):
+        sides = [wide(count, word) for word in ("Amount", "amount_")]
+        calls.append(count_calls(lambda sides=sides: find(*sides))[1])
+    assert calls[1] < calls[0] * 5
+    assert calls[0] < 5 * 15_000
 
 
 def count_calls(work: Callable[[], list[Finding]]) -> tuple[list[Finding], int]:
@@ -184,6 +202,80 @@ def test_a_field_may_come_back_as_what_it_was() -> None:
     assert rules(number, text, empty, empty, level="BACKWARD") == ["field-returned"]
     assert rules(text, text, empty, empty, level="BACKWARD") == []
     assert rules(number, text, level="BACKWARD") == []
+
+
+def test_the_old_name_of_a_renamed_field_is_not_for_another_one() -> None:
+    first = record(("a", "int"))
+    renamed = record({"name": "b", "type": "int", "aliases": ["a"]})
+    plain = record(("b", "int"))
+    reused = record(("b", "int"), {"name": "a", "type": "int", "default": 0})
+    assert rules(reused, first, renamed, plain, level="BACKWARD") == ["field-returned"]
+    assert rules(reused, first, plain, level="BACKWARD") == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_another"),
+    [
+        ("Wait (ms).", "Wait (s).", True),
+        ("Wait in ms.", "Wait, in milliseconds.", False),
+        ("In EUR.", "In USD.", True),
+        ("In \u20ac.", "In $.", True),
+        ("In euros.", "In EUR.", False),
+        ("In EUR.", "In USD, as converted from EUR.", False),
+        (
+            "In milliseconds since the start of the day.",
+            "Seconds since the start of the day.",
+            True,
+        ),
+        ("20% off", "a fraction off", True),
+        ("Size [KB]", "Size [KiB]", True),
+        ("A try in a row.", "The k of it, at a min.", False),
+        (None, "In ms.", False),
+    ],
+)
+def test_units_are_recognized_however_they_are_written(
+    before: str | None, after: str, is_another: bool
+) -> None:
+    found = rules(field("long", doc=after), field("long", **({"doc": before} if before else {})))
+    assert found == (["unit"] if is_another else [])
+
+
+@pytest.mark.parametrize("key", ["unit", "units", "currency"])
+def test_a_property_may_name_the_unit(key: str) -> None:
+    assert rules(field("long", **{key: "b"}), field("long", **{key: "a"})) == ["unit"]
+    assert rules(field("long", **{key: "a"}), field("long")) == []
+
+
+def test_a_branch_in_front_takes_what_later_ones_had() -> None:
+    level = "FORWARD"
+    assert rules(field(["null", "double", "long"]), field(["null", "long"]), level=level) == [
+        "union-shifted"
+    ]
+    for after in (["null", "long", "double"], ["null", "int", "double", "long"]):
+        assert rules(field(after), field(["null", "long"]), level=level) == []
+
+
+def test_a_default_that_does_not_fit_any_more_is_not_put_back() -> None:
+    before = {"name": "f", "type": ["null", "string"], "default": None}
+    fitting, other = record({**before, "default": ""}), field("string")
+    (lost,) = find(schema(other), schema(fitting), level="BACKWARD")
+    assert (lost.rule.id, len(lost.mends)) == ("change/default-removed", 1)
+    (lost,) = find(schema(other), schema(record(before)), level="BACKWARD")
+    assert (lost.rule.id, len(lost.mends)) == ("change/default-removed", 0)
+
+
+def test_a_level_that_looks_forward_reports_growth_itself() -> None:
+    after, before = field(["null", "string"]), field("string")
+    assert rules(after, before, level="BACKWARD") == ["union-grown"]
+    assert rules(after, before, level="FULL") == []
+
+
+def test_at_the_level_none_dangers_speak_and_fail_nothing() -> None:
+    graphs = [schema(field(logical("long", name))) for name in ("time-micros", "time-nanos")]
+    [found] = find(*graphs, level="NONE")
+    assert (found.rule.id, found.severity) == ("change/logical-type", Severity.WARNING)
+    [found] = find(*graphs, level="FULL")
+    assert found.severity is Severity.ERROR
 
 
 def test_a_version_that_cannot_be_read_is_passed_over() -> None:

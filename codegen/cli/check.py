@@ -74,15 +74,16 @@ def _check(
 
     from codegen.diagnostics import make_report, override_severities  # noqa: PLC0415
     from codegen.difference import describe_differences  # noqa: PLC0415
-    from codegen.impact import describe  # noqa: PLC0415
+    from codegen.impact.plan import make_plan  # noqa: PLC0415
+    from codegen.impact.wording import describe  # noqa: PLC0415
     from codegen.lock import LOCK_NAME, read_lock  # noqa: PLC0415
     from codegen.review import review  # noqa: PLC0415
 
     outcome = review(contract, baseline, findings, read_lock(folder / "generated" / LOCK_NAME))
     found = make_report(override_severities(findings, contract.severities)).findings
     sections = (
-        *describe_differences(outcome.differences),
-        *describe(outcome.impacts, datetime.now(UTC).date()),
+        *describe_differences((*outcome.differences, *outcome.topology)),
+        *describe(outcome.impacts, make_plan(outcome.impacts), datetime.now(UTC).date()),
     )
     summary = _summary(contract, outcome, found, baseline.name)
     open_count = sum(not finding.waived for finding in found)
@@ -102,6 +103,15 @@ def _summary(contract: Contract, outcome: Review, found: tuple[Finding, ...], ba
         for subject in contract.subjects
         if subject.name in subjects
         for event in subject.events
+    }
+    concerned |= {
+        event.name for topic in contract.topics if topic.name in subjects for event in topic.events
+    }
+    concerned |= {
+        event.name
+        for service in contract.services
+        if service.name in subjects
+        for event in (*service.produces, *service.consumes)
     }
     events = contract.events
     if found:

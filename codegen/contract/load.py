@@ -28,7 +28,7 @@ from codegen.avro.schema import (
     SchemaGraph,
 )
 from codegen.contract.lint import LintSettings, read_lint_settings
-from codegen.contract.manifest import WRONG_SHAPE, check_shape
+from codegen.contract.manifest import WRONG_SHAPE, check_editor_schema, check_shape
 from codegen.contract.model import (
     Contract,
     Event,
@@ -119,11 +119,16 @@ class Repository:
 
 def load_contract(root: FilePath, findings: Findings) -> Contract | None:
     """Load the contract repository in a folder; None when there were errors."""
-    return load_repository(root, findings).contract
+    return _read(root, findings).contract
 
 
 def load_repository(root: FilePath, findings: Findings) -> Repository:
-    """Load what can be read of the contract repository in a folder."""
+    """Load what can be read of the contract repository in a folder, for those who mend it."""
+    check_editor_schema(root, findings)
+    return _read(root, findings)
+
+
+def _read(root: FilePath, findings: Findings) -> Repository:
     manifest = read_file(root, root / MANIFEST, findings)
     paths = find_schema_files(root / "schemas", root, findings)
     schemas = [read_file(root, path, findings) for path in paths]

@@ -11,8 +11,9 @@ from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
+from pathlib import Path as FilePath
 
-from codegen.diagnostics import Finding, Findings, rule
+from codegen.diagnostics import Finding, Findings, Severity, rule
 from codegen.source import Document, Json, Place
 
 WRONG_SHAPE = rule(
@@ -21,6 +22,17 @@ WRONG_SHAPE = rule(
     "A key that is misspelt would otherwise be a setting that silently does nothing.",
 )
 
+OLD_EDITOR_SCHEMA = rule(
+    "manifest/old-editor-schema",
+    "The JSON Schema that editors read beside the manifest is not that of this kontrakt.",
+    "The editor would mark keys that are right as wrong, and say nothing of keys that kontrakt "
+    "does not take. The commands do not read the file.",
+    severity=Severity.NOTE,
+)
+
+EDITOR_SCHEMA = "contracts.schema.json"
+"""The manifest's JSON Schema, beside it, where editors find it without a network."""
+
 
 @cache
 def manifest_schema() -> Mapping[str, Json]:
@@ -28,6 +40,24 @@ def manifest_schema() -> Mapping[str, Json]:
     text = resources.files("codegen.contract").joinpath("manifest.schema.json").read_text("utf-8")
     schema: dict[str, Json] = json.loads(text)
     return schema
+
+
+def write_editor_schema() -> str:
+    """The text of the file that editors read."""
+    return json.dumps(manifest_schema(), indent=2) + "\n"
+
+
+def check_editor_schema(root: FilePath, findings: Findings) -> None:
+    """Report a file for editors that another version of kontrakt has written."""
+    name = f"schemas/{EDITOR_SCHEMA}"
+    try:
+        text = (root / name).read_text("utf-8", "replace")
+    except OSError:
+        return
+    if text != write_editor_schema():
+        message = "editors check the manifest by the schema of another version of kontrakt"
+        hint = "write it anew: kontrakt init --editor-schema"
+        findings.add(OLD_EDITOR_SCHEMA, Place(Document(name, text)), message, hint=hint)
 
 
 def check_shape(manifest: Document, findings: Findings) -> bool:

@@ -146,6 +146,11 @@ class Topic:
     max_payload_bytes: int | None = None
     """What a message's value should not be larger than; None where nothing is stated."""
 
+    @property
+    def keeps_forever(self) -> bool:
+        """Whether a message may stay for ever: nothing is deleted for its age."""
+        return "delete" not in self.cleanup_policy or self.retention_ms == -1
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -212,7 +217,9 @@ class Waiver:
     """What people decided to live with: one rule, for one change of one subject, until a day.
 
     `before` and `after` are the fingerprints of the two schemas: the first 16 hex digits of the
-    SHA-256 of the text that a registry on Avro Java would print, all types written out.
+    SHA-256 of the text that a registry on Avro Java would print, all types written out. Where a
+    change of the manifest is meant, `subject` is the topic or the service, and the fingerprints
+    are those of the JSON text of what the contract said of it and says now.
     """
 
     rule: str

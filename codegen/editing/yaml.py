@@ -304,7 +304,8 @@ class _Writer:
 
 # What YAML 1.2 or the older 1.1, which some readers still speak, would take for something else.
 _OTHER_TYPE = (
-    r"^(?:[-+.]?[0-9][-+.:_0-9a-zA-Z]*|~|null|true|false|yes|no|on|off|y|n"
+    r"^(?:[-+]?(?:[.0-9][.0-9_]*(?:e[-+]?[0-9]*)?|0[box][0-9a-f_]*|[0-9][0-9_]*(?::[0-9_.]*)+)"
+    r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*|~|null|true|false|yes|no|on|off|y|n"
     r"|[-+]?\.(?:inf|nan)|<<|=)$"
 )
 _INDICATOR = r"^[-?:,\[\]{}#&*!|>'\"%@`]|^$|^\s|\s$|:(?:\s|$)|\s#|[^\x20-\x7e\xa1-\ud7ff]"

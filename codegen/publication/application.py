@@ -18,6 +18,7 @@ from codegen.baselines.answers import RegistryRefusal
 from codegen.baselines.holdings import StoredVersion, VersionReference
 from codegen.baselines.registry import RegistryClient
 from codegen.diagnostics import CouldNotCheck, Findings, Location, rule
+from codegen.progress import work
 from codegen.publication.planning import Action, Plan, Step, report_refusal, write_text
 
 OUT_OF_DATE = rule(
@@ -49,24 +50,29 @@ def apply_plan(plan: Plan, client: RegistryClient, findings: Findings) -> tuple[
     """
     versions: dict[str, int] = {}
     done: list[Done] = []
-    for step in plan.steps:
-        try:
-            stored = _apply_step(step, client, versions)
-        except RegistryRefusal as refusal:
-            report_refusal(step.subject, refusal.message, client.name, findings)
-            break
-        except _MovedOn as moved:
-            where = Location(step.subject.document.name)
-            hint = "look at the plan again: kontrakt register"
-            findings.add(OUT_OF_DATE, where, str(moved), hint=hint, subject=step.subject.name)
-            break
-        except CouldNotCheck as error:
-            so_far = f"{len(done)} of {len(plan.changes)} steps were done"
-            hint = f"{error.hint}; then run the same command again"
-            raise CouldNotCheck(f"{error.message} ({so_far})", hint) from error
-        versions[step.subject.name] = step.version if stored is None else stored.version
-        if step.changes_anything:
-            done.append(Done(step, stored))
+    with work(f"Publishing to {client.name}") as progress:
+        progress.expect(len(plan.steps))
+        for step in plan.steps:
+            try:
+                stored = _apply_step(step, client, versions)
+                versions[step.subject.name] = step.version if stored is None else stored.version
+                if step.changes_anything:
+                    done.append(Done(step, stored))
+                if stored is not None and stored.version > step.version:
+                    _require_nothing_between(step, stored, client)
+            except RegistryRefusal as refusal:
+                report_refusal(step.subject, refusal.message, client.name, findings)
+                break
+            except _MovedOn as moved:
+                where = Location(step.subject.document.name)
+                hint = "look at the plan again: kontrakt register"
+                findings.add(OUT_OF_DATE, where, str(moved), hint=hint, subject=step.subject.name)
+                break
+            except CouldNotCheck as error:
+                so_far = f"{len(done)} of {len(plan.changes)} steps were done"
+                hint = f"{error.hint}; then run the same command again"
+                raise CouldNotCheck(f"{error.message} ({so_far})", hint) from error
+            progress.advance()
     return tuple(done)
 
 
@@ -79,28 +85,68 @@ def _apply_step(
         for item in step.references
     )
     if step.action is Action.REGISTER:
-        _require_unmoved(step, references, client)
+        stored = _find_done(step, references, client)
     # A new subject has nothing to be judged by, and some registries know no level of it yet.
     is_late = step.tightens_level or not step.latest
     if step.changes_level and not is_late:
         client.set_level(step.subject.level, name)
-    if step.action is Action.REGISTER:
-        stored = client.register(name, write_text(step.subject), references, step.metadata)
+    if step.action is Action.REGISTER and stored is None:
+        stored = _register(step, references, client)
     if step.changes_level and is_late:
         client.set_level(step.subject.level, name)
     return stored
 
 
-def _require_unmoved(
+def _register(
     step: Step, references: tuple[VersionReference, ...], client: RegistryClient
-) -> None:
-    """Raise _MovedOn unless the newest version is the one planned on, or this schema already."""
+) -> StoredVersion:
+    try:
+        text = write_text(step.subject)
+        return client.register(step.subject.name, text, references, step.metadata)
+    except RegistryRefusal:
+        # Apicurio refuses who comes second at the same moment, be it with the same schema.
+        if (stored := _find_done(step, references, client)) is not None:
+            return stored
+        raise
+
+
+def _find_done(
+    step: Step, references: tuple[VersionReference, ...], client: RegistryClient
+) -> StoredVersion | None:
+    """The newest version, where somebody has registered this schema meanwhile.
+
+    None where the newest one is that planned on. Raises _MovedOn where it is another one.
+    """
     name = step.subject.name
     latest = max(client.versions(name), default=0)
     if latest == step.latest:
-        return
+        return None
     ours = client.lookup(name, write_text(step.subject), references, step.metadata)
     if ours is None or ours.version != latest:
         now = f"at v{latest}" if latest else "without a version"
         then = f"at v{step.latest}" if step.latest else "without one"
         raise _MovedOn(f"{name} is {now} now; it was {then} when the plan was made")
+    return ours
+
+
+def _require_nothing_between(step: Step, stored: StoredVersion, client: RegistryClient) -> None:
+    """Raise _MovedOn where others registered after the look at the newest version.
+
+    A registry takes no condition along with a schema, so that moment cannot be closed. Where it
+    does not tell of deleted versions, the number alone may be another one than expected; and who
+    registers the same schema at the same moment may get a version of his own (Apicurio).
+    """
+    numbers = client.versions(step.subject.name)
+    between = [number for number in numbers if step.latest < number < stored.version]
+    others = [item for number in between if (item := client.find(stored.subject, number))]
+    theirs = [item for item in others if _content(item) != _content(stored)]
+    if theirs:
+        listed = ", ".join(f"v{item.version}" for item in theirs)
+        raise _MovedOn(
+            f"{step.subject.name} became v{stored.version}: somebody else registered {listed} at "
+            "the same moment, and this schema was reviewed without it"
+        )
+
+
+def _content(stored: StoredVersion) -> tuple[str, frozenset[VersionReference]]:
+    return stored.text, frozenset(stored.references)

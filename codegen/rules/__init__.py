@@ -21,6 +21,8 @@ ELSEWHERE = (
     "publication.document",
     "publication.drift",
     "publication.planning",
+    "pulling.files",
+    "pulling.types",
     "review",
 )
 """The modules outside of this package that declare rules."""

@@ -62,7 +62,7 @@ class PythonTarget:
                 f"name another one in the manifest, for example package: {package}_service",
             )
         pages = _pages(service, contract, package)
-        written = [GeneratedFile(page.path, _render(page)) for page in pages]
+        written = [GeneratedFile(page.path, _render(page), page.untested) for page in pages]
         written.append(GeneratedFile(f"{package}/py.typed", ""))
         written += [
             GeneratedFile(f"{package}/_runtime/{name}", text) for name, text in _runtime().items()
@@ -99,6 +99,7 @@ def _pages(service: Service, contract: Contract, package: str) -> tuple[Page, ..
         ("schemas", "The schemas of {}, as registered.", schemas_view(events, contract, classes)),
         ("codecs", "How the events of {} are coded.", codecs_view(events, contract, classes)),
     )
+    samples, untested = samples_view(events, package, names.models, classes)
     return (
         *service_pages(service, contract, names),
         *(
@@ -110,8 +111,9 @@ def _pages(service: Service, contract: Contract, package: str) -> tuple[Page, ..
             "test_contract.py.j2",
             {
                 "doc": _head("The codecs of {}, beside bytes that fastavro wrote.", service),
-                **samples_view(events, package, names.models, classes),
+                **samples,
             },
+            untested,
         ),
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import assert_never
 
 from codegen.avro.canonical import render
@@ -61,24 +61,40 @@ class Endless(Exception):
     """A type that holds itself in every value of it, so that it has none."""
 
 
-def sample_events(graph: SchemaGraph) -> Iterator[tuple[Json, bytes]]:
-    """Samples of a schema: each as JSON, as a default would be written, and as Avro."""
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Samples of a schema: each as JSON, as a default would be written, and as Avro.
+
+    `problem` is empty, or says why there are fewer than there could be.
+    """
+
+    events: tuple[tuple[Json, bytes], ...]
+    problem: str = ""
+
+
+def sample_events(graph: SchemaGraph) -> Samples:
+    """Samples of a schema, no two the same."""
     from fastavro import parse_schema, schemaless_writer  # noqa: PLC0415 - 30 ms
 
     schema = json.loads(render(graph, inline=True))
-    seen: set[bytes] = set()
+    found: dict[bytes, Json] = {}
+    problem = ""
     for number in range(COUNT):
         out = io.BytesIO()
         try:
             value = _Sampler(graph, number).value(graph.root, 0)
             parsed = parse_schema(_without_logical_types(schema))
             schemaless_writer(out, parsed, _datum(graph, graph.root, value))
-        except Exception:
-            # Endless, or valid Avro that fastavro does not take: such an event has no samples.
-            return
-        if out.getvalue() not in seen:
-            seen.add(out.getvalue())
-            yield value, out.getvalue()
+        except Endless:
+            problem = "every value of it holds another one, without end"
+            break
+        except Exception as error:
+            # Valid Avro that fastavro does not take; what it raises then is no part of its promise.
+            lines = str(error).splitlines() or [""]
+            problem = f"fastavro does not take it ({type(error).__name__}: {lines[0][:200]})"
+            break
+        found.setdefault(out.getvalue(), value)
+    return Samples(tuple((value, data) for data, value in found.items()), problem)
 
 
 def _without_logical_types(schema: Json) -> Json:

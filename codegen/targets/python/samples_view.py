@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from codegen.targets.python.codecs_view import NamedEvent
 from codegen.targets.python.literals import LINE_LENGTH
@@ -14,37 +15,54 @@ from codegen.targets.python.types import Code, Defaults
 
 def samples_view(
     events: Iterable[NamedEvent], package: str, models: Iterable[str], classes: Mapping[str, str]
-) -> Mapping[str, object]:
-    """The values of the template `test_contract.py.j2`."""
-    tests = [test for one in events for test in _tests(one, classes)]
+) -> tuple[Mapping[str, object], tuple[tuple[str, str], ...]]:
+    """The values of the template `test_contract.py.j2`, and which events it lacks, and why."""
+    tests: list[_Test] = []
+    lacking = []
+    for one in events:
+        found, problem = _tests(one, classes)
+        tests += found
+        if problem:
+            lacking.append((one.event.name, problem))
     words = {word for test in tests for line in test["event"] for word in re.findall(r"\w+", line)}
     imports = ["import datetime as dt"] if "dt" in words else []
     if "Decimal" in words:
         imports.append("from decimal import Decimal")
     if "UUID" in words:
         imports.append("from uuid import UUID")
-    return {
+    values = {
         "imports": imports,
         "package": package,
         "constants": import_order(str(test["constant"]) for test in tests),
         "models": import_order(name for name in models if name in words),
         "tests": tests,
     }
+    return values, tuple(lacking)
 
 
-def _tests(one: NamedEvent, classes: Mapping[str, str]) -> Iterable[Mapping[str, list[str] | str]]:
+_Test: TypeAlias = Mapping[str, list[str] | str]
+
+
+def _tests(one: NamedEvent, classes: Mapping[str, str]) -> tuple[list[_Test], str]:
+    """The tests of one event; and why there are none, or not all."""
     graph = one.event.schema
-    for number, (value, data) in enumerate(sample_events(graph), 1):
+    samples = sample_events(graph)
+    tests: list[_Test] = []
+    for number, (value, data) in enumerate(samples.events, 1):
         try:
             code = Defaults(graph, classes).value(graph.root, value)
         except (ValueError, ArithmeticError):
-            continue
-        yield {
-            "name": f"test_{one.constant.lower()}_{number}",
-            "constant": one.constant,
-            "event": _assignment(code),
-            "data": _chunks(data.hex()),
-        }
+            continue  # a date, for example, that Python has no value for
+        tests.append(
+            {
+                "name": f"test_{one.constant.lower()}_{number}",
+                "constant": one.constant,
+                "event": _assignment(code),
+                "data": _chunks(data.hex()),
+            }
+        )
+    problem = samples.problem or ("" if tests else "Python has no value for any sample of it")
+    return tests, problem
 
 
 def _assignment(code: Code) -> list[str]:

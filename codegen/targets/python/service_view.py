@@ -31,6 +31,8 @@ EXPORTED = (
     ("MessageTooLarge", "_runtime.errors"),
     ("Policy", "_runtime.policy"),
     ("PostgresInbox", "_runtime.inbox"),
+    ("ProducerEnded", "_runtime.errors"),
+    ("ProducerFenced", "_runtime.errors"),
     ("RegistryError", "_runtime.errors"),
     ("RegistryUnavailable", "_runtime.errors"),
     ("RejectMessage", "_runtime.errors"),
@@ -40,13 +42,15 @@ EXPORTED = (
     ("SqliteInbox", "_runtime.inbox"),
     ("Statistics", "_runtime.consumer"),
     ("StubError", "_runtime.errors"),
+    ("TransactionFailed", "_runtime.errors"),
     ("settings", "_runtime.settings"),
 )
 """What every package offers beside its models, and the module it comes from."""
 
 _CONSUMING = {"Action", "Inbox", "MemoryInbox", "MessageFailed", "Policy", "RejectMessage"}
 _CONSUMING |= {"SqliteInbox", "PostgresInbox", "Statistics", "DecodeError"}
-_PRODUCING = {"MessageTooLarge", "SchemaNotRegistered", "EncodeError"}
+_PRODUCING = {"MessageTooLarge", "SchemaNotRegistered", "EncodeError", "ProducerEnded"}
+_PRODUCING |= {"ProducerFenced", "TransactionFailed"}
 
 RESERVED_NAMES = frozenset(name for name, _ in EXPORTED) | {
     "Consumer",
@@ -85,11 +89,15 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One file: its path in the package's folder, its template, and what that prints."""
+    """One file: its path in the package's folder, its template, and what that prints.
+
+    `untested` is that of the generated file.
+    """
 
     path: str
     template: str
     values: Mapping[str, object]
+    untested: tuple[tuple[str, str], ...] = ()
 
 
 def service_pages(service: Service, contract: Contract, names: Names) -> tuple[Page, ...]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 from uuid import UUID
 
 from .codec import EventType
 from .delivery import Delivery
-from .errors import DeliveryError, DeliveryFailed, MessageTooLarge, StubError
+from .errors import DeliveryError, DeliveryFailed, MessageTooLarge, SettingsError, StubError
 from .message import (
     ExtraHeaders,
     Message,
@@ -25,6 +26,7 @@ from .message import (
     fixed_headers,
 )
 from .settings import Settings
+from .transactions import Positions, Transactions
 from .transport import Headers, ProducerClient, Registry, Transport
 
 Produced_contra = TypeVar("Produced_contra", contravariant=True)
@@ -62,14 +64,32 @@ class EventProducer(Generic[Produced_contra]):
     every event that did not.
     """
 
-    def __init__(self, settings: Settings, service: str, events: Iterable[EventType[Any]]) -> None:
-        """Raises SettingsError when Kafka's client does not take the options."""
+    def __init__(
+        self,
+        settings: Settings,
+        service: str,
+        events: Iterable[EventType[Any]],
+        *,
+        transactional_id: str | None = None,
+    ) -> None:
+        """With a `transactional_id`, events are sent inside of `transaction` only.
+
+        Raises SettingsError when Kafka's client does not take the options.
+        """
         self._service = service
         self._transport: Transport = settings.connect()
         self._registry: Registry = self._transport.registry()
         self._routes = {event.model: _Route(event) for event in events}
         self._failures: list[DeliveryError] = []
-        self._client = self._transport.producer(_options(settings, service))
+        options = _options(settings, service)
+        if transactional_id is not None:
+            options["transactional.id"] = transactional_id
+        self._client = self._transport.producer(options)
+        self._transactions: Transactions | None = None
+        if options.get("transactional.id"):
+            self._transactions = Transactions(
+                self._client, self._transport.failure, self._take_failures
+            )
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -142,6 +162,39 @@ class EventProducer(Generic[Produced_contra]):
             caused_by.deliveries.append(delivery)
         return delivery
 
+    def transaction(self, *, positions: Positions | None = None) -> AbstractContextManager[None]:
+        """A transaction: readers see all events that are sent in the block, or none of them.
+
+        It is committed when the block is left, and rolled back when the block raises. What readers
+        see is decided by their `isolation.level`; that of generated consumers is `read_committed`.
+        `positions` is for consumers, which commit with it how far they are. Entering and leaving
+        raise TransactionFailed, which can be tried again; ProducerFenced when another producer has
+        taken over the transactional id, ProducerEnded when Kafka takes nothing more from this one;
+        SettingsError without such an id.
+        """
+        return self._transactional().begin(positions)
+
+    @property
+    def is_transactional(self) -> bool:
+        """Whether it has a transactional id."""
+        return self._transactions is not None
+
+    def take_over(self) -> None:
+        """Shut out earlier producers with this transactional id and end what they have open.
+
+        The first transaction does it as well. Raises as `transaction` does.
+        """
+        self._transactional().take_over()
+
+    def _transactional(self) -> Transactions:
+        if self._transactions is None:
+            raise SettingsError(
+                "a transaction needs a transactional id, one for each process that runs at the "
+                f'same time: Producer(settings(), transactional_id="{self._service}-1")'
+            )
+        self._start()
+        return self._transactions
+
     def flush(self, timeout: float | None = None) -> None:
         """Wait until every event has arrived. Raises DeliveryFailed with those that did not.
 
@@ -208,6 +261,10 @@ class EventProducer(Generic[Produced_contra]):
             raise DeliveryFailed(self._take_failures())
         if self._stop.is_set():
             raise StubError("this producer is closed")
+        if self._transactions is not None and not self._transactions.is_open:
+            raise StubError(
+                "this producer has a transactional id: send inside `with producer.transaction():`"
+            )
         while True:
             try:
                 self._client.produce(

@@ -20,12 +20,15 @@ from ._runtime.errors import (
     DeliveryFailed,
     MessageFailed,
     MessageTooLarge,
+    ProducerEnded,
+    ProducerFenced,
     RegistryError,
     RegistryUnavailable,
     RejectMessage,
     SchemaNotRegistered,
     SettingsError,
     StubError,
+    TransactionFailed,
 )
 from ._runtime.inbox import (
     Inbox,
@@ -94,6 +97,8 @@ __all__ = [
     "Policy",
     "PostgresInbox",
     "Producer",
+    "ProducerEnded",
+    "ProducerFenced",
     "RegistryError",
     "RegistryUnavailable",
     "RejectMessage",
@@ -106,5 +111,6 @@ __all__ = [
     "StockRejected",
     "StockReserved",
     "StubError",
+    "TransactionFailed",
     "settings",
 ]

@@ -19,6 +19,7 @@ from .models import (
     StockRejected,
     StockReserved,
 )
+from .producer import Producer
 
 __all__ = [
     "Consumer",
@@ -66,11 +67,15 @@ class Consumer(EventConsumer):
         *,
         policy: Policy | None = None,
         inbox: Inbox | None = None,
+        exactly_once: Producer | None = None,
         group: str | None = None,
         replay: bool = False,
     ) -> None:
         """With `replay` it handles this service's dead letters; `drain` ends after them.
 
+        With `exactly_once`, the producer that the handler sends with, which has a transactional id,
+        what it sends and how far this consumer is are committed in one transaction: readers see the
+        outcome of each message once. Effects elsewhere, as in a database, need an inbox instead.
         Raises SettingsError when Kafka's client does not take the settings.
         """
         super().__init__(
@@ -90,6 +95,7 @@ class Consumer(EventConsumer):
             deletions={},
             policy=policy,
             inbox=inbox,
+            exactly_once=exactly_once,
             group=group,
             replay=replay,
         )

@@ -43,8 +43,16 @@ class Producer(EventProducer[Produced]):
     Use it as a context: leaving it waits until everything has arrived.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises SettingsError when Kafka's client does not take the settings."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        transactional_id: str | None = None,
+    ) -> None:
+        """With a `transactional_id`, which no other process uses, send in a `transaction`.
+
+        Raises SettingsError when Kafka's client does not take the settings.
+        """
         super().__init__(
             settings,
             "order-service",
@@ -53,6 +61,7 @@ class Producer(EventProducer[Produced]):
                 ORDER_CANCELLED,
                 ORDER_COMPLETED,
             ],
+            transactional_id=transactional_id,
         )
 
 

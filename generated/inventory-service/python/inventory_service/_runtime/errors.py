@@ -84,6 +84,27 @@ class DeliveryFailed(StubError):
         self.unconfirmed = unconfirmed
 
 
+class TransactionFailed(StubError):
+    """A transaction was rolled back: nobody sees anything of it, and it can be tried again.
+
+    `failures` has the events that Kafka did not take, where that was the cause.
+    """
+
+    def __init__(self, reason: str, failures: Sequence[DeliveryError] = ()) -> None:
+        lines = [f"  {failure}" for failure in failures[:20]]
+        super().__init__("\n".join([f"the transaction was rolled back: {reason}", *lines]))
+        self.reason = reason
+        self.failures = tuple(failures)
+
+
+class ProducerEnded(StubError):
+    """Kafka lets this producer send nothing more: make a new one, or end this process."""
+
+
+class ProducerFenced(ProducerEnded):
+    """Another producer has taken over this one's `transactional.id`: end this process."""
+
+
 class MessageFailed(StubError):
     """A message could not be handled and the policy says to stop. Its offset is not committed."""
 

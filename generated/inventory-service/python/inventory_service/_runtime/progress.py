@@ -33,10 +33,6 @@ class Progress:
         else:
             self._last[partition] = record
 
-    def block(self, record: Record) -> None:
-        """Store neither this record nor what follows it in its partition."""
-        self._blocked.add((record.topic() or "", record.partition() or 0))
-
     def store(self) -> None:
         """Store what is done.
 

@@ -85,6 +85,28 @@ class ProducerClient(Protocol):
         """Wait until all is delivered or has failed; the number of those still on the way."""
         ...
 
+    def init_transactions(self, timeout: float = -1) -> None:
+        """End what an earlier client with this `transactional.id` began, and shut it out."""
+        ...
+
+    def begin_transaction(self) -> None:
+        """Begin: what is produced from now on is seen when the transaction is committed."""
+        ...
+
+    def send_offsets_to_transaction(
+        self, positions: Any, group_metadata: Any, timeout: float = -1
+    ) -> None:
+        """Commit these offsets of a group with the transaction."""
+        ...
+
+    def commit_transaction(self, timeout: float = -1) -> None:
+        """Wait until all is delivered, then show it to readers."""
+        ...
+
+    def abort_transaction(self, timeout: float = -1) -> None:
+        """Drop what was produced since the transaction began."""
+        ...
+
 
 class ConsumerClient(Protocol):
     """Receives records of the partitions that its group gives to it."""
@@ -101,6 +123,10 @@ class ConsumerClient(Protocol):
 
     def store(self, records: Iterable[Record]) -> None:
         """Note that these, and what is before them in their partitions, need not come again."""
+        ...
+
+    def positions_after(self, records: Sequence[Record]) -> tuple[Any, Any]:
+        """The offsets behind these records, and the group, as a transaction takes them."""
         ...
 
     def pause(self) -> None:

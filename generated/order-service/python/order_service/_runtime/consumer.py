@@ -16,10 +16,18 @@ from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType, TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from .dead_letters import DeadLetters
-from .errors import MessageFailed, RegistryError, RegistryUnavailable, RejectMessage
+from .errors import (
+    MessageFailed,
+    ProducerEnded,
+    RegistryError,
+    RegistryUnavailable,
+    RejectMessage,
+    SettingsError,
+    TransactionFailed,
+)
 from .inbox import Inbox
 from .message import Message, read_dead_letter, read_message
 from .policy import Action, Policy, Reason
@@ -27,6 +35,11 @@ from .progress import Progress
 from .reading import NotConsumed, Reader, Route, Unreadable
 from .settings import Settings
 from .transport import Headers, Partition, Record
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from .producer import EventProducer
 
 _log: Final = logging.getLogger(__name__)
 _BATCH: Final = 500
@@ -96,6 +109,7 @@ class EventConsumer:
         deletions: Mapping[str, Callable[[Message], object]],
         policy: Policy | None = None,
         inbox: Inbox | None = None,
+        exactly_once: EventProducer[Any] | None = None,
         group: str | None = None,
         replay: bool = False,
     ) -> None:
@@ -103,11 +117,25 @@ class EventConsumer:
 
         With `replay` it handles the dead letters of this service instead of its topics: those that
         were there when it was made, as the messages that they were. `drain` ends after them.
+        With `exactly_once`, the producer that the handler sends with, which has a transactional id,
+        what is sent and how far the consumer is are committed in one transaction.
         Raises SettingsError when Kafka's client does not take the options.
         """
+        if exactly_once is not None and inbox is not None:
+            raise SettingsError(
+                "give an inbox, for effects in a database, or a producer for exactly_once, not both"
+            )
+        if exactly_once is not None and not exactly_once.is_transactional:
+            raise SettingsError(
+                "the producer for exactly_once needs a transactional id: "
+                f'Producer(settings(), transactional_id="{service}-1")'
+            )
         routes = tuple(routes)
         self._policy = policy or Policy()
         self._inbox = inbox
+        self._exactly_once = exactly_once
+        self._alone = 0
+        """How many of the next records are handled in a transaction of their own."""
         self._deletions = dict(deletions)
         self._group = group or str(settings.options.get("group.id") or service)
         self._transport = settings.connect()
@@ -126,6 +154,8 @@ class EventConsumer:
         self._client = self._transport.consumer(_options(settings, service, member_of))
         self._progress = Progress(self._client)
         self._pending: deque[Record] = deque()
+        self._ended: set[Partition] = set()
+        """Partitions that are replayed to their end."""
         self._revoked: set[Partition] = set()
         self._stop = threading.Event()
         self._is_closed = False
@@ -191,34 +221,105 @@ class EventConsumer:
         """Take what is there and handle it; whether there was anything."""
         if self._progress.backlog() > _BACKLOG_LIMIT:
             self._progress.settle(_SETTLE)
-        if not self._pending:
-            self._pending.extend(self._client.receive(_BATCH, timeout))
-        is_busy = bool(self._pending)
+        if self._exactly_once is not None:
+            # What a predecessor has open is ended before this one asks where to begin.
+            self._exactly_once.take_over()
+        is_busy = bool(self._pending) or self._receive(timeout)
         try:
             while self._pending and not self._stop.is_set():
-                self._handle(self._pending.popleft())
+                if self._exactly_once is None:
+                    self._handle(self._pending.popleft(), self._attempt)
+                elif self._alone:
+                    self._alone -= 1
+                    self._handle(self._pending.popleft(), self._attempt_alone)
+                else:
+                    self._handle_together(self._exactly_once)
         finally:
             self._progress.store()
         return is_busy
 
-    def _handle(self, record: Record) -> None:
-        """Handle one record to the end, or leave it to whoever has its partition next."""
-        if self._end_ms and record.timestamp()[1] >= self._end_ms:
-            self._progress.block(record)
+    def _receive(self, timeout: float) -> bool:
+        """Wait for records and keep them as pending; whether there were any."""
+        # Kafka calls `_give_back` in the midst of this, which drops pending records: what is
+        # received comes after it, and must not be lost with them.
+        records = self._client.receive(_BATCH, timeout)
+        for record in records:
+            if self._end_ms and record.timestamp()[1] >= self._end_ms:
+                self._ended.add(_partition(record))
+            if _partition(record) not in self._ended:
+                self._pending.append(record)
+        return bool(records)
+
+    def _handle_together(self, producer: EventProducer[Any]) -> None:
+        """Handle what is pending in one transaction, which is much faster than one for each.
+
+        When that fails, nothing of it counts, and the same records are handled one by one.
+        """
+        before, done = replace(self._statistics), list[Record]()
+        try:
+            with producer.transaction(positions=lambda: self._client.positions_after(done)):
+                for record in self._pending:
+                    if self._stop.is_set() and done:
+                        break
+                    try:
+                        self._attempt(record, record.headers() or [])
+                    except NotConsumed:
+                        self._statistics.not_consumed += 1
+                    done.append(record)
+        except BaseException as error:
+            self._statistics = before
+            if not isinstance(error, Exception) or _is_hopeless(error):
+                raise
+            _log.info("handled one by one, since together it failed: %r", error)
+            self._alone = min(len(done) + 1, len(self._pending))
+        else:
+            for _ in done:
+                self._pending.popleft()
+
+    def _attempt_alone(self, record: Record, headers: Headers) -> list[Any]:
+        """As `_attempt`, in a transaction that commits the record's offset as well."""
+        before = self._statistics.handled
+        try:
+            with self._position_after(record):
+                return self._attempt(record, headers)
+        except BaseException:
+            self._statistics.handled = before
+            raise
+
+    def _position_after(self, record: Record) -> AbstractContextManager[None]:
+        assert self._exactly_once is not None
+        return self._exactly_once.transaction(
+            positions=lambda: self._client.positions_after([record])
+        )
+
+    def _pass_by(self, record: Record) -> None:
+        """Commit, in its time, the offset of a record that was given up or is not for us."""
+        if self._exactly_once is None:
+            self._progress.add(record, [])
             return
+        waits = 0
+        while True:
+            try:
+                with self._position_after(record):
+                    return
+            except TransactionFailed as error:
+                waits += 1
+                _log.warning("%s: its offset was not committed: %s", _place(record), error)
+            if not self._wait(record, self._policy.delay(waits)):
+                return
+
+    def _handle(self, record: Record, attempt_once: Callable[[Record, Headers], list[Any]]) -> None:
+        """Handle one record to the end, or leave it to whoever has its partition next."""
         headers: Headers = record.headers() or []
         attempt = waits = 0
         while True:
             try:
-                deliveries = self._attempt(record, headers)
+                deliveries = attempt_once(record, headers)
             except RegistryUnavailable as error:
                 waits += 1
                 self._statistics.registry_waits += 1
                 _log.warning("waiting for the schema registry: %s", error)
                 delay = self._policy.delay(waits)
-            except RegistryError:
-                # Wrong address or credentials: no fault of the message, and waiting mends nothing.
-                raise
             except NotConsumed:
                 self._statistics.not_consumed += 1
                 break
@@ -229,6 +330,16 @@ class EventConsumer:
                 self._give_up(record, headers, Reason.REJECTED, error, attempt + 1)
                 break
             except Exception as error:
+                if _is_hopeless(error):
+                    raise
+                if isinstance(error, TransactionFailed) and not error.failures:
+                    # The coordinator's or the group's fault: the message has done nothing wrong.
+                    waits += 1
+                    delay = self._policy.delay(waits)
+                    _log.warning("%s: next in %.1f s: %s", _place(record), delay, error)
+                    if self._wait(record, delay):
+                        continue
+                    return
                 attempt += 1
                 if attempt >= self._policy.attempts:
                     self._give_up(record, headers, Reason.HANDLER_FAILED, error, attempt)
@@ -240,11 +351,12 @@ class EventConsumer:
                     _place(record), attempt, self._policy.attempts, delay, error,
                 )  # fmt: skip
             else:
-                self._progress.add(record, deliveries)
+                if self._exactly_once is None:
+                    self._progress.add(record, deliveries)
                 return
             if not self._wait(record, delay):
                 return
-        self._progress.add(record, [])
+        self._pass_by(record)
 
     def _attempt(self, record: Record, headers: Headers) -> list[Any]:
         """Read and handle a record once; what it caused that may still be on the way."""
@@ -302,7 +414,7 @@ class EventConsumer:
 
     def _wait(self, record: Record, delay: float) -> bool:
         """Wait as a living member of the group; False when the record is not ours any more."""
-        partition = (record.topic() or "", record.partition() or 0)
+        partition = _partition(record)
         self._revoked.clear()
         self._progress.store()
         end = self._transport.monotonic() + delay
@@ -310,7 +422,7 @@ class EventConsumer:
             while (left := end - self._transport.monotonic()) > 0:
                 self._client.pause()
                 # Records of partitions that came just now were not paused yet: handled later.
-                self._pending.extend(self._client.receive(_BATCH, min(left, 0.2)))
+                self._receive(min(left, 0.2))
                 if self._stop.is_set() or partition in self._revoked:
                     return False
         finally:
@@ -324,10 +436,10 @@ class EventConsumer:
             self._progress.settle(_SETTLE / 2)
         finally:
             self._progress.forget(partitions)
+            self._ended -= partitions
+            self._alone = 0
             self._pending = deque(
-                record
-                for record in self._pending
-                if (record.topic(), record.partition()) not in partitions
+                record for record in self._pending if _partition(record) not in partitions
             )
 
     @contextmanager
@@ -349,6 +461,17 @@ class EventConsumer:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _is_hopeless(error: Exception) -> bool:
+    """Whether neither waiting nor another message helps: a wrong address, a producer shut out."""
+    return isinstance(error, ProducerEnded) or (
+        isinstance(error, RegistryError) and not isinstance(error, RegistryUnavailable)
+    )
+
+
+def _partition(record: Record) -> Partition:
+    return record.topic() or "", record.partition() or 0
 
 
 def _place(record: Record) -> str:

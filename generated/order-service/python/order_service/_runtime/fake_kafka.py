@@ -1,8 +1,9 @@
 """Kafka in memory: topics, partitions, keys, consumer groups, and clients that cannot tell.
 
 It keeps what services rely on: the order within a partition, the partition of a key (as the Java
-client chooses it), committed offsets, at-least-once delivery after a crash, and reports of delivery
-that come later. Waiting costs no time: the clock of a consumer that has nothing to read jumps.
+client chooses it), committed offsets, at-least-once delivery after a crash, transactions that
+readers see whole or not at all, and reports of delivery that come later. Waiting costs no time: the
+clock of a consumer that has nothing to read jumps.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 
 from .transport import Failure, Headers, Partition, Record
 
@@ -24,6 +26,7 @@ class FakeFailure:
 
     code_name: str
     text: str
+    aborts: bool = False
 
     def name(self) -> str:
         """The name of the error code."""
@@ -33,15 +36,56 @@ class FakeFailure:
         """What happened."""
         return self.text
 
+    def fatal(self) -> bool:
+        """Whether the client is of no use any more."""
+        return False
+
+    def retriable(self) -> bool:
+        """Whether the same call may work later."""
+        return False
+
+    def txn_requires_abort(self) -> bool:
+        """Whether the transaction must be rolled back."""
+        return self.aborts
+
 
 class FakeKafkaError(Exception):
     """What the fake clients raise; the first argument is a FakeFailure."""
 
 
+class _State(Enum):
+    OPEN = "open"
+    COMMITTED = "committed"
+    ABORTED = "aborted"
+
+
+@dataclass(slots=True)
+class FakeTransaction:
+    """A transaction: whether readers see what was sent in it, and what it commits besides."""
+
+    state: _State = _State.OPEN
+    offsets: list[tuple[_Group, Mapping[Partition, int]]] = field(
+        default_factory=list["tuple[_Group, Mapping[Partition, int]]"]
+    )
+    failure: FakeFailure | None = None
+
+
+_NO_TRANSACTION = FakeTransaction(_State.COMMITTED)
+
+
 class FakeRecord:
     """One message as the fake keeps it."""
 
-    __slots__ = ("_headers", "_key", "_offset", "_partition", "_timestamp", "_topic", "_value")
+    __slots__ = (
+        "_headers",
+        "_key",
+        "_offset",
+        "_partition",
+        "_timestamp",
+        "_topic",
+        "_transaction",
+        "_value",
+    )
 
     def __init__(
         self,
@@ -50,13 +94,25 @@ class FakeRecord:
         key: bytes | None,
         value: bytes | None,
         headers: Headers,
+        transaction: FakeTransaction = _NO_TRANSACTION,
     ) -> None:
         self._topic, self._partition = place
+        self._transaction = transaction
         self._offset = offset
         self._key = key
         self._value = value
         self._headers = headers
         self._timestamp = time.time_ns() // 1_000_000
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its transaction has not ended: readers wait before it."""
+        return self._transaction.state is _State.OPEN
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether readers see it."""
+        return self._transaction.state is _State.COMMITTED
 
     def topic(self) -> str:
         """The topic it stands on."""
@@ -105,6 +161,8 @@ class FakeKafka:
         self.groups: dict[str, _Group] = {}
         self.failures: deque[FakeFailure] = deque()
         """What the next messages that are sent fail with."""
+        self.transactional: dict[str, FakeProducer] = {}
+        """The latest producer of each transactional id."""
         self._counts = dict(partitions)
         self._logs: dict[str, list[list[FakeRecord]]] = {}
         self._keyless = 0
@@ -116,7 +174,12 @@ class FakeKafka:
         return self._logs[topic]
 
     def append(
-        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        transaction: FakeTransaction = _NO_TRANSACTION,
     ) -> FakeRecord:
         """Add a message to the partition that its key belongs to."""
         with self.lock:
@@ -126,7 +189,8 @@ class FakeKafka:
                 number = self._keyless % len(logs)
             else:
                 number = (murmur2(key) & 0x7FFFFFFF) % len(logs)
-            record = FakeRecord((topic, number), len(logs[number]), key, value, list(headers))
+            place = (topic, number)
+            record = FakeRecord(place, len(logs[number]), key, value, list(headers), transaction)
             logs[number].append(record)
             self.lock.notify_all()
             return record
@@ -143,6 +207,8 @@ class FakeProducer:
         self._limit = int(str(options.get("queue.buffering.max.messages", 100_000)))
         self._size = int(str(options.get("message.max.bytes", 1_000_000)))
         self._reports: deque[Callable[[], None]] = deque()
+        self._transactional_id = str(options.get("transactional.id") or "")
+        self._transaction = _NO_TRANSACTION
 
     def produce(
         self,
@@ -162,9 +228,11 @@ class FakeProducer:
                 raise BufferError("Local: Queue full")
             failure = kafka.failures.popleft() if kafka.failures else None
             if failure is None:
-                record = kafka.append(topic, key, value, headers or [])
+                record = kafka.append(topic, key, value, headers or [], self._transaction)
                 self._sent.append(record)
             else:
+                if self._transaction is not _NO_TRANSACTION:
+                    self._transaction.failure = failure
                 record = FakeRecord((topic, -1), -1, key, value, headers or [])
             if on_delivery is not None:
                 report = on_delivery
@@ -191,6 +259,57 @@ class FakeProducer:
         """Pass all reports on."""
         self.poll(0)
         return len(self._reports)
+
+    def init_transactions(self, timeout: float = -1) -> None:
+        """Roll back what an earlier producer with this id has open, and shut it out."""
+        with self._kafka.lock:
+            earlier = self._kafka.transactional.get(self._transactional_id)
+            if earlier is not None and earlier._transaction is not _NO_TRANSACTION:
+                earlier._end(_State.ABORTED)
+            self._kafka.transactional[self._transactional_id] = self
+
+    def begin_transaction(self) -> None:
+        """Begin one."""
+        self._check_fence()
+        self._transaction = FakeTransaction()
+
+    def send_offsets_to_transaction(
+        self,
+        positions: Mapping[Partition, int],
+        group_metadata: _Group,
+        timeout: float = -1,
+    ) -> None:
+        """Note offsets for the commit."""
+        self._check_fence()
+        self._transaction.offsets.append((group_metadata, positions))
+
+    def commit_transaction(self, timeout: float = -1) -> None:
+        """Show what was sent. Raises FakeKafkaError when something of it did not arrive."""
+        self.poll(0)
+        self._check_fence()
+        with self._kafka.lock:
+            if self._transaction.failure is not None:
+                text = f"a message was not delivered: {self._transaction.failure.text}"
+                raise FakeKafkaError(FakeFailure("_INCONSISTENT", text, aborts=True))
+            for group, positions in self._transaction.offsets:
+                group.committed.update(positions)
+            self._end(_State.COMMITTED)
+
+    def abort_transaction(self, timeout: float = -1) -> None:
+        """Drop what was sent."""
+        self.poll(0)
+        self._check_fence()
+        self._end(_State.ABORTED)
+
+    def _end(self, state: _State) -> None:
+        with self._kafka.lock:
+            self._transaction.state = state
+            self._transaction = _NO_TRANSACTION
+            self._kafka.lock.notify_all()
+
+    def _check_fence(self) -> None:
+        if self._kafka.transactional.get(self._transactional_id) is not self:
+            raise FakeKafkaError(FakeFailure("_FENCED", "a newer producer has this id"))
 
 
 class FakeConsumer:
@@ -234,6 +353,14 @@ class FakeConsumer:
             partition = (record.topic() or "", record.partition() or 0)
             if partition in self._positions:
                 self._stored[partition] = (record.offset() or 0) + 1
+
+    def positions_after(self, records: Sequence[Record]) -> tuple[dict[Partition, int], _Group]:
+        """The offsets behind these records, and the group."""
+        ends = {
+            (record.topic() or "", record.partition() or 0): (record.offset() or 0) + 1
+            for record in records
+        }
+        return ends, self._group
 
     def pause(self) -> None:
         """Receive nothing."""
@@ -300,11 +427,14 @@ class FakeConsumer:
         records: list[Record] = []
         if self._is_paused:
             return records
-        for (topic, number), position in self._positions.items():
+        for topic, number in self._positions:
             log = self._kafka.partitions(topic)[number]
-            part = log[position : position + limit - len(records)]
-            records += part
-            self._positions[topic, number] = position + len(part)
+            for record in log[self._positions[topic, number] :]:
+                if record.is_open or len(records) == limit:
+                    break
+                self._positions[topic, number] += 1
+                if record.is_committed:
+                    records.append(record)
         return records
 
 

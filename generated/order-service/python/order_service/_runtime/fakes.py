@@ -187,6 +187,7 @@ class ServiceFakes(Generic[Consumed_contra, Produced_co]):
         messages = [
             (read_message(record, record.headers() or []), record.value() or b"")
             for record in list(self._transport.sent)
+            if record.is_committed
         ]
         return tuple(
             (self._produced[message.type].decode(value, 5), message)

@@ -109,6 +109,16 @@ class KafkaConsumer:
             except KafkaException as error:
                 _log.info("%s[%s]: offset not stored: %s", topic, partition, error)
 
+    def positions_after(self, records: Sequence[Record]) -> tuple[object, object]:
+        """The offsets behind these records, and the group, for a transaction."""
+        ends: dict[Partition, int] = {}
+        for record in records:
+            topic, partition, offset = record.topic(), record.partition(), record.offset()
+            assert topic is not None and partition is not None and offset is not None
+            ends[topic, partition] = offset + 1
+        positions = [TopicPartition(*place, offset) for place, offset in ends.items()]
+        return positions, self._client.consumer_group_metadata()
+
     def pause(self) -> None:
         """Stop fetching; also called again after a rebalance has brought new partitions."""
         if not self._paused:
