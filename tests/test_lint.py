@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from codegen.contract.load import assemble, read_document
+from codegen.contract.load import assemble
+from codegen.contract.reading import read_document
 from codegen.diagnostics import Findings
 from codegen.linting import lint
 
@@ -226,6 +227,13 @@ def test_a_link_out_of_the_repository_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "repository/schemas/shop/Bad.avsc").symlink_to(tmp_path / "Bad.avsc")
     found = find(tmp_path / "repository")
     assert found == (1, ["error syntax/unreadable", "note docs/field"])
+
+
+def test_a_link_to_a_file_of_the_repository_is_that_file(tmp_path: Path) -> None:
+    write(tmp_path, NO_DOC)
+    (tmp_path / "schemas/shop/Other.avsc").symlink_to("Sold.avsc")
+    (tmp_path / "schemas/other").symlink_to("shop")
+    assert find(tmp_path) == (0, ["note docs/field"])
 
 
 @pytest.mark.parametrize(
