@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from errno import EACCES
 from pathlib import Path as FilePath
 
 from codegen.avro.schema import split_name
@@ -16,7 +17,7 @@ from codegen.contract.model import Contract, SubjectStrategy
 from codegen.contract.paths import choose_path
 from codegen.diagnostics import CouldNotCheck, Findings, KontraktError
 from codegen.editing import Edit, EditRefused, Insert, apply
-from codegen.files import write_together
+from codegen.files import ChangedMeanwhileError, write_together
 from codegen.formatting import format_schema
 from codegen.scaffolding.fields import parse_field
 from codegen.source import Document, Json, read_json, read_yaml
@@ -75,10 +76,8 @@ class Addition:
     """What would be written: the texts of files by their paths under the root."""
 
     texts: Mapping[str, str]
-    changes: tuple[str, ...]
-    """What is new in the manifest, in words."""
-    contract: Contract
-    """The repository with it."""
+    before: Mapping[str, str]
+    """The texts of the files that are there already."""
 
 
 def add_event(contract: Contract, draft: EventDraft, findings: Findings) -> Addition | None:
@@ -99,8 +98,7 @@ def add_event(contract: Contract, draft: EventDraft, findings: Findings) -> Addi
     else:
         edits += _join_topic(contract, topic, name, draft.strategy)
     file, text = _write_schema(contract, name, draft)
-    words = f"event {name} on topic {topic}"
-    return _add(contract, {file: text}, edits, (words,), findings)
+    return _add(contract, {file: text}, edits, findings)
 
 
 def add_topic(contract: Contract, draft: TopicDraft, findings: Findings) -> Addition | None:
@@ -113,8 +111,7 @@ def add_topic(contract: Contract, draft: TopicDraft, findings: Findings) -> Addi
         raise KontraktError(f"topic {draft.name} needs an event", hint)
     events = tuple(_find_type(contract, name) for name in draft.events)
     edit = _new_topic(contract, draft, events)
-    words = f"topic {draft.name} with {', '.join(events)}"
-    return _add(contract, {}, [edit], (words,), findings)
+    return _add(contract, {}, [edit], findings)
 
 
 def add_service(contract: Contract, draft: ServiceDraft, findings: Findings) -> Addition | None:
@@ -139,20 +136,38 @@ def add_service(contract: Contract, draft: ServiceDraft, findings: Findings) -> 
             raise KontraktError(f"there is no target {target}", hint)
     value["targets"] = {target: {} for target in draft.targets}
     edits: list[Edit] = [_insert(contract, "services", draft.name, value)]
-    words = f"service {draft.name}"
-    return _add(contract, {}, edits, (words,), findings)
+    return _add(contract, {}, edits, findings)
 
 
 def write_addition(root: FilePath, addition: Addition) -> None:
-    """Write all of it or nothing. Raises KontraktError where a new file is there already."""
-    for name in addition.texts:
-        if name != MANIFEST and os.path.lexists(root / name):
-            raise KontraktError(f"{name} exists already", "move it away, or choose another name")
+    """Write all of it or nothing.
+
+    Raises KontraktError where a new file is there already, CouldNotCheck where the manifest is not
+    any more what the addition was made from, or something cannot be written.
+    """
+    # A manifest that is a symbolic link stays one.
+    paths = {name: FilePath(os.path.realpath(root / name)) for name in addition.texts}
+    texts = {paths[name]: text for name, text in addition.texts.items()}
+    before = {paths[name]: addition.before.get(name) for name in addition.texts}
+
+    def shown(error: OSError) -> str:
+        found = (name for name, path in paths.items() if str(path) == error.filename)
+        return next(found, str(error.filename))
+
     try:
-        write_together({root / name: text for name, text in addition.texts.items()})
+        manifest = paths[MANIFEST]
+        if not manifest.stat().st_mode & 0o222:
+            raise PermissionError(EACCES, "it is read-only", str(manifest))
+        write_together(texts, before)
+    except FileExistsError as error:
+        message = f"{shown(error)} exists already; nothing was written"
+        raise KontraktError(message, "move it away, or choose another name") from None
+    except ChangedMeanwhileError as error:
+        message = f"{shown(error)} was changed meanwhile; nothing was written"
+        raise CouldNotCheck(message, "run the command again") from None
     except OSError as error:
         reason = (error.strerror or "unknown error").lower()
-        message = f"{error.filename} cannot be written: {reason}; nothing was written"
+        message = f"{shown(error)} cannot be written: {reason}; nothing was written"
         raise CouldNotCheck(message, "check the folder and who may write there") from None
 
 
@@ -311,7 +326,6 @@ def _add(
     contract: Contract,
     schemas: Mapping[str, str],
     edits: Iterable[Edit],
-    changes: tuple[str, ...],
     findings: Findings,
 ) -> Addition | None:
     """The texts, when the repository can be used with them; else None, and findings say why."""
@@ -330,4 +344,5 @@ def _add(
     if after is None or found.has_errors:
         findings.items += found
         return None
-    return Addition({**schemas, MANIFEST: manifest.text}, changes, after)
+    before = {MANIFEST: contract.manifest.text}
+    return Addition({**schemas, MANIFEST: manifest.text}, before)
