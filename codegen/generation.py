@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path, PurePosixPath
 
 from codegen.avro.canonical import render
+from codegen.baselines import SNAPSHOT
+from codegen.baselines.snapshot import SnapshotBaseline
 from codegen.contract.model import Contract, Service
 from codegen.diagnostics import CouldNotCheck, Findings, KontraktError, Location, Severity, rule
 from codegen.files import write_atomically
@@ -25,7 +27,8 @@ from codegen.targets import Target
 NOT_FRESH = rule(
     "generate/not-fresh",
     "A generated file is not what the contract generates now.",
-    "Stubs that lag behind their contract read and write what nobody reviewed.",
+    "Stubs that lag behind their contract read and write what nobody reviewed. Generate them "
+    "again, and commit them together with the schemas.",
 )
 UNKNOWN_TARGET = rule(
     "generate/unknown-target",
@@ -35,7 +38,7 @@ UNKNOWN_TARGET = rule(
 WRONG_OPTION = rule(
     "generate/wrong-option",
     "An option of a target is unknown, or has the wrong form.",
-    "A misspelt option would silently do nothing.",
+    "A misspelt option would silently do nothing, and the stubs would not be what was asked for.",
 )
 
 
@@ -105,6 +108,18 @@ class Comparison:
     def of(self, output: Output) -> tuple[FileState, ...]:
         """The states of the files in one output's folder."""
         return tuple(one for one in self.states if one.path.startswith(output.folder + "/"))
+
+
+def recall(contract: Contract, root: Path) -> Contract:
+    """The contract with the past that the repository's snapshot holds, if it has one.
+
+    Generated stubs read what older versions wrote, and the same files must give the same stubs, so
+    nothing else is asked. Raises CouldNotCheck for a snapshot that is none.
+    """
+    if not (root / SNAPSHOT).exists():
+        return contract
+    snapshot = SnapshotBaseline(root / SNAPSHOT, SNAPSHOT)
+    return replace(contract, histories=snapshot.histories(contract))
 
 
 def generate(

@@ -247,6 +247,8 @@ class Contract:
     severities: Severities
     manifest: Document
     waivers: tuple[Waiver, ...] = ()
+    histories: Mapping[str, History] = field(default_factory=dict)
+    """The past of each subject, by its name, as far as the committed snapshot knows it."""
 
     @property
     def events(self) -> tuple[Event, ...]:

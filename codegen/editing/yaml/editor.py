@@ -132,7 +132,7 @@ class Editor:
         if not has_comma:
             self._replacements.append((ends[-1], ends[-1], ","))
         place = ends[-1] + (rest.index(",") + 1 if has_comma else 0)
-        if is_long:
+        if is_long and "\n" in rest:
             place = self._layout.line_end(place)
         comma = "," if has_comma else ""
         self._replacements.append((place, place, f"{space}{new}{comma}"))

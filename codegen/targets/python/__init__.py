@@ -19,6 +19,7 @@ from codegen.diagnostics import KontraktError
 from codegen.source import Json
 from codegen.targets import GeneratedFile
 from codegen.targets.python.codecs_view import codecs_view, name_events, schemas_view
+from codegen.targets.python.history_view import history_view
 from codegen.targets.python.literals import docstring
 from codegen.targets.python.models_view import exported_models, models_view
 from codegen.targets.python.names import name_classes
@@ -99,7 +100,11 @@ def _pages(service: Service, contract: Contract, package: str) -> tuple[Page, ..
         ("schemas", "The schemas of {}, as registered.", schemas_view(events, contract, classes)),
         ("codecs", "How the events of {} are coded.", codecs_view(events, contract, classes)),
     )
-    samples, untested = samples_view(events, package, names.models, classes)
+    history = history_view(events, contract, classes)
+    if history is not None:
+        doc = "How other versions of the events of {} are read."
+        modules = (*modules, ("history", doc, history))
+    samples, untested = samples_view(events, contract, package, names.models, classes)
     return (
         *service_pages(service, contract, names),
         *(

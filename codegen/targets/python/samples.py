@@ -83,7 +83,7 @@ def sample_events(graph: SchemaGraph) -> Samples:
         out = io.BytesIO()
         try:
             value = _Sampler(graph, number).value(graph.root, 0)
-            parsed = parse_schema(_without_logical_types(schema))
+            parsed = parse_schema(_without(schema, "logicalType", "default"))
             schemaless_writer(out, parsed, _datum(graph, graph.root, value))
         except Endless:
             problem = "every value of it holds another one, without end"
@@ -97,19 +97,66 @@ def sample_events(graph: SchemaGraph) -> Samples:
     return Samples(tuple((value, data) for data, value in found.items()), problem)
 
 
-def _without_logical_types(schema: Json) -> Json:
+def read_sample(reader: SchemaGraph, writer: SchemaGraph, data: bytes) -> Json:
+    """What fastavro reads, with one schema, of what was written with another, as sample_events.
+
+    Raises ValueError where it does not, or where one of a union's branches looks like another.
+    """
+    from fastavro import parse_schema, schemaless_reader, schemaless_writer  # noqa: PLC0415
+
+    def read(raw: bytes, written: Json, wanted: Json = None) -> object:
+        return schemaless_reader(
+            io.BytesIO(raw), written, wanted, return_record_name=True, return_named_type=True
+        )
+
+    def show(found: object) -> str:
+        # Text, since 1 equals 1.0 and True; fields that were not written come last.
+        return json.dumps(found, sort_keys=True, default=repr)
+
+    try:
+        plain = [
+            parse_schema(_without(json.loads(render(graph, inline=True)), "logicalType"))
+            for graph in (writer, reader)
+        ]
+        found = read(data, *plain)
+        value = _without_names(found)
+        out = io.BytesIO()
+        schemaless_writer(out, plain[1], _datum(reader, reader.root, value))
+        if show(read(out.getvalue(), plain[1])) == show(found):
+            return value
+    except Exception as error:
+        raise ValueError("fastavro reads no such data") from error
+    raise ValueError("the branches of a union look alike")
+
+
+def _without(schema: Json, *attributes: str) -> Json:
     """The same schema for the same bytes: fastavro takes plain numbers, texts and bytes for it."""
     if isinstance(schema, list):
-        return [_without_logical_types(branch) for branch in schema]
+        return [_without(branch, *attributes) for branch in schema]
     if not isinstance(schema, dict):
         return schema
-    plain = {key: value for key, value in schema.items() if key not in ("logicalType", "default")}
+    plain = {key: value for key, value in schema.items() if key not in attributes}
     for key in ("type", "items", "values"):
         if key in plain:
-            plain[key] = _without_logical_types(plain[key])
+            plain[key] = _without(plain[key], *attributes)
     if "fields" in plain:
-        plain["fields"] = [_without_logical_types(field) for field in plain["fields"]]
+        plain["fields"] = [_without(field, *attributes) for field in plain["fields"]]
     return plain
+
+
+def _without_names(value: object) -> Json:
+    """What fastavro read, as JSON: without the names of branches, bytes as text."""
+    match value:
+        case tuple():
+            return _without_names(value[1])
+        case list():
+            return [_without_names(item) for item in value]
+        case dict():
+            return {key: _without_names(item) for key, item in value.items()}
+        case bytes():
+            return value.decode("latin-1")
+        case _:
+            return value
 
 
 class _Sampler:

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
+from codegen.contract.model import Contract
 from codegen.targets.python.codecs_view import NamedEvent
-from codegen.targets.python.literals import LINE_LENGTH
-from codegen.targets.python.samples import sample_events
+from codegen.targets.python.literals import LINE_LENGTH, words_in
+from codegen.targets.python.past import Past, find_past
+from codegen.targets.python.samples import read_sample, sample_events
 from codegen.targets.python.service_view import import_order
 from codegen.targets.python.types import Code, Defaults
 
 
 def samples_view(
-    events: Iterable[NamedEvent], package: str, models: Iterable[str], classes: Mapping[str, str]
+    events: Iterable[NamedEvent],
+    contract: Contract,
+    package: str,
+    models: Iterable[str],
+    classes: Mapping[str, str],
 ) -> tuple[Mapping[str, object], tuple[tuple[str, str], ...]]:
     """The values of the template `test_contract.py.j2`, and which events it lacks, and why."""
+    named = tuple(events)
     tests: list[_Test] = []
+    pasts: list[_Test] = []
     lacking = []
-    for one in events:
+    for one in named:
         found, problem = _tests(one, classes)
         tests += found
         if problem:
             lacking.append((one.event.name, problem))
-    words = {word for test in tests for line in test["event"] for word in re.findall(r"\w+", line)}
+        for index, past in enumerate(find_past(one.event, contract)):
+            found, problem = _past_tests(one, index, past, classes)
+            pasts += found
+            if problem:
+                lacking.append((one.event.name, problem))
+    words = words_in(line for test in (*tests, *pasts) for line in test["event"])
     imports = ["import datetime as dt"] if "dt" in words else []
     if "Decimal" in words:
         imports.append("from decimal import Decimal")
@@ -36,6 +48,8 @@ def samples_view(
         "constants": import_order(str(test["constant"]) for test in tests),
         "models": import_order(name for name in models if name in words),
         "tests": tests,
+        "pasts": pasts,
+        "histories": import_order(str(test["constant"]) for test in pasts),
     }
     return values, tuple(lacking)
 
@@ -65,14 +79,45 @@ def _tests(one: NamedEvent, classes: Mapping[str, str]) -> tuple[list[_Test], st
     return tests, problem
 
 
+def _past_tests(
+    one: NamedEvent, index: int, past: Past, classes: Mapping[str, str]
+) -> tuple[list[_Test], str]:
+    """Bytes of another version beside what fastavro reads of them as the current one.
+
+    And why there are none, where it is no judge or reads nothing.
+    """
+    if past.is_disputed:
+        return [], f"implementations of Avro read what version {past.version} wrote as other values"
+    graph = one.event.schema
+    tests: list[_Test] = []
+    for number, (_, data) in enumerate(sample_events(past.schema).events, 1):
+        try:
+            value = read_sample(graph, past.schema, data)
+            code = Defaults(graph, classes).value(graph.root, value)
+        except (ValueError, ArithmeticError):
+            continue
+        tests.append(
+            {
+                "name": f"test_{one.constant.lower()}_v{past.version}_{number}",
+                "constant": one.constant,
+                "index": str(index),
+                "event": _assignment(code),
+                "data": _chunks(data.hex()),
+            }
+        )
+    problem = "" if tests else f"fastavro reads no sample that version {past.version} wrote"
+    return tests, problem
+
+
 def _assignment(code: Code) -> list[str]:
     lines = code.opened or (code.text,)
     return [f"    event = {lines[0]}", *(f"    {line}" for line in lines[1:])]
 
 
 def _chunks(text: str) -> list[str]:
-    room = LINE_LENGTH - 14
-    if len(text) <= 60:
-        return [f'    data = bytes.fromhex("{text}")']
+    whole = f'    data = bytes.fromhex("{text}")'
+    if len(whole) <= LINE_LENGTH:
+        return [whole]
+    room = LINE_LENGTH - 10
     parts = [text[start : start + room] for start in range(0, len(text), room)]
     return ["    data = bytes.fromhex(", *(f'        "{part}"' for part in parts), "    )"]
