@@ -108,6 +108,18 @@ def test_an_event_has_its_file_namespace_docs_and_entry(shop: Path) -> None:
         assert done.returncode == 0, (command, done.stdout, done.stderr)
 
 
+def test_docs_that_nobody_gave_are_marked_and_lint_tells_them(shop: Path) -> None:
+    arguments = ("--field", "order_id:uuid", "--field", "total:decimal(12,2)")
+    done = run(shop, "new", "event", "OrderReturned", "--topic", "orders", *arguments)
+    assert "Write what 2 docs shall say" in done.stdout
+    schema = json.loads(contents(shop)[RETURNED])
+    docs = [one["doc"] for one in (schema, *schema["fields"])]
+    assert docs[1] == "The order; the message key."
+    assert docs[0].startswith("TODO: ") and docs[2].startswith("TODO: ")
+    found = json.loads(run(shop, "lint", "--format", "json").stdout)["findings"]
+    assert [one["rule"] for one in found] == ["docs/placeholder"] * 2
+
+
 def test_a_topic_and_a_service_can_be_used_at_once(shop: Path) -> None:
     before = contents(shop)[MANIFEST]
     for arguments in (

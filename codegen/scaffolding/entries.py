@@ -11,9 +11,9 @@ from difflib import get_close_matches
 from errno import EACCES
 from pathlib import Path as FilePath
 
-from codegen.avro.schema import split_name
+from codegen.avro.schema import Record, split_name
 from codegen.contract.load import MANIFEST, load_documents
-from codegen.contract.model import Contract, SubjectStrategy
+from codegen.contract.model import Contract, FieldKey, SubjectStrategy
 from codegen.contract.paths import choose_path
 from codegen.diagnostics import CouldNotCheck, Findings, KontraktError
 from codegen.editing import Edit, EditRefused, Insert, apply
@@ -22,6 +22,9 @@ from codegen.formatting import format_schema
 from codegen.scaffolding.fields import parse_field
 from codegen.source import Document, Json, read_json, read_yaml
 from codegen.targets import discover_targets
+
+TO_DO = "TODO: "
+"""What a doc begins with that somebody has to write; `kontrakt lint` reports each."""
 
 _FULL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
@@ -44,8 +47,9 @@ class EventDraft:
     """What is said of a new event.
 
     `name` may be full. Without a namespace there or in `namespace` it gets that of the topic's
-    other events. `fields` are as `parse_field` takes them. The topic is there, unless `topic` is a
-    draft of its own.
+    other events. `fields` are as `parse_field` takes them. One without a doc gets a mark to
+    write it; the key of the topic has its doc from the other events. The topic is there, unless
+    `topic` is a draft of its own.
     """
 
     name: str
@@ -97,7 +101,7 @@ def add_event(contract: Contract, draft: EventDraft, findings: Findings) -> Addi
         edits.append(_new_topic(contract, draft.topic, (name,)))
     else:
         edits += _join_topic(contract, topic, name, draft.strategy)
-    file, text = _write_schema(contract, name, draft)
+    file, text = _write_schema(contract, name, draft, topic)
     return _add(contract, {file: text}, edits, findings)
 
 
@@ -202,22 +206,35 @@ def _example(contract: Contract) -> str:
     return next(filter(None, namespaces), "shop.orders")
 
 
-def _write_schema(contract: Contract, name: str, draft: EventDraft) -> tuple[str, str]:
+def _write_schema(contract: Contract, name: str, draft: EventDraft, topic: str) -> tuple[str, str]:
     namespace, simple = split_name(name)
     schema: dict[str, Json] = {"type": "record", "name": simple}
     if namespace:
         schema["namespace"] = namespace
-    if draft.doc:
-        schema["doc"] = draft.doc
+    schema["doc"] = draft.doc or f"{TO_DO}what happened, and when it is sent."
     known = dict.fromkeys([*contract.types, name])
+    docs = _docs_of_keys(contract, topic)
     fields: list[Json] = []
     for text in draft.fields:
-        item = parse_field(text, known, namespace)
+        otherwise = docs.get(text.partition(":")[0], f"{TO_DO}what it holds, and in which unit.")
+        item = parse_field(text, known, namespace, otherwise)
         fields.append(item)
         known.update(dict.fromkeys(_enums(item["type"], namespace)))
     schema["fields"] = fields
     file = choose_path(name, {path.lower() for path in contract.documents})
     return file, format_schema(read_json(file, json.dumps(schema, ensure_ascii=False)))
+
+
+def _docs_of_keys(contract: Contract, topic: str) -> Mapping[str, str]:
+    """What the events of a topic say of the field that is their key, which is one for them all."""
+    found: dict[str, str] = {}
+    for event in contract.events:
+        key, root = contract.topic(event.topic).key, event.schema.root
+        if event.topic == topic and isinstance(key, FieldKey) and isinstance(root, Record):
+            found |= {
+                one.name: one.doc for one in root.fields if one.doc and (one.name,) == key.path
+            }
+    return found
 
 
 def _enums(schema: Json, namespace: str) -> Iterable[str]:
