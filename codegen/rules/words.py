@@ -37,3 +37,9 @@ def to_pascal(name: str) -> str:
 def to_snake(name: str) -> str:
     """The name in snake_case."""
     return "_".join(split_words(name))
+
+
+def to_camel(name: str) -> str:
+    """The name in camelCase."""
+    first, *others = split_words(name) or (name,)
+    return first + "".join(word.capitalize() for word in others)

@@ -10,6 +10,7 @@ from codegen.contract.model import SchemaKey
 from codegen.diagnostics import Severity
 from codegen.rules.lint import Contract, Here, Problem, SchemaFile, Service, Topic, check
 from codegen.source import Place
+from codegen.topology import join
 
 
 @check("topology/no-producer", "Nobody produces to a topic.", Topic)
@@ -71,7 +72,7 @@ def check_several_producers(topic: Topic, here: Here) -> Iterator[Problem]:
     for event in topic.events:
         names |= dict.fromkeys(service.name for service in here.contract.producers(event))
     if len(names) > 1:
-        message = f"{' and '.join(names)} produce to {topic.name}"
+        message = f"{join([*names])} produce to {topic.name}"
         hint = "give each a topic of its own, or let one own it and ask that one"
         yield Problem(_name(topic), message, hint)
 
