@@ -5,9 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from errno import EISDIR
-from os import strerror
+from errno import EBUSY, EEXIST, EISDIR
+from os import link, strerror
+from os.path import lexists
 from pathlib import Path
+from types import MappingProxyType
+
+_NOTHING: Mapping[Path, str | None] = MappingProxyType({})
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -19,13 +23,22 @@ def write_atomically(path: Path, text: str) -> None:
     write_together({path: text})
 
 
-def write_together(texts: Mapping[Path, str]) -> None:
+class ChangedMeanwhileError(OSError):
+    """A file holds something else than what the new text was made from; `filename` names it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(EBUSY, "it was changed meanwhile", str(path))
+
+
+def write_together(texts: Mapping[Path, str], before: Mapping[Path, str | None] = _NOTHING) -> None:
     """Write files as `write_atomically` does, and none of them unless all could be prepared.
 
-    Raises OSError; then all are as before, unless the disk fails between two moves. Folders that
-    were made stay.
+    `before` says what a file must still hold, or None where there must be none. Raises OSError,
+    among them ChangedMeanwhileError and FileExistsError; then all are as before, unless the disk
+    fails between two moves. Folders that were made stay.
     """
     prepared: dict[Path, Path] = {}
+    made: list[Path] = []
     try:
         for path, text in texts.items():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,10 +50,33 @@ def write_together(texts: Mapping[Path, str]) -> None:
                 stream.write(text.encode("utf-8"))
             with suppress(FileNotFoundError):
                 temporary.chmod(path.stat().st_mode & 0o777)
+        new = [path for path in prepared if before.get(path, "") is None]
+        for path in new:
+            _put_new(prepared[path], path)
+            made.append(path)
+        for path, old in before.items():
+            if old is not None and path.read_bytes() != old.encode("utf-8"):
+                raise ChangedMeanwhileError(path)
         for path, temporary in prepared.items():
-            temporary.replace(path)
+            if path not in new:
+                temporary.replace(path)
     except BaseException:
-        for temporary in prepared.values():
+        for leftover in (*made, *prepared.values()):
             with suppress(OSError):
-                temporary.unlink()
+                leftover.unlink()
         raise
+
+
+def _put_new(temporary: Path, path: Path) -> None:
+    """Move a file to where there must be none. Raises FileExistsError, with the path."""
+    if lexists(path):
+        raise FileExistsError(EEXIST, strerror(EEXIST), str(path))
+    try:
+        link(temporary, path)
+    except FileExistsError:
+        raise FileExistsError(EEXIST, strerror(EEXIST), str(path)) from None
+    except OSError:
+        # Not all file systems have links; a move is the next best.
+        temporary.rename(path)
+    else:
+        temporary.unlink()

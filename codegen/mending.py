@@ -7,6 +7,7 @@ not at all, and only where the file is still what was checked.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -171,13 +172,14 @@ class _Mender:
 def write_change(root: FilePath, change: Change) -> str:
     """Write a mended file; the reason where it was left as it is, else nothing.
 
-    It is left where it is a symbolic link or lies behind one, where its mode says that it is not
-    to be written, and where it is not any more what was checked.
+    A symbolic link stays one: what it leads to is written. The file is left where a link leads out
+    of the repository, where its mode says that it is not to be written, and where it is not any
+    more what was checked.
     """
-    path = root / change.name
     try:
-        if path.resolve() != root.resolve() / change.name:
-            return "it is a symbolic link, or lies behind one: name the file that it leads to"
+        path = FilePath(os.path.realpath(root / change.name))
+        if not path.is_relative_to(os.path.realpath(root)):
+            return "a symbolic link leads out of the repository"
         if not path.stat().st_mode & 0o222:
             return "it is read-only"
         if path.read_bytes() != change.before.text.encode("utf-8"):

@@ -322,7 +322,8 @@ def _explain_json(error: json.JSONDecodeError, text: str, offset: int) -> Proble
     elif message.startswith("Extra data"):
         message, hint = "text after the end of the JSON value", "a file holds one schema"
     else:
-        message = message[0].lower() + message[1:]
+        # "Unterminated string starting at" and the like are followed by a place.
+        message = message[0].lower() + message[1:].removesuffix(" at").removesuffix(" starting")
     return Problem(f"not JSON: {message}", offset, offset + 1, hint)
 
 

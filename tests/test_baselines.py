@@ -328,6 +328,24 @@ def test_a_schema_behind_a_symbolic_link(root: Path) -> None:
     assert "symbolic link" in fails("git:HEAD", root).message
 
 
+@pytest.mark.parametrize("spec", ["git:HEAD", "folder:."])
+def test_a_link_to_another_schema_is_no_second_one(root: Path, spec: str) -> None:
+    (root / "schemas/Link.avsc").symlink_to("shop/Money.avsc")
+    commit_all(root)
+    histories = against(spec.replace(".", str(root)), root).histories(load(root))
+    assert histories["shop.Money"].versions[0].schema is not None
+    findings = Findings()
+    assert against(spec.replace(".", str(root)), root).contract(findings) is not None
+    assert not findings
+
+
+def test_a_linked_folder_of_the_past_is_not_left_out_in_silence(root: Path, tmp_path: Path) -> None:
+    contract = load(root)
+    (root / "schemas/linked").symlink_to(tmp_path)
+    with pytest.raises(CouldNotCheck, match="symbolic link to a folder"):
+        against(f"folder:{root}", root).histories(contract)
+
+
 def test_a_file_name_that_is_no_text(root: Path) -> None:
     odd = os.fsencode(root / "schemas") + b"/\xff.avsc"
     shutil.move(root / "schemas/shop/Money.avsc", odd)

@@ -1,7 +1,7 @@
 """`kontrakt lint` from outside: what it says, what it leaves out and why, and what it mends.
 
-Each rule has its cases in tests/rules; tests/lint/conformance.txt holds what is found in schemas
-that nobody wrote for this project.
+Each rule has its cases in tests/rules; tests/lint holds what is found in schemas that nobody wrote
+for this project, and in some as Debezium, Confluent, LinkedIn and others shape theirs.
 """
 
 from __future__ import annotations
@@ -14,13 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from codegen.contract.load import assemble, read_document
+from codegen.contract.load import assemble
+from codegen.contract.reading import read_document
 from codegen.diagnostics import Findings
 from codegen.linting import lint
 
 PROJECT = Path(__file__).parent.parent
 CONFORMANCE = PROJECT / "tests/conformance/schemas.jsonl"
-CONFORMANCE_FINDINGS = PROJECT / "tests/lint/conformance.txt"
+FOREIGN = PROJECT / "tests/lint/foreign.jsonl"
+FOUND = {
+    CONFORMANCE: PROJECT / "tests/lint/conformance.txt",
+    FOREIGN: PROJECT / "tests/lint/foreign.txt",
+}
 
 MANIFEST = """\
 version: 1
@@ -73,9 +78,10 @@ def find(root: Path, *arguments: str) -> tuple[int, list[str]]:
 NO_DOC = {"name": "note", "type": "string"}
 
 
-def test_schemas_of_others_are_linted_without_a_crash(update_golden: bool) -> None:
+@pytest.mark.parametrize("schemas", [CONFORMANCE, FOREIGN], ids=lambda path: path.parent.name)
+def test_schemas_of_others_are_linted_without_a_crash(schemas: Path, update_golden: bool) -> None:
     lines = []
-    for row in map(json.loads, CONFORMANCE.read_text("utf-8").splitlines()):
+    for row in map(json.loads, schemas.read_text("utf-8").splitlines()):
         findings = Findings()
         data = row["text"].encode("utf-8", "surrogatepass")
         document = read_document(f"schemas/{row['id']}.avsc", data, findings)
@@ -83,9 +89,10 @@ def test_schemas_of_others_are_linted_without_a_crash(update_golden: bool) -> No
             continue
         found = lint(assemble(None, [document], findings), findings).findings
         lines.append(" ".join((row["id"], *sorted({one.rule.id for one in found}))))
+    expected = FOUND[schemas]
     if update_golden:
-        CONFORMANCE_FINDINGS.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-    assert lines == CONFORMANCE_FINDINGS.read_text("utf-8").splitlines()
+        expected.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    assert lines == expected.read_text("utf-8").splitlines()
 
 
 def test_what_is_good_is_said_to_be_good(tmp_path: Path) -> None:
@@ -226,6 +233,13 @@ def test_a_link_out_of_the_repository_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "repository/schemas/shop/Bad.avsc").symlink_to(tmp_path / "Bad.avsc")
     found = find(tmp_path / "repository")
     assert found == (1, ["error syntax/unreadable", "note docs/field"])
+
+
+def test_a_link_to_a_file_of_the_repository_is_that_file(tmp_path: Path) -> None:
+    write(tmp_path, NO_DOC)
+    (tmp_path / "schemas/shop/Other.avsc").symlink_to("Sold.avsc")
+    (tmp_path / "schemas/other").symlink_to("shop")
+    assert find(tmp_path) == (0, ["note docs/field"])
 
 
 @pytest.mark.parametrize(

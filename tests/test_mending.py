@@ -388,6 +388,16 @@ def change_of(tmp_path: Path) -> tuple[Path, Change]:
     return tmp_path / "after", change
 
 
+def test_a_link_inside_the_repository_stays_one(tmp_path: Path) -> None:
+    root, change = change_of(tmp_path)
+    file, target = root / FILE, root / "shared.avsc"
+    file.rename(target)
+    file.symlink_to(target)
+    assert write_change(root, change) == ""
+    assert file.is_symlink()
+    assert target.read_bytes() == change.after.text.encode("utf-8")
+
+
 def test_a_change_is_written_whole_and_keeps_the_mode(tmp_path: Path) -> None:
     root, change = change_of(tmp_path)
     (root / FILE).chmod(0o640)
@@ -406,13 +416,15 @@ def spoil_by_mode(path: Path) -> None:
 
 
 def spoil_by_link(path: Path) -> None:
-    path.rename(path.with_suffix(".real"))
-    path.symlink_to(path.with_suffix(".real"))
+    outside = path.parents[3] / "outside.avsc"
+    path.rename(outside)
+    path.symlink_to(outside)
 
 
 def spoil_by_linked_folder(path: Path) -> None:
-    path.parent.rename(path.parent.with_name("real"))
-    path.parent.symlink_to(path.parent.with_name("real"))
+    outside = path.parents[3] / "outside"
+    path.parent.rename(outside)
+    path.parent.symlink_to(outside)
 
 
 def spoil_by_removal(path: Path) -> None:
@@ -422,8 +434,8 @@ def spoil_by_removal(path: Path) -> None:
 SPOILERS: dict[str, Callable[[Path], None]] = {
     "changed meanwhile": spoil_by_edit,
     "read-only": spoil_by_mode,
-    "symbolic link": spoil_by_link,
-    "symbolic link, or lies behind": spoil_by_linked_folder,
+    "a symbolic link leads out": spoil_by_link,
+    "symbolic link leads out of the repository": spoil_by_linked_folder,
     "no such file": spoil_by_removal,
 }
 

@@ -8,9 +8,16 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from codegen.cli import program
+from codegen.diagnostics import KontraktError
+from codegen.scaffolding import Addition, write_addition
+from codegen.source import read_yaml
 
 PROJECT = Path(__file__).parent.parent
 MANIFEST = "schemas/contracts.yaml"
@@ -99,6 +106,18 @@ def test_an_event_has_its_file_namespace_docs_and_entry(shop: Path) -> None:
     for command in ("lint --fail-on note", "format --check", "check", "generate"):
         done = run(shop, *command.split())
         assert done.returncode == 0, (command, done.stdout, done.stderr)
+
+
+def test_docs_that_nobody_gave_are_marked_and_lint_tells_them(shop: Path) -> None:
+    arguments = ("--field", "order_id:uuid", "--field", "total:decimal(12,2)")
+    done = run(shop, "new", "event", "OrderReturned", "--topic", "orders", *arguments)
+    assert "Write what 2 docs shall say" in done.stdout
+    schema = json.loads(contents(shop)[RETURNED])
+    docs = [one["doc"] for one in (schema, *schema["fields"])]
+    assert docs[1] == "The order; the message key."
+    assert docs[0].startswith("TODO: ") and docs[2].startswith("TODO: ")
+    found = json.loads(run(shop, "lint", "--format", "json").stdout)["findings"]
+    assert [one["rule"] for one in found] == ["docs/placeholder"] * 2
 
 
 def test_a_topic_and_a_service_can_be_used_at_once(shop: Path) -> None:
@@ -211,6 +230,58 @@ def test_a_file_in_the_way_is_kept(shop: Path) -> None:
     assert {name: after[name] for name in before if name != MANIFEST} == {
         name: text for name, text in before.items() if name != MANIFEST
     }
+
+
+def change_manifest(shop: Path) -> str:
+    (shop / MANIFEST).write_text((shop / MANIFEST).read_text("utf-8") + "# theirs\n", "utf-8")
+    return "schemas/contracts.yaml was changed meanwhile; nothing was written"
+
+
+def put_file(shop: Path) -> str:
+    (shop / "schemas/retail/orders/X.avsc").write_text("theirs", "utf-8")
+    return "schemas/retail/orders/X.avsc exists already; nothing was written"
+
+
+@pytest.mark.parametrize("meddle", [change_manifest, put_file])
+def test_what_others_wrote_meanwhile_is_kept(
+    shop: Path, meddle: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs: dict[str, str] = {}
+
+    def write_late(root: Path, addition: Addition) -> None:
+        theirs["message"] = meddle(shop)
+        theirs.update(contents(shop))
+        write_addition(root, addition)
+
+    monkeypatch.setattr("codegen.scaffolding.write_addition", write_late)
+    monkeypatch.chdir(shop)
+    arguments = ("new", "event", "X", "--topic", "orders", "--field", "order_id:uuid")
+    done = CliRunner().invoke(program, arguments)
+    assert isinstance(done.exception, KontraktError)
+    assert str(done.exception) == theirs.pop("message")
+    assert contents(shop) == theirs
+
+
+def test_a_manifest_that_is_read_only_is_left(shop: Path) -> None:
+    before = contents(shop)
+    (shop / MANIFEST).chmod(0o444)
+    done = run(shop, "new", "event", "X", "--topic", "orders", "--field", "order_id:uuid")
+    assert done.returncode == 3
+    assert "schemas/contracts.yaml cannot be written: it is read-only" in done.stderr
+    assert contents(shop) == before
+
+
+def test_a_manifest_that_is_json_stays_that(shop: Path) -> None:
+    manifest = read_yaml(MANIFEST, (shop / MANIFEST).read_text("utf-8")).value
+    (shop / MANIFEST).write_text(json.dumps(manifest, indent=2), "utf-8")
+    for arguments in (
+        ("event", "Y", "--topic", "orders", "--field", "order_id:uuid"),
+        ("topic", "y", "--event", "Y", "--key", "order_id", "--retention", "7d"),
+        ("service", "y-service", "--consumes", "orders:Y", "--owner", "team-y"),
+    ):
+        done = run(shop, "new", *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads((shop / MANIFEST).read_text("utf-8"))["services"]["y-service"]
 
 
 def test_the_manifest_keeps_comments_quotes_and_line_ends(shop: Path) -> None:

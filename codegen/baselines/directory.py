@@ -16,8 +16,9 @@ from pathlib import Path as FilePath
 
 from codegen.avro.parse import STORED, parse_schemas
 from codegen.avro.schema import Named, SchemaGraph, reachable
-from codegen.contract.load import MANIFEST, load_documents, read_document
+from codegen.contract.load import MANIFEST, load_documents
 from codegen.contract.model import Contract, History, PastVersion, Subject
+from codegen.contract.reading import leads_into, read_document
 from codegen.diagnostics import CouldNotCheck, Findings, Severity
 from codegen.source import Document
 
@@ -90,9 +91,12 @@ class FolderBaseline:
 
         for parent, folders, files in os.walk(folder, onerror=refuse):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(files):
-                if name.endswith(".avsc"):
-                    path = FilePath(parent, name)
+            for path in (FilePath(parent, name) for name in folders):
+                if path.is_symlink() and not leads_into(folder, path):
+                    message = f"{path} is a symbolic link to a folder, whose files are not read"
+                    raise CouldNotCheck(message, "put the folder itself there")
+            for path in (FilePath(parent, name) for name in sorted(files)):
+                if path.name.endswith(".avsc") and not leads_into(folder, path):
                     found[path.relative_to(self._folder).as_posix()] = _read_bytes(path)
                     check_count(len(found), self._folder.as_posix())
         return found

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path as FilePath
+from posixpath import dirname, join, normpath
 from typing import IO
 
 from codegen.baselines.directory import Past, PastFiles, check_count, check_size
@@ -24,7 +25,7 @@ from codegen.diagnostics import CouldNotCheck, Findings
 MAX_ENTRIES = 500_000
 """A revision with more files and folders than this is not searched."""
 
-_TREE, _SUBMODULE = "40000", "160000"
+_TREE, _LINK, _SUBMODULE = "40000", "120000", "160000"
 
 
 class GitBaseline:
@@ -166,6 +167,7 @@ def _list_files(objects: _Objects, commit: str, folder: str, wanted: str) -> lis
     """
     tree = objects.find_tree(commit, folder)
     paths: list[str] = []
+    links: dict[str, str] = {}
     waiting = [] if tree is None else [(folder, tree)]
     seen = 0
     while waiting:
@@ -183,8 +185,13 @@ def _list_files(objects: _Objects, commit: str, folder: str, wanted: str) -> lis
                 if path.startswith(wanted) or wanted.startswith(f"{path}/"):
                     message = f"{path} is a submodule, whose files this repository does not hold"
                     raise CouldNotCheck(message, "check inside of it")
+            elif mode == _LINK:
+                links[path] = id
             else:
                 paths.append(path)
+    # What a link leads to may be listed under its own name; nothing should be there twice.
+    known = set(paths)
+    paths += [path for path, id in links.items() if objects.read_link(path, id) not in known]
     return sorted(paths)
 
 
@@ -229,6 +236,12 @@ class _Objects:
             message = f"{path} of {commit[:7]} is a symbolic link that leads to no file there"
             raise CouldNotCheck(message, "put the file itself there")
         return check_size(found[1], path)
+
+    def read_link(self, path: str, id: str) -> str:
+        """Where a symbolic link at a path leads; an absolute path leads out of every commit."""
+        found = self.read(id)
+        target = found[1].decode("utf-8", "surrogateescape") if found is not None else ""
+        return normpath(join(dirname(path), target))
 
     def _ask(self, name: str) -> tuple[str, str, bytes] | None:
         if "\n" in name or "\0" in name:

@@ -139,8 +139,9 @@ def open_registry_settings(
     """
     from codegen.baselines import EMBEDDED  # noqa: PLC0415
     from codegen.cli._progress import show_progress  # noqa: PLC0415
-    from codegen.contract.load import MANIFEST, find_root, read_file  # noqa: PLC0415
+    from codegen.contract.load import MANIFEST, find_root  # noqa: PLC0415
     from codegen.contract.manifest import check_shape  # noqa: PLC0415
+    from codegen.contract.reading import read_file  # noqa: PLC0415
     from codegen.contract.registry import read_registry_settings  # noqa: PLC0415
     from codegen.diagnostics import CouldNotCheck, Findings, make_report  # noqa: PLC0415
     from codegen.source import read_yaml  # noqa: PLC0415

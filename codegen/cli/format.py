@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,28 +75,32 @@ class File(NamedTuple):
 
 
 def _read_stdin(findings: Findings) -> Iterator[File]:
-    from codegen.contract.load import read_document  # noqa: PLC0415
+    from codegen.contract.reading import read_document  # noqa: PLC0415
 
     data = sys.stdin.buffer.read()
     return _format(Path(), "-", read_document("<stdin>", data, findings), findings)
 
 
 def _read_files(root: Path | None, paths: tuple[str, ...], findings: Findings) -> Iterator[File]:
-    from codegen.contract.load import find_root, read_file  # noqa: PLC0415
+    from codegen.contract.load import find_root  # noqa: PLC0415
+    from codegen.contract.reading import read_file  # noqa: PLC0415
 
     places = [_resolve(path) for path in paths]
     if not places:
         folder = root if root is not None else find_root(Path.cwd())
         places = [(folder, folder / "schemas", str(folder.resolve() / "schemas"))]
-    seen = set()
+    seen: set[str] = set()
     for folder, place, shown in places:
         for path in _expand(folder, place, findings):
-            if path not in seen:
-                seen.add(path)
-                inner = path.relative_to(place).as_posix()
-                name = _from_here(f"{shown}/{inner}" if inner != "." else shown)
-                document = read_file(folder, path, findings, name)
-                yield from _format(folder, path.relative_to(folder).as_posix(), document, findings)
+            # A file is formatted once, under its own name, whatever links lead to it.
+            file = os.path.realpath(path)
+            if file in seen:
+                continue
+            seen.add(file)
+            inner = path.relative_to(place).as_posix()
+            name = _from_here(f"{shown}/{inner}" if inner != "." else shown)
+            document = read_file(folder, path, findings, name)
+            yield from _format(folder, path.relative_to(folder).as_posix(), document, findings)
 
 
 def _resolve(path: str) -> tuple[Path, Path, str]:
@@ -112,17 +117,28 @@ def _resolve(path: str) -> tuple[Path, Path, str]:
     if not place.is_symlink() and not place.exists():
         raise KontraktError(f"{_printable(path)} does not exist", "name .avsc files or folders")
     folder = place.parent.resolve()
-    return folder, folder / place.name, path
+    return _find_home(folder), folder / place.name, path
+
+
+def _find_home(folder: Path) -> Path:
+    """The contract repository that a folder lies in; without one the folder itself."""
+    from codegen.contract.load import find_root  # noqa: PLC0415
+    from codegen.diagnostics import CouldNotCheck  # noqa: PLC0415
+
+    try:
+        return find_root(folder)
+    except CouldNotCheck:
+        return folder
 
 
 def _expand(folder: Path, place: Path, findings: Findings) -> Iterator[Path]:
-    from codegen.contract.load import find_schema_files  # noqa: PLC0415
+    from codegen.contract.reading import find_schema_files  # noqa: PLC0415
 
     return find_schema_files(place, folder, findings) if place.is_dir() else iter([place])
 
 
 def _format(root: Path, name: str, document: Document | None, findings: Findings) -> Iterator[File]:
-    from codegen.contract.load import BYTE_ORDER_MARK  # noqa: PLC0415
+    from codegen.contract.reading import BYTE_ORDER_MARK  # noqa: PLC0415
     from codegen.formatting import format_schema  # noqa: PLC0415
 
     # The mark goes with the formatting, so nobody has to be told to remove it.
@@ -166,9 +182,9 @@ def _show_summary(read: int, changed: int, failed: int, *, is_dry: bool) -> None
     elif changed:
         words, hint = f"{changed} formatted, {read - changed} unchanged", ""
     else:
-        words, hint = f"{count_words(read, 'file')} formatted already", ""
-    failures = f", {count_words(failed, 'file')} could not be formatted" if failed else ""
-    click.echo(words + failures + hint, err=True)
+        words, hint = f"{count_words(read, 'file')} formatted already" if read else "", ""
+    failures = f"{count_words(failed, 'file')} could not be formatted" if failed else ""
+    click.echo(", ".join(filter(None, (words, failures))) + hint, err=True)
 
 
 def _from_here(name: str) -> str:

@@ -16,7 +16,7 @@ from codegen.cli._names import (
     complete_topics,
     complete_traffic,
 )
-from codegen.cli._repository import root_option
+from codegen.cli._repository import count_words, root_option
 
 if TYPE_CHECKING:
     from codegen.contract.model import Contract
@@ -94,7 +94,8 @@ def event(
     Types: boolean int long float double bytes string uuid date time timestamp
     (timestamp-micros, local-timestamp-millis, ...) decimal(12,2) enum(A,B), and
     the names of types that are there. After a type: [] for a list, {} for a
-    map, ? for nullable, =VALUE for a default, and a doc after a blank.
+    map, ? for nullable, =VALUE for a default, and a doc after a blank. What
+    has no doc gets a TODO, which lint reports until somebody writes it.
 
     \b
     Example:
@@ -215,7 +216,7 @@ def _run(
 ) -> None:
     from codegen.cli._repository import open_repository, show  # noqa: PLC0415
     from codegen.diagnostics import Findings, make_report  # noqa: PLC0415
-    from codegen.scaffolding import FieldError, write_addition  # noqa: PLC0415
+    from codegen.scaffolding import TO_DO, FieldError, write_addition  # noqa: PLC0415
 
     folder, contract, _ = open_repository(root)
     found = Findings()
@@ -229,6 +230,10 @@ def _run(
     if not dry_run:
         write_addition(folder, addition)
     _show(contract, addition)
+    if left := sum(text.count(f'"doc": "{TO_DO}') for text in addition.texts.values()):
+        click.echo(
+            f"Write what {count_words(left, 'doc')} shall say: look for {TO_DO.strip(': ')}."
+        )
     if dry_run:
         click.echo("Nothing was written.")
     else:

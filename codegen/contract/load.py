@@ -7,9 +7,6 @@ is built on one never has to ask whether a name exists.
 
 from __future__ import annotations
 
-import json
-import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -41,24 +38,15 @@ from codegen.contract.model import (
     Topic,
     Waiver,
 )
+from codegen.contract.reading import find_schema_files, read_file
 from codegen.contract.registry import read_registry_settings
 from codegen.contract.subjects import derive_subjects
-from codegen.diagnostics import CouldNotCheck, Findings, Location, rule
-from codegen.source import Document, Json, Place, Problem, SourceError, read_json, read_yaml
+from codegen.diagnostics import CouldNotCheck, Findings, rule
+from codegen.source import Document, Json, Place
 
 MANIFEST = "schemas/contracts.yaml"
 """Where the manifest lies under the root of a contract repository."""
 
-SYNTAX = rule(
-    "syntax/unreadable",
-    "A file is not the JSON or YAML that it should be.",
-    "Nothing can be said about a contract that cannot be read; the other files are checked still.",
-)
-BYTE_ORDER_MARK = rule(
-    "syntax/byte-order-mark",
-    "A file begins with a byte order mark.",
-    "RFC 8259 section 8.1 forbids to add one, and several registries refuse such a text.",
-)
 NO_TYPE = rule(
     "contract/file-without-type",
     "A schema file does not define a named type.",
@@ -171,96 +159,6 @@ def assemble(
         contract = loader.load(with_registry=with_registry)
     contract = None if findings.has_errors else contract
     return Repository(manifest, documents, parsed, contract, settings)
-
-
-def read_document(name: str, data: bytes, findings: Findings) -> Document | None:
-    """Read a file's bytes as JSON or YAML, by its name; None and a finding when it is neither."""
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - data.rfind(b"\n", 0, error.start)
-        where = Location(name, (), line, column, line, column + 1)
-        message = f"not UTF-8: the byte 0x{data[error.start]:02x} stands here"
-        findings.add(SYNTAX, where, message, hint="save the file as UTF-8")
-        return None
-    try:
-        is_yaml = name.endswith((".yaml", ".yml"))
-        document = read_yaml(name, text) if is_yaml else read_json(name, text)
-    except SourceError as error:
-        findings.add_source_error(SYNTAX, error)
-        return None
-    if problem := _find_half_character(text, document.value):
-        findings.add_source_error(SYNTAX, SourceError(document, (problem,)))
-        return None
-    if text.startswith("\ufeff"):
-        message = "the file begins with a byte order mark"
-        findings.add(BYTE_ORDER_MARK, Place(document), message, hint="save it without one")
-    return document
-
-
-def _find_half_character(text: str, value: Json) -> Problem | None:
-    """The first escape that stands for half a character (RFC 8259, section 8.2); None if none."""
-    escapes = list(re.finditer(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}", text))
-    if not escapes:
-        return None
-    try:
-        json.dumps(value, ensure_ascii=False, default=str).encode()
-    except UnicodeEncodeError:
-        first = escapes[0]
-        message = "half of a character stands here: a surrogate without its other half"
-        hint = "write the whole character, or both escapes"
-        return Problem(message, first.start(), first.end(), hint)
-    return None
-
-
-def find_schema_files(folder: FilePath, root: FilePath, findings: Findings) -> Iterator[FilePath]:
-    """The .avsc files in a folder and below, sorted; what cannot be listed is a finding.
-
-    Files are named in findings as they lie under `root`.
-    """
-
-    def refuse(error: OSError) -> None:
-        path = FilePath(error.filename)
-        is_inside = path.is_relative_to(root)
-        name = path.relative_to(root).as_posix() if is_inside else str(path)
-        _report_unreadable(name, error, findings)
-
-    for parent, folders, files in os.walk(folder, onerror=refuse):
-        folders.sort()
-        for name in sorted(files):
-            if name.endswith(".avsc"):
-                yield FilePath(parent, name)
-
-
-def read_file(
-    root: FilePath, path: FilePath, findings: Findings, name: str = ""
-) -> Document | None:
-    """Read a file below `root` as JSON or YAML; None and a finding where that cannot be done.
-
-    `name` is what people see, by default the path under `root`. A link out of it is not followed.
-    """
-    name = name or path.relative_to(root).as_posix()
-    try:
-        # A link to itself, a pipe that nobody writes to: neither is ever read to its end.
-        if not path.is_file() and (path.is_symlink() or path.exists()):
-            message = "this is no regular file"
-            findings.add(SYNTAX, Location(name), message, hint="put the file itself here")
-            return None
-        if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-            message = "a symbolic link that leads out of the repository"
-            findings.add(SYNTAX, Location(name), message, hint="put the file itself here")
-            return None
-        data = path.read_bytes()
-    except OSError as error:
-        _report_unreadable(name, error, findings)
-        return None
-    return read_document(name, data, findings)
-
-
-def _report_unreadable(name: str, error: OSError, findings: Findings) -> None:
-    message = f"cannot be read: {(error.strerror or 'unknown error').lower()}"
-    findings.add(SYNTAX, Location(name), message, hint="check that it exists and who may read it")
 
 
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from codegen.avro.parse import JAVA, SchemaSet, parse_schema, parse_schemas
 from codegen.avro.schema import Ref, SchemaGraph, walk
-from codegen.contract.load import read_document
+from codegen.contract.reading import read_document
 from codegen.diagnostics import CouldNotCheck, Findings
 from codegen.source import Document
 

@@ -38,12 +38,12 @@ def write_files(folder: Path, files: Mapping[str, str]) -> list[str]:
     Either all are written or none. Raises FileExistsError, with the path, for what is there already
     or is a file where a folder has to be, and OSError.
     """
-    for name in files:
-        path = folder / name
+    for path in (folder / name for name in files):
         for place in (path, *path.parents):
             if (place == path and os.path.lexists(path)) or place.is_file():
                 raise FileExistsError(EEXIST, strerror(EEXIST), str(place))
-    write_together({folder / name: text for name, text in files.items()})
+    texts = {folder / name: text for name, text in files.items()}
+    write_together(texts, dict.fromkeys(texts))
     return sorted(files)
 
 

@@ -15,6 +15,7 @@ ELSEWHERE = (
     "baselines.snapshot",
     "contract.load",
     "contract.manifest",
+    "contract.reading",
     "generation",
     "linting",
     "linting.baseline",

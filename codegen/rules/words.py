@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 PASCAL_CASE = re.compile(r"[A-Z][A-Za-z0-9]*")
 CAMEL_CASE = re.compile(r"[a-z][A-Za-z0-9]*")
@@ -17,6 +18,7 @@ def is_name(text: str) -> bool:
     return text.isascii() and text.isidentifier()
 
 
+@lru_cache(10_000)
 def split_words(name: str) -> tuple[str, ...]:
     """The words of a name in lower case: `HTTPStatus_code` is http, status, code."""
     return tuple(word.lower() for word in _WORD.findall(name))
@@ -35,3 +37,9 @@ def to_pascal(name: str) -> str:
 def to_snake(name: str) -> str:
     """The name in snake_case."""
     return "_".join(split_words(name))
+
+
+def to_camel(name: str) -> str:
+    """The name in camelCase."""
+    first, *others = split_words(name) or (name,)
+    return first + "".join(word.capitalize() for word in others)

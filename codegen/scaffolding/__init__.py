@@ -8,6 +8,7 @@ entry that could not be used is never written, and nothing that exists is overwr
 """
 
 from codegen.scaffolding.entries import (
+    TO_DO,
     Addition,
     EventDraft,
     ServiceDraft,
@@ -20,6 +21,7 @@ from codegen.scaffolding.entries import (
 from codegen.scaffolding.fields import FieldError, parse_field
 
 __all__ = [
+    "TO_DO",
     "Addition",
     "EventDraft",
     "FieldError",

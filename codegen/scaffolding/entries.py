@@ -8,19 +8,23 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from errno import EACCES
 from pathlib import Path as FilePath
 
-from codegen.avro.schema import split_name
+from codegen.avro.schema import Record, split_name
 from codegen.contract.load import MANIFEST, load_documents
-from codegen.contract.model import Contract, SubjectStrategy
+from codegen.contract.model import Contract, FieldKey, SubjectStrategy
 from codegen.contract.paths import choose_path
 from codegen.diagnostics import CouldNotCheck, Findings, KontraktError
 from codegen.editing import Edit, EditRefused, Insert, apply
-from codegen.files import write_together
+from codegen.files import ChangedMeanwhileError, write_together
 from codegen.formatting import format_schema
 from codegen.scaffolding.fields import parse_field
 from codegen.source import Document, Json, read_json, read_yaml
 from codegen.targets import discover_targets
+
+TO_DO = "TODO: "
+"""What a doc begins with that somebody has to write; `kontrakt lint` reports each."""
 
 _FULL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
@@ -43,8 +47,9 @@ class EventDraft:
     """What is said of a new event.
 
     `name` may be full. Without a namespace there or in `namespace` it gets that of the topic's
-    other events. `fields` are as `parse_field` takes them. The topic is there, unless `topic` is a
-    draft of its own.
+    other events. `fields` are as `parse_field` takes them. One without a doc gets a mark to
+    write it; the key of the topic has its doc from the other events. The topic is there, unless
+    `topic` is a draft of its own.
     """
 
     name: str
@@ -75,10 +80,8 @@ class Addition:
     """What would be written: the texts of files by their paths under the root."""
 
     texts: Mapping[str, str]
-    changes: tuple[str, ...]
-    """What is new in the manifest, in words."""
-    contract: Contract
-    """The repository with it."""
+    before: Mapping[str, str]
+    """The texts of the files that are there already."""
 
 
 def add_event(contract: Contract, draft: EventDraft, findings: Findings) -> Addition | None:
@@ -98,9 +101,8 @@ def add_event(contract: Contract, draft: EventDraft, findings: Findings) -> Addi
         edits.append(_new_topic(contract, draft.topic, (name,)))
     else:
         edits += _join_topic(contract, topic, name, draft.strategy)
-    file, text = _write_schema(contract, name, draft)
-    words = f"event {name} on topic {topic}"
-    return _add(contract, {file: text}, edits, (words,), findings)
+    file, text = _write_schema(contract, name, draft, topic)
+    return _add(contract, {file: text}, edits, findings)
 
 
 def add_topic(contract: Contract, draft: TopicDraft, findings: Findings) -> Addition | None:
@@ -113,8 +115,7 @@ def add_topic(contract: Contract, draft: TopicDraft, findings: Findings) -> Addi
         raise KontraktError(f"topic {draft.name} needs an event", hint)
     events = tuple(_find_type(contract, name) for name in draft.events)
     edit = _new_topic(contract, draft, events)
-    words = f"topic {draft.name} with {', '.join(events)}"
-    return _add(contract, {}, [edit], (words,), findings)
+    return _add(contract, {}, [edit], findings)
 
 
 def add_service(contract: Contract, draft: ServiceDraft, findings: Findings) -> Addition | None:
@@ -139,20 +140,38 @@ def add_service(contract: Contract, draft: ServiceDraft, findings: Findings) -> 
             raise KontraktError(f"there is no target {target}", hint)
     value["targets"] = {target: {} for target in draft.targets}
     edits: list[Edit] = [_insert(contract, "services", draft.name, value)]
-    words = f"service {draft.name}"
-    return _add(contract, {}, edits, (words,), findings)
+    return _add(contract, {}, edits, findings)
 
 
 def write_addition(root: FilePath, addition: Addition) -> None:
-    """Write all of it or nothing. Raises KontraktError where a new file is there already."""
-    for name in addition.texts:
-        if name != MANIFEST and os.path.lexists(root / name):
-            raise KontraktError(f"{name} exists already", "move it away, or choose another name")
+    """Write all of it or nothing.
+
+    Raises KontraktError where a new file is there already, CouldNotCheck where the manifest is not
+    any more what the addition was made from, or something cannot be written.
+    """
+    # A manifest that is a symbolic link stays one.
+    paths = {name: FilePath(os.path.realpath(root / name)) for name in addition.texts}
+    texts = {paths[name]: text for name, text in addition.texts.items()}
+    before = {paths[name]: addition.before.get(name) for name in addition.texts}
+
+    def shown(error: OSError) -> str:
+        found = (name for name, path in paths.items() if str(path) == error.filename)
+        return next(found, str(error.filename))
+
     try:
-        write_together({root / name: text for name, text in addition.texts.items()})
+        manifest = paths[MANIFEST]
+        if not manifest.stat().st_mode & 0o222:
+            raise PermissionError(EACCES, "it is read-only", str(manifest))
+        write_together(texts, before)
+    except FileExistsError as error:
+        message = f"{shown(error)} exists already; nothing was written"
+        raise KontraktError(message, "move it away, or choose another name") from None
+    except ChangedMeanwhileError as error:
+        message = f"{shown(error)} was changed meanwhile; nothing was written"
+        raise CouldNotCheck(message, "run the command again") from None
     except OSError as error:
         reason = (error.strerror or "unknown error").lower()
-        message = f"{error.filename} cannot be written: {reason}; nothing was written"
+        message = f"{shown(error)} cannot be written: {reason}; nothing was written"
         raise CouldNotCheck(message, "check the folder and who may write there") from None
 
 
@@ -187,22 +206,35 @@ def _example(contract: Contract) -> str:
     return next(filter(None, namespaces), "shop.orders")
 
 
-def _write_schema(contract: Contract, name: str, draft: EventDraft) -> tuple[str, str]:
+def _write_schema(contract: Contract, name: str, draft: EventDraft, topic: str) -> tuple[str, str]:
     namespace, simple = split_name(name)
     schema: dict[str, Json] = {"type": "record", "name": simple}
     if namespace:
         schema["namespace"] = namespace
-    if draft.doc:
-        schema["doc"] = draft.doc
+    schema["doc"] = draft.doc or f"{TO_DO}what happened, and when it is sent."
     known = dict.fromkeys([*contract.types, name])
+    docs = _docs_of_keys(contract, topic)
     fields: list[Json] = []
     for text in draft.fields:
-        item = parse_field(text, known, namespace)
+        otherwise = docs.get(text.partition(":")[0], f"{TO_DO}what it holds, and in which unit.")
+        item = parse_field(text, known, namespace, otherwise)
         fields.append(item)
         known.update(dict.fromkeys(_enums(item["type"], namespace)))
     schema["fields"] = fields
     file = choose_path(name, {path.lower() for path in contract.documents})
     return file, format_schema(read_json(file, json.dumps(schema, ensure_ascii=False)))
+
+
+def _docs_of_keys(contract: Contract, topic: str) -> Mapping[str, str]:
+    """What the events of a topic say of the field that is their key, which is one for them all."""
+    found: dict[str, str] = {}
+    for event in contract.events:
+        key, root = contract.topic(event.topic).key, event.schema.root
+        if event.topic == topic and isinstance(key, FieldKey) and isinstance(root, Record):
+            found |= {
+                one.name: one.doc for one in root.fields if one.doc and (one.name,) == key.path
+            }
+    return found
 
 
 def _enums(schema: Json, namespace: str) -> Iterable[str]:
@@ -311,7 +343,6 @@ def _add(
     contract: Contract,
     schemas: Mapping[str, str],
     edits: Iterable[Edit],
-    changes: tuple[str, ...],
     findings: Findings,
 ) -> Addition | None:
     """The texts, when the repository can be used with them; else None, and findings say why."""
@@ -330,4 +361,5 @@ def _add(
     if after is None or found.has_errors:
         findings.items += found
         return None
-    return Addition({**schemas, MANIFEST: manifest.text}, changes, after)
+    before = {MANIFEST: contract.manifest.text}
+    return Addition({**schemas, MANIFEST: manifest.text}, before)

@@ -59,13 +59,15 @@ class FieldError(ValueError):
         self.hint = hint
 
 
-def parse_field(text: str, types: Collection[str], namespace: str) -> dict[str, Json]:
-    """The field as JSON, in the order in which schemas are written.
+def parse_field(
+    text: str, types: Collection[str], namespace: str, doc: str = ""
+) -> dict[str, Json]:
+    """The field as JSON, in the order in which schemas are written; `doc` is for one without any.
 
     `types` are the full names that can be used; one of `namespace`, or one that only one namespace
     has, goes by its simple name too. Raises FieldError.
     """
-    return _Parser(text, types, namespace).parse()
+    return _Parser(text, types, namespace).parse(doc)
 
 
 class _Parser:
@@ -77,7 +79,7 @@ class _Parser:
         self._name = ""
         self._enum: dict[str, Json] = {}
 
-    def parse(self) -> dict[str, Json]:
+    def parse(self, otherwise: str) -> dict[str, Json]:
         self._name = self._take(_NAME) or ""
         if not self._name:
             raise self._error("a field begins with its name", "for example order_id:uuid")
@@ -98,7 +100,7 @@ class _Parser:
         if self._at < len(self._text) and not self._text[self._at].isspace():
             hint = "after a type come [] or {}, ?, =DEFAULT, and a doc after a blank"
             raise self._error(f"{self._text[self._at]!r} does not belong here", hint)
-        if doc := self._text[self._at :].strip():
+        if doc := self._text[self._at :].strip() or otherwise:
             field["doc"] = doc
             # The enum is the field's own: what the field means is what is chosen.
             if self._enum:

@@ -34,7 +34,7 @@ def check_field_doc(field: Field, here: Here) -> Iterator[Problem]:
 
 _PLACEHOLDER = re.compile(
     r"(tba|xxx|none|null|n/?a|docs?|documentation|description|comment|lorem ipsum)\b.{0,3}"
-    r"|[^\w]*|(todo|tbd|fixme)\b.*",
+    r"|[\s.,:;!?'\"`~*_#/\\|()<>\[\]{}=+-]*|(todo|tbd|fixme)\b.*",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -121,7 +121,7 @@ def check_repeats_name(thing: Named | Field, here: Here) -> Iterator[Problem]:
     words = re.findall(r"[^\W_]+", thing.doc)
     # Words of other alphabets are no part of any name.
     said = {part.lower() for word in words for part in (split_words(word) or (word,))}
-    if said - _FILLERS <= known:
+    if said and said - _FILLERS <= known:
         message = f'the doc of {simple} only repeats its name: "{thing.doc.strip()[:60]}"'
         hint = "say what the name does not: a unit, bounds, an example, who decides it"
         yield Problem(thing.origin.at("doc"), message, hint)

@@ -6,7 +6,18 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from codegen.avro.logical import decimal_digits, is_integer
-from codegen.avro.schema import Array, Enum, Field, Fixed, Map, Primitive, Record, Schema, Union
+from codegen.avro.schema import (
+    Array,
+    Enum,
+    Field,
+    Fixed,
+    Map,
+    Named,
+    Primitive,
+    Record,
+    Schema,
+    Union,
+)
 from codegen.diagnostics import Severity
 from codegen.editing import Edit, Insert, Remove, Replace
 from codegen.rules.lint import Here, Problem, check, raw
@@ -210,20 +221,21 @@ _NOT_MILLIS = ("second", "epoch s", "unix s", "nano", "offset", "sequence")
     Field,
 )
 def check_timestamp_by_name(field: Field, here: Here) -> Iterator[Problem]:
-    """Nothing says whether it counts seconds, milliseconds or microseconds, and from when. With
-    timestamp-millis or timestamp-micros every language gives a time, and none has to guess."""
+    """Without a logical type it is a bare number in every language, and whether it counts seconds,
+    milliseconds or microseconds stands in its doc at best. With timestamp-millis or
+    timestamp-micros every language gives a time, and none has to guess."""
     words = split_words(field.name)
+    doc = (field.doc or "").lower()
     unit = _UNITS.get(words[-1], "") if words else ""
     words = words[:-1] if unit else words
-    is_time = bool(words) and (words[-1] in _TIMES or (words[-1] == "at" and len(words) > 1))
-    if not is_time or any(word in (field.doc or "").lower() for word in _NOT_MILLIS):
+    if not _is_time(words) or any(word in doc for word in _NOT_MILLIS):
         return
     for schema in _candidates(field.schema):
-        if isinstance(schema, Primitive) and schema.type == "long" and not _stated(schema):
+        if isinstance(schema, Primitive) and schema.type == "long" and not _is_explained(schema):
             if (field.properties or {}).get("logicalType"):
                 return
-            meant = f"timestamp-{unit or 'millis'}"
-            message = f"{field.name} is a long, and nothing says what it counts"
+            meant = f"timestamp-{unit or ('micros' if 'micro' in doc else 'millis')}"
+            message = f"{field.name} is a bare long: no library knows that it is a time"
             hint = f'write {{"type": "long", "logicalType": "{meant}"}}, if it is one'
             yield Problem(field.origin.at("name"), message, hint)
 
@@ -237,15 +249,24 @@ def check_timestamp_by_name(field: Field, here: Here) -> Iterator[Problem]:
 def check_time_as_string(field: Field, here: Here) -> Iterator[Problem]:
     """Each producer writes it in its own way: with a zone or without, with a T or a blank, to the
     second or the microsecond. A timestamp has one form, is shorter, and sorts."""
-    words = split_words(field.name)
-    is_time = bool(words) and (words[-1] in _TIMES or (words[-1] == "at" and len(words) > 1))
-    if not is_time:
+    if not _is_time(split_words(field.name)):
         return
     for schema in _candidates(field.schema):
-        if isinstance(schema, Primitive) and schema.type == "string" and not _stated(schema):
+        if isinstance(schema, Primitive) and schema.type == "string" and not _is_explained(schema):
             message = f"{field.name} is a string, and nothing says in which form"
             hint = 'in a new field write {"type": "long", "logicalType": "timestamp-millis"}'
             yield Problem(field.origin.at("name"), message, hint)
+
+
+def _is_time(words: tuple[str, ...]) -> bool:
+    """Whether these are the words of a name for a point in time."""
+    return bool(words) and (words[-1] in _TIMES or (words[-1] == "at" and len(words) > 1))
+
+
+def _is_explained(schema: Schema) -> bool:
+    """Whether a logical type is stated, or that of Kafka Connect, which its converters read."""
+    properties = getattr(schema, "properties", None) or {}
+    return bool(_stated(schema) or properties.get("connect.name"))
 
 
 @check(
@@ -268,6 +289,8 @@ def check_uuid_by_name(field: Field, here: Here) -> Iterator[Problem]:
 
 
 _MONEY = ("price", "cost", "fee", "balance", "salary", "revenue", "refund", "discount")
+_AMOUNTS = ("amount", "total")
+"""Words that mean money where a currency stands beside them."""
 
 
 @check(
@@ -279,18 +302,19 @@ def check_money_as_float(field: Field, here: Here) -> Iterator[Problem]:
     """Binary floating point cannot hold a cent: 0.1 + 0.2 is not 0.3, and sums drift. A decimal has
     the digits that were written."""
     words = split_words(field.name)
-    owner = here.owner
-    has_currency = isinstance(owner, Record) and any(
-        "currency" in split_words(one.name) for one in owner.fields
-    )
-    money = (*_MONEY, "amount", "total") if has_currency else _MONEY
-    if not words or words[-1].removesuffix("s") not in money:
+    last = words[-1].removesuffix("s") if words else ""
+    if last not in _MONEY and not (last in _AMOUNTS and _has_currency(here.owner)):
         return
     for schema in _candidates(field.schema):
         if isinstance(schema, Primitive) and schema.type in ("float", "double"):
             message = f"{field.name} is a {schema.type}, which cannot hold a cent"
             hint = 'in a new field write {"type": "bytes", "logicalType": "decimal", ...}'
             yield Problem(field.origin.at("name"), message, hint)
+
+
+def _has_currency(owner: Named | None) -> bool:
+    fields = owner.fields if isinstance(owner, Record) else ()
+    return any("currency" in split_words(one.name) for one in fields)
 
 
 def _stated(schema: Schema) -> str:

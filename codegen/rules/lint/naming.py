@@ -17,10 +17,12 @@ from codegen.rules.words import (
     UPPER_CASE,
     fold,
     is_name,
+    to_camel,
     to_pascal,
     to_snake,
 )
 from codegen.source import Place
+from codegen.topology import join
 
 _BEFORE_PUBLISHING = "; once messages exist, an alias must keep the old name"
 
@@ -86,8 +88,15 @@ def check_field_case(field: Field, here: Here) -> Iterator[Problem]:
     # What is no name at all is the parser's business.
     if is_name(name) and not SNAKE_CASE.fullmatch(name) and not CAMEL_CASE.fullmatch(name):
         message = f"{field.name} is neither in snake_case nor in camelCase"
-        hint = f"call it {to_snake(field.name)}{_BEFORE_PUBLISHING}"
-        yield Problem(field.origin.at("name"), message, hint)
+        others = here.owner.fields if isinstance(here.owner, Record) else ()
+        better = to_camel(field.name) if any(map(_is_camel, others)) else to_snake(field.name)
+        yield Problem(field.origin.at("name"), message, f"call it {better}{_BEFORE_PUBLISHING}")
+
+
+def _is_camel(field: Field) -> bool:
+    """Whether a name is in camelCase, and could not be in snake_case as well."""
+    name = field.name.lstrip("_")
+    return bool(CAMEL_CASE.fullmatch(name) and not SNAKE_CASE.fullmatch(name))
 
 
 @check(
@@ -100,11 +109,7 @@ def check_mixed_field_case(record: Record, here: Here) -> Iterator[Problem]:
     """Whoever writes code against the record has to look up each name, because neither way can be
     relied on."""
     snakes = [one for one in record.fields if "_" in one.name.strip("_") and one.name.islower()]
-    camels = [
-        one
-        for one in record.fields
-        if CAMEL_CASE.fullmatch(one.name) and not SNAKE_CASE.fullmatch(one.name)
-    ]
+    camels = [one for one in record.fields if _is_camel(one)]
     if snakes and camels:
         fewer, more = sorted((camels, snakes), key=len)
         message = f"{fewer[0].name} is written otherwise than {more[0].name}"
@@ -208,7 +213,7 @@ def _judge_words(places: Iterable[tuple[str, Place]], kind: str, here: Here) -> 
     for word, place in places:
         languages = languages_that_reserve(word, kind, here.survey.repository.lint.languages)
         if languages:
-            message = f"{word} is a reserved word of {' and '.join(languages)}"
+            message = f"{word} is a reserved word of {join(languages)}"
             yield Problem(place, message, "choose another word, if no message has this name yet")
 
 

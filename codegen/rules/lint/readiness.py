@@ -119,10 +119,14 @@ _IDS = ("id", "uuid", "guid", "key", "number", "code", "identifier")
 _TIMES = ("at", "time", "timestamp", "date", "datetime", "ts", "when", "on", "millis", "ms")
 
 
+_ENDINGS = ("id", "uuid", "time", "timestamp", "date")
+"""What names end in that are written without a break, such as orderid."""
+
+
 def _has_metadata(record: Record, graph: SchemaGraph, depth: int) -> bool:
     for field in record.fields:
         words = split_words(field.name)
-        if words and words[-1] in (*_IDS, *_TIMES):
+        if words and (words[-1] in (*_IDS, *_TIMES) or words[-1].endswith(_ENDINGS)):
             return True
         for branch in _branches(field.schema):
             target = graph.resolve(branch)

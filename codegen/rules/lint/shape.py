@@ -122,14 +122,16 @@ def check_misspelt_attribute(
 ) -> Iterator[Problem]:
     """Avro keeps attributes that it does not know and does nothing with them, so a misspelt default
     is no default, and nobody says so."""
-    value: Json = None
+    known = _ATTRIBUTES[type(thing)]
     for key in thing.properties or ():
-        known = _ATTRIBUTES[type(thing)]
         if key in known or not (meant := _closest(key, known)):
             continue
-        value = raw(thing.origin) if value is None else value
+        value = raw(thing.origin)
+        # Beside the attribute itself it is one of its own, as symbolDocs is beside symbols.
+        if meant in value:
+            continue
         edits: tuple[Edit, ...] = ()
-        if meant not in value and _may_hold(meant, value[key]):
+        if _may_hold(meant, value[key]):
             edits = (Rename((*thing.origin.path, key), meant),)
         message = f'Avro knows no attribute "{key}" here, and ignores it'
         place = thing.origin.at(key, on_key=True)

@@ -10,6 +10,7 @@ from codegen.contract.model import SchemaKey
 from codegen.diagnostics import Severity
 from codegen.rules.lint import Contract, Here, Problem, SchemaFile, Service, Topic, check
 from codegen.source import Place
+from codegen.topology import join
 
 
 @check("topology/no-producer", "Nobody produces to a topic.", Topic)
@@ -71,7 +72,7 @@ def check_several_producers(topic: Topic, here: Here) -> Iterator[Problem]:
     for event in topic.events:
         names |= dict.fromkeys(service.name for service in here.contract.producers(event))
     if len(names) > 1:
-        message = f"{' and '.join(names)} produce to {topic.name}"
+        message = f"{join([*names])} produce to {topic.name}"
         hint = "give each a topic of its own, or let one own it and ask that one"
         yield Problem(_name(topic), message, hint)
 
@@ -84,7 +85,12 @@ def check_idle_service(service: Service, here: Here) -> Iterator[Problem]:
         yield Problem(_name(service), message, "add what it does, or remove it")
 
 
-@check("topology/own-events", "A service consumes what only it produces.", Service)
+@check(
+    "topology/own-events",
+    "A service consumes what only it produces.",
+    Service,
+    severity=Severity.NOTE,
+)
 def check_own_events(service: Service, here: Here) -> Iterator[Problem]:
     """Each of its instances reads what another one sent. That is right for a queue of its own work,
     and more often a topic in the wrong list."""
