@@ -357,7 +357,7 @@ def measure_shape(
 ) -> Iterator[dict[str, object]]:
     with tempfile.TemporaryDirectory() as folder:
         _, event = make_event(Path(folder), schema)
-    types = event.codec._types
+    types = event.codec.types
     maker = Maker(types)
     samples = [getattr(maker, kind)() for _ in range(count)]
     wires = [event.encode(sample, HEADER) for sample in samples]
@@ -408,11 +408,11 @@ def measure_evolution() -> Iterator[dict[str, object]]:
     with tempfile.TemporaryDirectory() as folder:
         _, event = make_event(Path(folder), NEW_ORDER, [OLD_ORDER])
         assert event.codec.past()
-    maker = Maker(event.codec._types)
+    maker = Maker(event.codec.types)
     orders = [maker.order() for _ in range(32)]
     encode, decode = fastavro_dicts(OLD_ORDER, NEW_ORDER)
     wires = [encode(datum(order)) for order in orders]
-    unaware = type(event.codec)(event.codec.schema, event.codec._types)
+    unaware = type(event.codec)(event.codec.schema, event.codec.types)
     read = {
         "a known older version": event.resolve(json.dumps(OLD_ORDER), {}),
         "an unknown older version": unaware.resolve(json.dumps(OLD_ORDER), {}),
