@@ -13,6 +13,7 @@ from .codec import DecodeError, Decoder, EncodeError, PastSchema, SchemaReferenc
 from .decoding import Damage, Read, begin, explain
 from .encoding import Types, Unfit, write
 from .evolution import compile_reader
+from .quick import compile_quick_reader
 from .schema import SchemaError
 
 E = TypeVar("E")
@@ -67,13 +68,18 @@ class Careful(Generic[E]):
         except RecursionError:
             raise DecodeError("the schema is nested too deeply") from None
 
-        known = self._find_past(writer)
-
         def decode(data: bytes, start: int = 5, /) -> E:
             event: E = _decode(read, data, start)
             return event
 
-        return decode if known is None else _with_care(known, decode)
+        quick = self._find_past(writer) or self._compile_quick(writer)
+        return decode if quick is None else _with_care(quick, decode)
+
+    def _compile_quick(self, writer: avro.Node) -> Callable[[bytes, int], Any] | None:
+        try:
+            return compile_quick_reader(writer, self._own(), self._types)
+        except SchemaError:
+            return None
 
     def _find_past(self, writer: avro.Node) -> Callable[[bytes, int], Any] | None:
         """The generated reader of what was written with this schema.
