@@ -27,7 +27,8 @@ from codegen.targets import Target
 NOT_FRESH = rule(
     "generate/not-fresh",
     "A generated file is not what the contract generates now.",
-    "Stubs that lag behind their contract read and write what nobody reviewed.",
+    "Stubs that lag behind their contract read and write what nobody reviewed. Generate them "
+    "again, and commit them together with the schemas.",
 )
 UNKNOWN_TARGET = rule(
     "generate/unknown-target",
@@ -37,7 +38,7 @@ UNKNOWN_TARGET = rule(
 WRONG_OPTION = rule(
     "generate/wrong-option",
     "An option of a target is unknown, or has the wrong form.",
-    "A misspelt option would silently do nothing.",
+    "A misspelt option would silently do nothing, and the stubs would not be what was asked for.",
 )
 
 

@@ -35,7 +35,8 @@ REGISTRY_DIFFERS = rule(
     "compat/registry-differs",
     "The registry judges a schema otherwise than this check.",
     "The registry has the last word when a schema is registered, and consumers have it when they "
-    "read. Where the two differ somebody will be surprised.",
+    "read. Where the two differ, publishing stops although all is well, or it passes and consumers "
+    "stop.",
 )
 NO_PAST = rule(
     "compat/no-past",
@@ -54,7 +55,8 @@ REGISTRY_SILENT = rule(
 LEVEL_DIFFERS = rule(
     "compat/level-differs",
     "The registry guards a subject with another level than the manifest states.",
-    "Whoever registers past this tool is held to the registry's level, not to the reviewed one.",
+    "The registry judges by its own level. Whoever registers past this tool is held to that, not "
+    "to the reviewed one. Registering with kontrakt sets the level of the manifest.",
     severity=Severity.WARNING,
 )
 
@@ -303,7 +305,9 @@ def _compare_verdicts(
         ours = judge.judge(subject.schema, histories[subject.name], level)
         if verdict is None:
             message = f"{client.name} does not judge {subject.name}: its schema has references"
-            findings.add(REGISTRY_SILENT, Place(subject.document), message, subject=subject.name)
+            hint = "nothing to mend; kontrakt probe shows what else the registry leaves out"
+            place = Place(subject.document)
+            findings.add(REGISTRY_SILENT, place, message, hint=hint, subject=subject.name)
             continue
         said = "; ".join(verdict.messages[:3]) or "it gives no reason"
         if not verdict.is_compatible:
@@ -316,9 +320,14 @@ def _compare_verdicts(
 def _report_disagreement(
     subject: Subject, level: Level, ours: Verdict, said: str, findings: Findings
 ) -> None:
-    message = (
-        f"the registry refuses this schema at the level {level.value}, and data can be read: {said}"
-        if ours.is_compatible
-        else f"the registry accepts this schema at the level {level.value}, and data cannot be read"
+    if ours.is_compatible:
+        message = f"the registry refuses this schema at the level {level.value}, and data can be "
+        message += f"read: {said}"
+        hint = "it has the last word: ask those who run it what it wants beyond the level"
+    else:
+        message = f"the registry accepts this schema at the level {level.value}, and data cannot "
+        message += "be read"
+        hint = "mend what this check reports: consumers stop, whatever the registry says"
+    findings.add(
+        REGISTRY_DIFFERS, Place(subject.document), message, hint=hint, subject=subject.name
     )
-    findings.add(REGISTRY_DIFFERS, Place(subject.document), message, subject=subject.name)

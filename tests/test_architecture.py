@@ -16,7 +16,6 @@ PACKAGE = Path(__file__).parent.parent / "codegen"
 
 HOMES = {
     "click": "cli/",
-    "requests": "baselines/http/",
     "urllib3": "baselines/http/",
     "jinja2": "targets/",
     "fastavro": "targets/",
@@ -77,7 +76,6 @@ def test_the_help_loads_nothing_but_click() -> None:
     assert "click" in loaded
     heavy = {
         "jinja2",
-        "requests",
         "urllib3",
         "jsonschema",
         "ruamel",

@@ -373,6 +373,12 @@ def test_rules_are_listed_and_explained(kontrakt: Kontrakt) -> None:
     assert "compat/field-without-default" in listed.stdout
     explained = kontrakt("rules", "compat/field-without-default")
     assert "A reader fills a field that the writer did not know" in explained.stdout
+    _, _, example = explained.stdout.partition("\nBad\n")
+    bad, _, good = example.partition("\nGood\n")
+    assert "error compat/field-without-default" in bad
+    assert '"default": "unknown"' in good
+    (row,) = json.loads(kontrakt("rules", "change/unit", "--format", "json").stdout)
+    assert row["id"] == "change/unit" and row["example"].startswith("Bad\n")
     unknown = kontrakt("rules", "compat/field-with-default")
     assert unknown.returncode == 2
     assert 'did you mean "compat/field-without-default"?' in unknown.stderr

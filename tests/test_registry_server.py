@@ -283,6 +283,13 @@ def test_the_server_binds_loopback_unless_told_otherwise(tmp_path: Path) -> None
     assert "cannot listen on 192.0.2.1" in done.stderr
 
 
+def test_without_a_repository_the_file_must_be_named(tmp_path: Path) -> None:
+    program = f"import os; os.chdir({str(tmp_path)!r}); from codegen.cli import main; main()"
+    done = run_command("--port", "0", first=("-c", program))
+    assert done.returncode == 3
+    assert "with --database" in done.stderr
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -114,6 +114,8 @@ def _rank(rule: Rule, known: list[str]) -> int:
 def _print_json(rules: list[Rule]) -> None:
     import json  # noqa: PLC0415
 
+    from codegen.rules import read_example  # noqa: PLC0415
+
     rows = [
         {
             "id": one.id,
@@ -121,6 +123,7 @@ def _print_json(rules: list[Rule]) -> None:
             "severity": one.severity.value,
             "summary": one.summary,
             "rationale": one.rationale,
+            "example": read_example(one),
         }
         for one in rules
     ]
@@ -128,38 +131,13 @@ def _print_json(rules: list[Rule]) -> None:
 
 
 def _explain(rule: Rule) -> None:
+    from codegen.rules import read_example  # noqa: PLC0415
+
     click.echo(f"{rule.id} ({rule.severity.value})\n\n{rule.summary}")
     if rule.rationale:
         click.echo(f"\n{click.wrap_text(rule.rationale, width=88)}")
-    _show_example(rule)
-
-
-def _show_example(rule: Rule) -> None:
-    from codegen.diagnostics import Report  # noqa: PLC0415
-    from codegen.report import render  # noqa: PLC0415
-    from codegen.rule_examples import find_example, show_difference  # noqa: PLC0415
-
-    example = find_example(rule.id)
-    finding = example.find() if example is not None else None
-    if example is None or finding is None:
-        return
-    if example.before is not None:
-        _show_lines("The change", list(show_difference(example.before, example.bad)))
-    text = render(Report((finding,)), "text", lambda words, style: words)
-    _show_lines("Bad", text.strip().splitlines())
-    if example.good is not None:
-        _show_lines("Good", list(show_difference(example.bad, example.good)))
-
-
-LONGEST = 40
-"""How many lines of an example are shown."""
-
-
-def _show_lines(title: str, lines: list[str]) -> None:
-    if not lines:
-        return
-    click.echo(f"\n{click.style(title, bold=True)}")
-    for line in lines[:LONGEST]:
-        click.echo(f"  {line}".rstrip())
-    if len(lines) > LONGEST:
-        click.echo(f"  ... {len(lines) - LONGEST} more lines")
+    if example := read_example(rule):
+        click.echo()
+        for line in example.splitlines():
+            is_title = line and not line[0].isspace()
+            click.echo(click.style(line, bold=True) if is_title else line)

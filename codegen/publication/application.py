@@ -24,7 +24,8 @@ from codegen.publication.planning import Action, Plan, Step, report_refusal, wri
 OUT_OF_DATE = rule(
     "plan/out-of-date",
     "The registry or the files have moved on since the plan was made.",
-    "What was reviewed is not what would be done. The plan is made anew, and looked at again.",
+    "What was reviewed is not what would be done: somebody registered a version, or edited a file. "
+    "Make the plan anew, and look at it again.",
 )
 
 

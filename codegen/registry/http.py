@@ -90,7 +90,7 @@ def serve_in_thread(store: Store, host: str = "127.0.0.1", port: int = 0) -> Ite
 @contextmanager
 def _run(store: Store, host: str, port: int) -> Iterator[tuple[str, threading.Thread]]:
     with _listen(host, port) as listening:
-        server = _make_server(store, is_local=_is_loopback(listening.getsockname()[0]))
+        server = _make_server(store, is_local=is_loopback(listening.getsockname()[0]))
         thread = threading.Thread(target=server.run, args=([listening],), name="registry")
         thread.start()
         try:
@@ -217,7 +217,7 @@ def _check_sender(request: HttpRequest, is_local: bool) -> Response | None:
     host, origin = request.headers.get("host", ""), request.headers.get("origin")
     try:
         is_own_page = origin is None or urlsplit(origin).netloc == host
-        is_own_name = not is_local or _is_loopback(urlsplit(f"//{host}").hostname or "localhost")
+        is_own_name = not is_local or is_loopback(urlsplit(f"//{host}").hostname or "localhost")
     except ValueError:
         is_own_page = is_own_name = False
     if is_own_page and is_own_name:
@@ -229,7 +229,8 @@ def _check_sender(request: HttpRequest, is_local: bool) -> Response | None:
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine itself, reached from nowhere else."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

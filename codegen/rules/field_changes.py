@@ -24,7 +24,8 @@ DEFAULT_CHANGED = rule(
     "The default of a field changed: old messages without the field mean something else now.",
     "A default is filled in by the reader, not stored by the writer. What was written before the "
     "field existed is read with the new value from the day that a reader is deployed with it, and "
-    "two readers of different age disagree about the same message.",
+    "two readers of different age disagree about the same message. The default says what old "
+    "messages mean: keep it, and let producers write what holds from now on.",
     severity=Severity.WARNING,
 )
 

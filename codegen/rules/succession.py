@@ -24,8 +24,8 @@ from codegen.topology import Succession
 NOT_COMPARED = rule(
     "change/not-compared",
     "The manifest of the baseline has errors, so topics and services were not compared.",
-    "A key, a retention or an event that was taken away would go unseen. What could not be "
-    "checked is never reported as good.",
+    "A key, a retention or an event that was taken away would go unseen. What could not be checked "
+    "is never reported as good: name a past without errors, or mend that one.",
 )
 
 
