@@ -255,7 +255,7 @@ class Values:
 
     def __init__(self, seed: object, package: ModuleType, event: Any, parsed: Any) -> None:
         self.random = random.Random(str(seed))
-        self._types = event.codec._types
+        self._types = event.codec.types
         self._named: dict[str, Any] = {}
         self._package = package
         self._collect(parsed)

@@ -112,10 +112,11 @@ def codecs_view(
     with_past = {one.constant for one in named if find_past(one.event, contract)}
     keys = [_write_key(module, one, contract.topic(one.event.topic)) for one in named]
     code = [line for function in module.functions for line in function]
+    names = ["Codec", "EventType", *(["PastSchema"] if with_past else [])]
     return {
         "imports": library_imports(code, module, "from collections.abc import Mapping"),
         "classes": import_order(types.values()),
-        "wire": import_order(module.wire),
+        "runtime": runtime_imports(code, module, codec=names),
         "types": [{"name": string(name), "class": types[name]} for name in sorted(types)],
         "exports": sorted(["EVENTS", "TYPES", *(one.constant for one in named)]),
         "constants": [
@@ -131,8 +132,6 @@ def codecs_view(
             }
             for one in named
         ],
-        "has_past": bool(with_past),
-        "has_duration": "Duration" in words_in(code),
         "all_events": tuple_lines("EVENTS: Final = ", [one.constant for one in named]),
         "events": [
             {
@@ -192,6 +191,18 @@ def _write_key(module: Module, one: NamedEvent, topic: Topic) -> str:
             head = f"def {name}(event: {module.classes[one.event.name]}) -> bytes:"
             module.functions.append([head, f"    return {text}.encode()"])
             return name
+
+
+def runtime_imports(
+    code: Iterable[str], module: Module, **more: Iterable[str]
+) -> list[Mapping[str, object]]:
+    """What the functions of a module need of the runtime, and what its template needs."""
+    needed = {**module.runtime, **more}
+    if "Duration" in words_in(code):
+        needed["values"] = ["Duration"]
+    return [
+        {"module": name, "names": import_order(names)} for name, names in sorted(needed.items())
+    ]
 
 
 def library_imports(code: Iterable[str], module: Module, *more: str) -> list[str]:

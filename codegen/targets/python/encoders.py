@@ -1,8 +1,8 @@
 """Straight-line Python code that writes the values of one schema, made for speed.
 
-A message becomes one tuple of short texts, joined once (see `wire` in the runtime). The code only
-handles what is common: whatever else comes raises something, and the event's Codec takes over. It
-must never write a wrong value silently, so each value's type is checked, if only by what is done
+A message becomes one tuple of short texts, joined once (see `packing` in the runtime). The code
+only handles what is common: whatever else comes raises something, and the event's Codec takes over.
+It must never write a wrong value silently, so each value's type is checked, if only by what is done
 to it.
 """
 

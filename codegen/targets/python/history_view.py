@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from codegen.avro.schema import Enum, Record, SchemaGraph, reachable
 from codegen.contract.model import Contract
-from codegen.targets.python.codecs_view import NamedEvent, library_imports
+from codegen.targets.python.codecs_view import NamedEvent, library_imports, runtime_imports
 from codegen.targets.python.literals import string_argument, words_in
 from codegen.targets.python.past import find_past, write_plainly
 from codegen.targets.python.resolvers import write_resolver
@@ -53,8 +53,7 @@ def history_view(
     return {
         "imports": library_imports(code, module),
         "classes": import_order(name for name in types.values() if name in words),
-        "wire": import_order(module.wire),
-        "has_duration": "Duration" in words,
+        "runtime": runtime_imports(code, module, codec=["PastSchema"]),
         "constants": [{"name": name, "text": text} for text, name in module.constants.items()],
         "functions": module.functions,
         "exports": sorted(one.constant for one, _ in named),

@@ -12,7 +12,7 @@ import keyword
 from collections.abc import Iterable, Mapping
 
 from codegen.avro.schema import split_name
-from codegen.targets.python.runtime import wire
+from codegen.targets.python.runtime import lanes, packing, unpacking
 from codegen.targets.python.service_view import RESERVED_NAMES, snake
 
 _ANNOTATIONS = frozenset(
@@ -33,7 +33,6 @@ _CODECS = frozenset(
         "PastSchema",
         "SchemaReference",
         "TYPES",
-        "wire",
     )
 )
 """What the module of codecs imports and defines."""
@@ -61,7 +60,9 @@ RESERVED_CLASSES = frozenset(
         *_ANNOTATIONS,
         *_MODULES,
         *_CODECS,
-        *vars(wire),
+        *vars(lanes),
+        *vars(packing),
+        *vars(unpacking),
     )
 )
 """Names that no class may have."""

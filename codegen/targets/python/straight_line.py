@@ -25,7 +25,7 @@ from codegen.avro.schema import (
 )
 from codegen.targets.python.literals import LINE_LENGTH
 from codegen.targets.python.names import unique
-from codegen.targets.python.runtime import wire
+from codegen.targets.python.runtime import lanes, packing, unpacking
 from codegen.targets.python.service_view import snake
 
 MAX_INLINED = 50
@@ -34,7 +34,14 @@ MAX_INLINED = 50
 MAX_INDENT = 8
 """Code that is nested deeper goes on in a function of its own."""
 
-_RESERVED = frozenset((*vars(builtins), *vars(wire), *keyword.kwlist, "dt", "schemas", "struct"))
+_HOMES: Mapping[str, str] = {
+    name: home.__name__.rpartition(".")[2]
+    for home in (lanes, packing, unpacking)
+    for name in home.__all__
+}
+"""Which module of the runtime has a name."""
+
+_RESERVED = frozenset((*vars(builtins), *_HOMES, *keyword.kwlist, "dt", "schemas", "struct"))
 _RESERVED |= {
     "Any",
     "Codec",
@@ -117,8 +124,8 @@ class Module:
 
     graph: SchemaGraph
     classes: Mapping[str, str]
-    wire: set[str] = field(default_factory=set)
-    """What it imports from the runtime's `wire`."""
+    runtime: dict[str, set[str]] = field(default_factory=dict)
+    """What it imports from modules of the runtime."""
     constants: dict[str, str] = field(default_factory=dict)
     """Module-level constants by the expressions that they stand for."""
     functions: list[list[str]] = field(default_factory=list)
@@ -132,8 +139,8 @@ class Module:
     _cyclic: frozenset[str] | None = None
 
     def use(self, name: str) -> str:
-        """A name of the runtime's `wire`, imported from now on."""
-        self.wire.add(name)
+        """A name of the runtime's `packing`, `unpacking` or `lanes`, imported from now on."""
+        self.runtime.setdefault(_HOMES[name], set()).add(name)
         return name
 
     def constant(self, hint: str, expression: str) -> str:

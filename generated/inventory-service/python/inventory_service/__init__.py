@@ -5,69 +5,129 @@
 `inventory_service.fakes` has Kafka and the registry in memory, for your tests.
 """
 
-from ._runtime.codec import (
-    DecodeError,
-    EncodeError,
-)
-from ._runtime.consumer import (
-    Statistics,
-)
-from ._runtime.delivery import (
-    Delivery,
-)
-from ._runtime.errors import (
-    DeliveryError,
-    DeliveryFailed,
-    MessageFailed,
-    MessageTooLarge,
-    ProducerEnded,
-    ProducerFenced,
-    RegistryError,
-    RegistryUnavailable,
-    RejectMessage,
-    SchemaNotRegistered,
-    SettingsError,
-    StubError,
-    TransactionFailed,
-)
-from ._runtime.inbox import (
-    Inbox,
-    MemoryInbox,
-    PostgresInbox,
-    SqliteInbox,
-)
-from ._runtime.message import (
-    Message,
-)
-from ._runtime.policy import (
-    Action,
-    Policy,
-)
-from ._runtime.settings import (
-    Settings,
-    settings,
-)
-from .consumer import (
-    Consumer,
-    Handler,
-)
-from .models import (
-    CancellationCause,
-    CardPayment,
-    Channel,
-    Customer,
-    InvoicePayment,
-    OrderCancelled,
-    OrderLine,
-    OrderPlaced,
-    RejectionReason,
-    StockRejected,
-    StockReserved,
-)
-from .producer import (
-    Outbox,
-    Producer,
-)
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._runtime.codec import (
+        DecodeError,
+        EncodeError,
+    )
+    from ._runtime.consumer import (
+        Statistics,
+    )
+    from ._runtime.delivery import (
+        Delivery,
+    )
+    from ._runtime.errors import (
+        DeliveryError,
+        DeliveryFailed,
+        MessageFailed,
+        MessageTooLarge,
+        ProducerEnded,
+        ProducerFenced,
+        RegistryError,
+        RegistryUnavailable,
+        RejectMessage,
+        SchemaNotRegistered,
+        SettingsError,
+        StubError,
+        TransactionFailed,
+    )
+    from ._runtime.inbox import (
+        Inbox,
+        MemoryInbox,
+        PostgresInbox,
+        SqliteInbox,
+    )
+    from ._runtime.message import (
+        Message,
+    )
+    from ._runtime.policy import (
+        Action,
+        Policy,
+    )
+    from ._runtime.settings import (
+        Settings,
+        settings,
+    )
+    from .consumer import (
+        Consumer,
+        Handler,
+    )
+    from .models import (
+        CancellationCause,
+        CardPayment,
+        Channel,
+        Customer,
+        InvoicePayment,
+        OrderCancelled,
+        OrderLine,
+        OrderPlaced,
+        RejectionReason,
+        StockRejected,
+        StockReserved,
+    )
+    from .producer import (
+        Outbox,
+        Producer,
+    )
+else:
+    # A name is loaded when it is first used: who reads events need not wait for a producer.
+    _HOMES = {
+        "DecodeError": "._runtime.codec",
+        "EncodeError": "._runtime.codec",
+        "Statistics": "._runtime.consumer",
+        "Delivery": "._runtime.delivery",
+        "DeliveryError": "._runtime.errors",
+        "DeliveryFailed": "._runtime.errors",
+        "MessageFailed": "._runtime.errors",
+        "MessageTooLarge": "._runtime.errors",
+        "ProducerEnded": "._runtime.errors",
+        "ProducerFenced": "._runtime.errors",
+        "RegistryError": "._runtime.errors",
+        "RegistryUnavailable": "._runtime.errors",
+        "RejectMessage": "._runtime.errors",
+        "SchemaNotRegistered": "._runtime.errors",
+        "SettingsError": "._runtime.errors",
+        "StubError": "._runtime.errors",
+        "TransactionFailed": "._runtime.errors",
+        "Inbox": "._runtime.inbox",
+        "MemoryInbox": "._runtime.inbox",
+        "PostgresInbox": "._runtime.inbox",
+        "SqliteInbox": "._runtime.inbox",
+        "Message": "._runtime.message",
+        "Action": "._runtime.policy",
+        "Policy": "._runtime.policy",
+        "Settings": "._runtime.settings",
+        "settings": "._runtime.settings",
+        "Consumer": ".consumer",
+        "Handler": ".consumer",
+        "CancellationCause": ".models",
+        "CardPayment": ".models",
+        "Channel": ".models",
+        "Customer": ".models",
+        "InvoicePayment": ".models",
+        "OrderCancelled": ".models",
+        "OrderLine": ".models",
+        "OrderPlaced": ".models",
+        "RejectionReason": ".models",
+        "StockRejected": ".models",
+        "StockReserved": ".models",
+        "Outbox": ".producer",
+        "Producer": ".producer",
+    }
+
+    def __getattr__(name):
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(_HOMES[name], __name__), name)
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *_HOMES})
+
 
 __all__ = [
     "Action",

@@ -4,52 +4,97 @@
 `notification_service.fakes` has Kafka and the registry in memory, for your tests.
 """
 
-from ._runtime.codec import (
-    DecodeError,
-)
-from ._runtime.consumer import (
-    Statistics,
-)
-from ._runtime.delivery import (
-    Delivery,
-)
-from ._runtime.errors import (
-    DeliveryError,
-    DeliveryFailed,
-    MessageFailed,
-    RegistryError,
-    RegistryUnavailable,
-    RejectMessage,
-    SettingsError,
-    StubError,
-)
-from ._runtime.inbox import (
-    Inbox,
-    MemoryInbox,
-    PostgresInbox,
-    SqliteInbox,
-)
-from ._runtime.message import (
-    Message,
-)
-from ._runtime.policy import (
-    Action,
-    Policy,
-)
-from ._runtime.settings import (
-    Settings,
-    settings,
-)
-from .consumer import (
-    Consumer,
-    Handler,
-)
-from .models import (
-    CancellationCause,
-    Customer,
-    OrderCancelled,
-    OrderCompleted,
-)
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._runtime.codec import (
+        DecodeError,
+    )
+    from ._runtime.consumer import (
+        Statistics,
+    )
+    from ._runtime.delivery import (
+        Delivery,
+    )
+    from ._runtime.errors import (
+        DeliveryError,
+        DeliveryFailed,
+        MessageFailed,
+        RegistryError,
+        RegistryUnavailable,
+        RejectMessage,
+        SettingsError,
+        StubError,
+    )
+    from ._runtime.inbox import (
+        Inbox,
+        MemoryInbox,
+        PostgresInbox,
+        SqliteInbox,
+    )
+    from ._runtime.message import (
+        Message,
+    )
+    from ._runtime.policy import (
+        Action,
+        Policy,
+    )
+    from ._runtime.settings import (
+        Settings,
+        settings,
+    )
+    from .consumer import (
+        Consumer,
+        Handler,
+    )
+    from .models import (
+        CancellationCause,
+        Customer,
+        OrderCancelled,
+        OrderCompleted,
+    )
+else:
+    # A name is loaded when it is first used: who reads events need not wait for a producer.
+    _HOMES = {
+        "DecodeError": "._runtime.codec",
+        "Statistics": "._runtime.consumer",
+        "Delivery": "._runtime.delivery",
+        "DeliveryError": "._runtime.errors",
+        "DeliveryFailed": "._runtime.errors",
+        "MessageFailed": "._runtime.errors",
+        "RegistryError": "._runtime.errors",
+        "RegistryUnavailable": "._runtime.errors",
+        "RejectMessage": "._runtime.errors",
+        "SettingsError": "._runtime.errors",
+        "StubError": "._runtime.errors",
+        "Inbox": "._runtime.inbox",
+        "MemoryInbox": "._runtime.inbox",
+        "PostgresInbox": "._runtime.inbox",
+        "SqliteInbox": "._runtime.inbox",
+        "Message": "._runtime.message",
+        "Action": "._runtime.policy",
+        "Policy": "._runtime.policy",
+        "Settings": "._runtime.settings",
+        "settings": "._runtime.settings",
+        "Consumer": ".consumer",
+        "Handler": ".consumer",
+        "CancellationCause": ".models",
+        "Customer": ".models",
+        "OrderCancelled": ".models",
+        "OrderCompleted": ".models",
+    }
+
+    def __getattr__(name):
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(_HOMES[name], __name__), name)
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *_HOMES})
+
 
 __all__ = [
     "Action",

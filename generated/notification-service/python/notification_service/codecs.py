@@ -6,23 +6,28 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from . import schemas
-from ._runtime.codec import Codec, EventType
-from ._runtime.wire import (
-    END,
+from ._runtime.codec import (
+    Codec,
+    EventType,
+)
+from ._runtime.packing import (
     SHORT,
+    decimal_writer,
+    symbol_texts,
+    write_text,
+    write_timestamp_millis,
+    write_uuid,
+)
+from ._runtime.unpacking import (
+    END,
     blank,
     decimal_product,
     decimal_unit,
-    decimal_writer,
     from_bytes,
     read_text,
     read_timestamp_millis,
     read_uuid,
     symbol_bytes,
-    symbol_texts,
-    write_text,
-    write_timestamp_millis,
-    write_uuid,
 )
 from .models import (
     CancellationCause,

@@ -6,17 +6,29 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from . import schemas
-from ._runtime.codec import Codec, EventType
-from ._runtime.wire import (
+from ._runtime.codec import (
+    Codec,
+    EventType,
+)
+from ._runtime.packing import (
+    SHORT,
+    decimal_writer,
+    symbol_texts,
+    write_date,
+    write_int,
+    write_long,
+    write_text,
+    write_timestamp_millis,
+    write_uuid,
+)
+from ._runtime.unpacking import (
     END,
     FIRST,
-    SHORT,
     SIGN,
     ZIGZAG,
     blank,
     decimal_product,
     decimal_unit,
-    decimal_writer,
     from_bytes,
     read_date,
     read_int,
@@ -25,13 +37,6 @@ from ._runtime.wire import (
     read_timestamp_millis,
     read_uuid,
     symbol_bytes,
-    symbol_texts,
-    write_date,
-    write_int,
-    write_long,
-    write_text,
-    write_timestamp_millis,
-    write_uuid,
 )
 from .models import (
     CancellationCause,

@@ -15,8 +15,8 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from . import schema as avro
-from .encoding import EPOCH, EPOCH_DAY, LOCAL_EPOCH, MAX_PRECISION, MICROSECOND
-from .values import Duration
+from .encoding import MICROSECOND
+from .values import EPOCH, EPOCH_DAY, LOCAL_EPOCH, MAX_PRECISION, Duration
 
 Read: TypeAlias = Callable[[bytes, int], tuple[Any, int]]
 Skip: TypeAlias = Callable[[bytes, int], int]

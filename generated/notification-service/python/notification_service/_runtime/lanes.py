@@ -3,7 +3,7 @@
 The numbers stand side by side in one huge int, 64 bits to each, and every step of Avro's encoding
 is done to all of them by one operation of that int (SIMD within a register): zigzag, then seven
 bits to a byte, then the marks of bytes that go on. One number after the other takes two to three
-times as long, which is how parts with a number of over 55 bits are coded. As in `wire`, whatever
+times as long, which is how parts with a number of over 55 bits are coded. As in `packing`, whatever
 does not fit raises some exception.
 """
 
@@ -14,6 +14,11 @@ from array import array
 from collections.abc import Callable
 from functools import cache
 from typing import Final
+
+from .packing import write_int, write_long
+from .unpacking import read_int, read_long
+
+__all__ = ["FEWEST", "read_ints", "read_longs", "write_ints", "write_longs"]
 
 FEWEST: Final = 24
 """Fewer numbers are written faster one by one."""
@@ -73,11 +78,18 @@ def _masks_for(count: int) -> _Masks:
     return _masks(max(32, 1 << (count - 1).bit_length()))
 
 
-def write(values: list[int], write_one: Callable[[int], str], is_int: bool) -> str:
-    """The ints or longs of an array, without their count. Raises for what is none or does not fit.
+def write_ints(values: list[int]) -> str:
+    """The ints of an array, without their count."""
+    return _write(values, write_int, is_int=True)
 
-    `write_one` writes a number alone, of any size that it may have.
-    """
+
+def write_longs(values: list[int]) -> str:
+    """The longs of an array, without their count."""
+    return _write(values, write_long, is_int=False)
+
+
+def _write(values: list[int], write_one: Callable[[int], str], is_int: bool) -> str:
+    """`write_one` writes a number alone, of any size that it may have."""
     if {*map(type, values)} != {int}:
         raise TypeError
     starts = range(0, len(values), _MOST)
@@ -126,17 +138,24 @@ def _write_lanes(values: list[int], is_int: bool) -> bytes:
     return lanes.to_bytes(8 * count, "little").translate(None, b"\0")
 
 
-def read(
+def read_ints(data: bytes, position: int, count: int) -> tuple[list[int], int]:
+    """So many ints of an array, and where they end."""
+    return _read(data, position, count, read_int, is_int=True)
+
+
+def read_longs(data: bytes, position: int, count: int) -> tuple[list[int], int]:
+    """So many longs of an array, and where they end."""
+    return _read(data, position, count, read_long, is_int=False)
+
+
+def _read(
     data: bytes,
     position: int,
     count: int,
     read_one: Callable[[bytes, int], tuple[int, int]],
     is_int: bool,
 ) -> tuple[list[int], int]:
-    """So many ints or longs and where they end.
-
-    `read_one` reads a number alone, of any size that it may have.
-    """
+    """`read_one` reads a number alone, of any size that it may have."""
     values: list[int] = []
     while count > 0:
         size = min(count, _MOST)

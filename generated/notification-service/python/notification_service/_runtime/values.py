@@ -5,8 +5,19 @@ Plain values, without any input or output.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
+from typing import Final, NamedTuple
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LOCAL_EPOCH: Final = datetime(1970, 1, 1)
+EPOCH_DAY: Final = EPOCH.toordinal()
+
+MAX_PRECISION: Final = 10_000
+"""Decimals of more digits are not worked with, whatever precision a schema states."""
+
+CACHED: Final = 10_000
+"""As many values of a kind that came lately are remembered."""
 
 
 class Symbol(Enum):
@@ -17,8 +28,7 @@ class Symbol(Enum):
     __hash__ = object.__hash__
 
 
-@dataclass(frozen=True, slots=True)
-class Duration:
+class Duration(NamedTuple):
     """An amount of time in months, days and milliseconds, which do not convert to each other.
 
     Avro 1.12, "Duration": each is an unsigned number of 32 bits.

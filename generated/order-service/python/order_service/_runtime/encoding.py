@@ -8,24 +8,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from . import schema as avro
-from .values import Duration
+from .values import EPOCH, EPOCH_DAY, LOCAL_EPOCH, MAX_PRECISION, Duration
 
 Types: TypeAlias = Mapping[str, type[Any]]
 """The classes of records and enums, by the full names of their schemas."""
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-LOCAL_EPOCH: Final = datetime(1970, 1, 1)
-EPOCH_DAY: Final = EPOCH.toordinal()
 MICROSECOND: Final = timedelta(microseconds=1)
-
-MAX_PRECISION: Final = 10_000
-"""Decimals of more digits are not worked with, whatever precision a schema states."""
 
 
 class Unfit(Exception):

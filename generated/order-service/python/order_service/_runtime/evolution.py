@@ -17,13 +17,12 @@ from typing import Any, Final
 from . import decoding
 from . import schema as avro
 from .decoding import Convert, Damage, Read, Skip
+from .defaults import Make, make_default
 from .encoding import Types, Unfit, attributes, unscale
 from .schema import SchemaError
 
 MAX_STEPS: Final = 100_000
 """A pair of schemas that takes more steps to compare is refused."""
-
-Make = Callable[[], Any]
 
 
 def compile_reader(writer: avro.Node, reader: avro.Node, types: Types) -> Read:
@@ -31,18 +30,21 @@ def compile_reader(writer: avro.Node, reader: avro.Node, types: Types) -> Read:
 
     Raises SchemaError, and RecursionError for schemas that nest very deeply.
     """
-    return _Compiler(types).read(writer, reader)
+    return Compiler(types).read(writer, reader)
 
 
-class _Compiler:
+class Compiler:
+    """Makes readers that take any data, and say of damaged data what is wrong and where."""
+
     def __init__(self, types: Types) -> None:
         self._types = types
-        self._records: dict[tuple[int, int], _Record] = {}
+        self._records: dict[tuple[int, int], RecordReader] = {}
         self._failures: dict[tuple[int, int], str] = {}
         self._skips: dict[int, list[Skip]] = {}
         self._steps = 0
 
     def read(self, writer: avro.Node, reader: avro.Node) -> Read:
+        """A reader for a pair of types. Raises SchemaError where they do not match."""
         self._steps += 1
         if self._steps > MAX_STEPS:
             raise SchemaError("the two schemas take too many steps to compare")
@@ -52,17 +54,17 @@ class _Compiler:
             return self._choose(writer, reader)
         match writer, reader:
             case avro.Primitive(), avro.Primitive():
-                return _read_primitive(writer, reader)
+                return self.primitive(writer, reader)
             case avro.Fixed(), avro.Fixed():
-                return _read_fixed(writer, reader)
+                return self.fixed(writer, reader)
             case avro.Enum(), avro.Enum():
                 return self._read_enum(writer, reader)
             case avro.Record(), avro.Record():
                 return self._read_record(writer, reader)
             case avro.Array(items=written), avro.Array(items=items):
-                return decoding.array(self.read(written, items), not decoding.is_empty(written))
+                return self.array(self.read(written, items), not decoding.is_empty(written))
             case avro.Map(values=written), avro.Map(values=values):
-                return decoding.mapping(self.read(written, values))
+                return self.mapping(self.read(written, values))
             case _:
                 raise _mismatch(writer, reader)
 
@@ -78,14 +80,7 @@ class _Compiler:
                 reads.append(_fail(str(error)))
         if len(problems) == len(reads):
             raise SchemaError(problems[0] if problems else "the union it was written as is empty")
-
-        def read(data: bytes, position: int) -> tuple[Any, int]:
-            index, position = decoding.read_long(data, position)
-            if not 0 <= index < len(reads):
-                raise Damage(f"a union has no branch {index}")
-            return reads[index](data, position)
-
-        return read
+        return self.branches(reads)
 
     def _choose(self, writer: avro.Node, reader: avro.Union) -> Read:
         problem = None
@@ -102,26 +97,13 @@ class _Compiler:
         _require_names(writer, reader)
         cls: Any = self._types[reader.name]
         members = {member.value: member for member in cls}
-        symbols = writer.symbols
         values = [
             members[symbol if symbol in members else reader.default]
             if symbol in members or reader.default is not None
             else None
-            for symbol in symbols
+            for symbol in writer.symbols
         ]
-
-        def read(data: bytes, position: int) -> tuple[Any, int]:
-            index, position = decoding.read_long(data, position)
-            if not 0 <= index < len(values):
-                raise Damage(f"{reader.name} has no symbol of the index {index}")
-            value = values[index]
-            if value is None:
-                raise Damage(
-                    f"{symbols[index]!r} is no symbol of {reader.name}, and it has no default"
-                )
-            return value, position
-
-        return read
+        return self.enum(writer, reader, values)
 
     def _read_record(self, writer: avro.Record, reader: avro.Record) -> Read:
         _require_names(writer, reader)
@@ -129,7 +111,7 @@ class _Compiler:
         if key in self._failures:
             raise SchemaError(self._failures[key])
         if key not in self._records:
-            record = self._records[key] = _Record(self._types[reader.name])
+            record = self._records[key] = self.record(self._types[reader.name])
             before = len(self._records)
             try:
                 self._fill(record, writer, reader)
@@ -141,7 +123,7 @@ class _Compiler:
                 raise
         return self._records[key].read
 
-    def _fill(self, record: _Record, writer: avro.Record, reader: avro.Record) -> None:
+    def _fill(self, record: RecordReader, writer: avro.Record, reader: avro.Record) -> None:
         sources = _match_fields(writer, reader)
         names = attributes(record.model)
         for written in writer.fields:
@@ -161,6 +143,52 @@ class _Compiler:
                         f"{reader.name}.{field.name} was not written and has no default"
                     )
                 record.add_default(names[index], make_default(field, self._types))
+
+    def primitive(self, writer: avro.Primitive, reader: avro.Primitive) -> Read:
+        """A reader of a primitive or what its logical type stands for."""
+        return _read_primitive(writer, reader)
+
+    def fixed(self, writer: avro.Fixed, reader: avro.Fixed) -> Read:
+        """A reader of a fixed or what its logical type stands for."""
+        return _read_fixed(writer, reader)
+
+    def enum(self, writer: avro.Enum, reader: avro.Enum, values: list[Any]) -> Read:
+        """A reader of an enum; `values` are the members, None where the reader has none."""
+
+        def read(data: bytes, position: int) -> tuple[Any, int]:
+            index, position = decoding.read_long(data, position)
+            if not 0 <= index < len(values):
+                raise Damage(f"{reader.name} has no symbol of the index {index}")
+            value = values[index]
+            if value is None:
+                symbol = writer.symbols[index]
+                raise Damage(f"{symbol!r} is no symbol of {reader.name}, and it has no default")
+            return value, position
+
+        return read
+
+    def branches(self, reads: list[Read]) -> Read:
+        """A reader of a union that was written with these branches."""
+
+        def read(data: bytes, position: int) -> tuple[Any, int]:
+            index, position = decoding.read_long(data, position)
+            if not 0 <= index < len(reads):
+                raise Damage(f"a union has no branch {index}")
+            return reads[index](data, position)
+
+        return read
+
+    def array(self, read_item: Read, takes_bytes: bool) -> Read:
+        """A reader of an array; `takes_bytes` says whether each item does."""
+        return decoding.array(read_item, takes_bytes)
+
+    def mapping(self, read_value: Read) -> Read:
+        """A reader of a map."""
+        return decoding.mapping(read_value)
+
+    def record(self, model: type[Any]) -> RecordReader:
+        """What the readers of a record's fields are put into."""
+        return RecordReader(model)
 
     def _skip(self, schema: avro.Node) -> Skip:
         self._steps += 1
@@ -212,7 +240,7 @@ def _skip_union(branches: list[Skip]) -> Skip:
     return skip
 
 
-class _Record:
+class RecordReader:
     """How the fields of a record are read, in the order in which they were written."""
 
     def __init__(self, model: type[Any]) -> None:
@@ -221,15 +249,19 @@ class _Record:
         self._defaults: list[tuple[Callable[[Any, Any], None], Make]] = []
 
     def add(self, attribute: str, read: Read) -> None:
+        """A field that the reader has a place for."""
         self._steps.append((attribute, read, self._store(attribute)))
 
     def add_skip(self, name: str, skip: Skip) -> None:
+        """A field that the reader has no place for."""
+
         def read(data: bytes, position: int) -> tuple[None, int]:
             return None, skip(data, position)
 
         self._steps.append((name, read, _forget))
 
     def add_default(self, attribute: str, make: Make) -> None:
+        """A field that was not written."""
         self._defaults.append((self._store(attribute), make))
 
     def _store(self, attribute: str) -> Callable[[Any, Any], None]:
@@ -238,6 +270,7 @@ class _Record:
         return store
 
     def read(self, data: bytes, position: int) -> tuple[Any, int]:
+        """A value of the model, and the position behind it."""
         value = object.__new__(self.model)
         name = ""
         try:
@@ -410,86 +443,3 @@ def _between(writer: str, reader: str) -> Convert:
         raise SchemaError(f"it was written as {writer}, which is not read as {reader}")
     factor, divisor = _UNITS[unit], _UNITS[other]
     return lambda number: number * factor // divisor
-
-
-def make_default(field: avro.Field, types: Types) -> Make:
-    """A maker of the value that a field has where it was not written, a new one each time."""
-    assert field.default is not None
-    try:
-        return _make(field.schema, field.default[0], types)
-    except (SchemaError, TypeError, ValueError, KeyError, AttributeError, Damage) as error:
-        raise SchemaError(f"the default of {field.name} does not fit: {error}") from None
-
-
-def _make(schema: avro.Node, value: Any, types: Types) -> Make:
-    match schema:
-        case avro.Union(branches=branches):
-            return _make_branch(branches, value, types)
-        case avro.Record(fields=fields):
-            makes = [
-                _make(field.schema, value[field.name], types)
-                if field.name in value
-                else make_default(field, types)
-                for field in fields
-            ]
-            model = types[schema.name]
-            names = attributes(model)
-            return lambda: model(**{name: make() for name, make in zip(names, makes, strict=True)})
-        case avro.Array(items=items):
-            inner = [_make(items, item, types) for item in _only(list, value)]
-            return lambda: [make() for make in inner]
-        case avro.Map(values=values):
-            named = {key: _make(values, item, types) for key, item in _only(dict, value).items()}
-            return lambda: {key: make() for key, make in named.items()}
-        case avro.Enum():
-            constant = types[schema.name](value)
-        case avro.Fixed(logical=logical):
-            raw = _only(str, value).encode("latin-1")
-            if len(raw) != schema.size:
-                raise SchemaError(f"it has {len(raw)} bytes")
-            constant = raw
-            if logical is not None:
-                is_decimal = logical.name == "decimal"
-                conversions = decoding.LOGICAL_FIXED
-                convert = decoding.decimal(logical) if is_decimal else conversions[logical.name]
-                constant = convert(raw)
-        case avro.Primitive():
-            constant = _make_primitive(schema, value)
-    return lambda: constant
-
-
-def _make_primitive(schema: avro.Primitive, value: Any) -> Any:
-    match schema.type:
-        case "null":
-            return _only(type(None), value)
-        case "boolean":
-            return _only(bool, value)
-        case "float" | "double":
-            return float(value if type(value) is int else _only(float, value))
-        case "int" | "long":
-            raw = _only(int, value)
-        case "bytes":
-            raw = _only(str, value).encode("latin-1")
-        case _:
-            raw = _only(str, value)
-    if schema.logical is None:
-        return raw
-    if schema.logical.name == "decimal":
-        return decoding.decimal(schema.logical)(raw)
-    return decoding.LOGICAL[schema.logical.name](raw)
-
-
-def _make_branch(branches: tuple[avro.Node, ...], value: Any, types: Types) -> Make:
-    """Avro 1.12: the default of a union may fit any branch; the first that it fits is it."""
-    for branch in branches:
-        try:
-            return _make(branch, value, types)
-        except (SchemaError, TypeError, ValueError, KeyError, AttributeError, Damage):
-            continue
-    raise SchemaError("it fits no branch of the union")
-
-
-def _only(cls: type, value: Any) -> Any:
-    if type(value) is not cls:
-        raise SchemaError(f"{str(value)[:40]!r} is no {cls.__name__}")
-    return value
