@@ -6,6 +6,7 @@ not arrive is told by the delivery itself and again by `flush` and when the prod
 
 from __future__ import annotations
 
+import logging
 import threading
 import weakref
 from collections.abc import Iterable
@@ -30,6 +31,7 @@ from .transactions import Positions, Transactions
 from .transport import Headers, ProducerClient, Registry, Transport
 
 Produced_contra = TypeVar("Produced_contra", contravariant=True)
+_log: Final = logging.getLogger(__name__)
 
 DEFAULTS: Final[dict[str, object]] = {
     "acks": "all",
@@ -39,6 +41,12 @@ DEFAULTS: Final[dict[str, object]] = {
     "delivery.timeout.ms": 120_000,
     # The Java client's way, so that all clients send one key to one partition.
     "partitioner": "murmur2_random",
+}
+TRANSACTIONAL_DEFAULTS: Final[dict[str, object]] = {
+    **DEFAULTS,
+    # librdkafka wants it below `transaction.timeout.ms`, after which the broker rolls back.
+    "delivery.timeout.ms": 50_000,
+    "transaction.timeout.ms": 60_000,
 }
 _CONSUMER_OPTIONS: Final = ("group.id", "group.instance.id", "auto.offset.reset")
 _FAILURE_LIMIT: Final = 10_000
@@ -81,9 +89,7 @@ class EventProducer(Generic[Produced_contra]):
         self._registry: Registry = self._transport.registry()
         self._routes = {event.model: _Route(event) for event in events}
         self._failures: list[DeliveryError] = []
-        options = _options(settings, service)
-        if transactional_id is not None:
-            options["transactional.id"] = transactional_id
+        options = _options(settings, service, transactional_id)
         self._client = self._transport.producer(options)
         self._transactions: Transactions | None = None
         if options.get("transactional.id"):
@@ -111,7 +117,7 @@ class EventProducer(Generic[Produced_contra]):
         MessageTooLarge; DeliveryFailed when thousands of events have failed and nobody looked.
         """
         topic, key, value, every = self.compose(event, caused_by, headers)
-        delivery = Delivery(event, topic, self._failures, self._client.flush)
+        delivery = Delivery(event, topic, self._failures, self._flush)
         self._produce(delivery, value, key, every)
         if caused_by is not None:
             caused_by.deliveries.append(delivery)
@@ -139,7 +145,7 @@ class EventProducer(Generic[Produced_contra]):
     ) -> Delivery:
         """Send what `compose` made earlier."""
         self._start()
-        delivery = Delivery(value, topic, self._failures, self._client.flush)
+        delivery = Delivery(value, topic, self._failures, self._flush)
         self._produce(delivery, value, key, headers)
         return delivery
 
@@ -155,7 +161,7 @@ class EventProducer(Generic[Produced_contra]):
         every = event_headers(deletion_headers(self._service), topic, text, b"", caused_by)
         if headers:
             every += extra_headers(headers)
-        delivery = Delivery(key, topic, self._failures, self._client.flush)
+        delivery = Delivery(key, topic, self._failures, self._flush)
         self._start()
         self._produce(delivery, None, text, every)
         if caused_by is not None:
@@ -200,7 +206,7 @@ class EventProducer(Generic[Produced_contra]):
 
         Without a timeout it waits as long as `delivery.timeout.ms` lets an event take.
         """
-        unconfirmed = self._client.flush(-1 if timeout is None else timeout)
+        unconfirmed = self._flush(-1 if timeout is None else timeout)
         failures = self._take_failures()
         if failures or unconfirmed:
             raise DeliveryFailed(failures, unconfirmed)
@@ -248,7 +254,7 @@ class EventProducer(Generic[Produced_contra]):
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=_poll,
-                    args=(self._client, self._stop),
+                    args=(self._client, self._transport.failure, self._stop),
                     daemon=True,
                     name=f"{self._service} deliveries",
                 )
@@ -282,6 +288,14 @@ class EventProducer(Generic[Produced_contra]):
                     ) from error
                 raise DeliveryError(delivery.event, delivery.topic, str(error)) from error
 
+    def _flush(self, timeout: float) -> int:
+        try:
+            return self._client.flush(timeout)
+        except self._transport.failure as error:
+            # The end of the producer is told once; what is left of the reports still comes.
+            _log.error("Kafka ended this producer: %s", error)
+            return self._client.flush(timeout)
+
     def _take_failures(self) -> list[DeliveryError]:
         # Reports come in from another thread: take only what is there now.
         count = len(self._failures)
@@ -295,14 +309,21 @@ class EventProducer(Generic[Produced_contra]):
         return f"{self._service} does not produce {type(event).__name__}; it produces {produced}"
 
 
-def _poll(client: ProducerClient, stop: threading.Event) -> None:
+def _poll(client: ProducerClient, failure: type[Exception], stop: threading.Event) -> None:
     # Never blocks in the client: whoever waits for a delivery is to get its report first.
     while not stop.wait(_SWEEP):
-        client.poll(0)
+        try:
+            client.poll(0)
+        except failure as error:
+            _log.error("Kafka ended this producer: %s", error)
 
 
-def _options(settings: Settings, service: str) -> dict[str, object]:
-    options = {**DEFAULTS, "client.id": service, **settings.options}
+def _options(settings: Settings, service: str, transactional_id: str | None) -> dict[str, object]:
+    given = dict(settings.options)
+    if transactional_id is not None:
+        given["transactional.id"] = transactional_id
+    defaults = TRANSACTIONAL_DEFAULTS if given.get("transactional.id") else DEFAULTS
+    options = {**defaults, "client.id": service, **given}
     for option in _CONSUMER_OPTIONS:
         options.pop(option, None)
     return options

@@ -68,6 +68,7 @@ _PRODUCER_OPTIONS: Final = (
     "delivery.timeout.ms",
     "message.timeout.ms",
     "transactional.id",
+    "transaction.timeout.ms",
     "request.required.acks",
 )
 
