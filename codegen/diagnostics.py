@@ -216,18 +216,38 @@ class Findings:
         return any(item.severity is Severity.ERROR for item in self.items)
 
 
-def override_severities(
-    findings: Iterable[Finding], severities: Mapping[str, str]
-) -> list[Finding]:
-    """The findings as a repository wants them judged.
+@dataclass(frozen=True, slots=True)
+class Severities:
+    """What a repository says of rules: a severity or `off` for ids and patterns such as `docs/*`.
 
-    `severities` gives a severity, or `off`, to rule ids and to patterns such as `docs/*`; the last
-    pattern that fits counts, and an exact id goes before any pattern. What is waived stays a note.
+    An exact id goes before any pattern, and of patterns the last that fits counts. `paths` says the
+    same for the files that a pattern fits, `*` standing for slashes too; it goes before what holds
+    `everywhere`, and of several the last counts that says anything of a rule.
     """
+
+    everywhere: Mapping[str, str] = field(default_factory=dict)
+    paths: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def judge(self, finding: Finding) -> str:
+        """The severity of a finding, or `off`."""
+        file, rule_id = finding.location.file, finding.rule.id
+        fitting = [words for path, words in self.paths.items() if fnmatchcase(file, path)]
+        said = (_look_up(words, rule_id) for words in (*fitting[::-1], self.everywhere))
+        return next(filter(None, said), finding.severity.value)
+
+
+def _look_up(severities: Mapping[str, str], rule_id: str) -> str:
+    if rule_id in severities:
+        return severities[rule_id]
+    fitting = (word for name, word in severities.items() if fnmatchcase(rule_id, name))
+    return next(reversed(tuple(fitting)), "")
+
+
+def override_severities(findings: Iterable[Finding], severities: Severities) -> list[Finding]:
+    """The findings as a repository wants them judged. What is waived stays a note."""
     kept = []
     for item in findings:
-        fitting = [word for name, word in severities.items() if fnmatchcase(item.rule.id, name)]
-        word = severities.get(item.rule.id, fitting[-1] if fitting else item.severity.value)
+        word = severities.judge(item)
         if word != "off":
             kept.append(item if item.waived else replace(item, severity=Severity(word)))
     return kept
@@ -239,13 +259,14 @@ class Report:
 
     `checked` names everything that was examined, also where nothing was found; `summary` is the
     closing line, `sections` are further paragraphs for people (impact, rollout), each a title
-    and its lines.
+    and its lines. Of a report that is not complete nobody may conclude that anything is good.
     """
 
     findings: tuple[Finding, ...]
     checked: tuple[str, ...] = ()
     summary: str = ""
     sections: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    is_complete: bool = True
 
     def count(self, severity: Severity) -> int:
         """How many findings have this severity."""
@@ -269,3 +290,18 @@ def make_report(
         unique.setdefault((item.fingerprint, str(item.location)), item)
     ordered = sorted(unique.values(), key=lambda item: item.sort_key)
     return Report(tuple(ordered), tuple(sorted(set(checked))), summary, tuple(sections))
+
+
+COULD_NOT_CHECK = rule(
+    "check/could-not-check",
+    "Something kept the answer from us, so nothing was checked.",
+    "A registry that cannot be reached, a revision that does not exist, a clone that is too "
+    "shallow: whatever the reason, nothing is known to be good then, and the exit code is 3.",
+)
+
+
+def report_failure(error: KontraktError, where: Location) -> Report:
+    """The report of a command that could not do its work, for those who read no exit codes."""
+    found = Findings()
+    found.add(COULD_NOT_CHECK, where, error.message, hint=error.hint)
+    return Report(tuple(found), (), "nothing was checked", is_complete=False)

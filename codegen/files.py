@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
+from errno import EISDIR
+from os import strerror
 from pathlib import Path
 
 
@@ -13,15 +16,31 @@ def write_atomically(path: Path, text: str) -> None:
     Line ends are written as they are. A file that exists keeps its mode, a new one gets what the
     umask leaves. Raises OSError; then what was there before is unchanged.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = text.encode("utf-8")
-    temporary = path.parent / f".{path.name[:100]}.{secrets.token_hex(8)}"
+    write_together({path: text})
+
+
+def write_together(texts: Mapping[Path, str]) -> None:
+    """Write files as `write_atomically` does, and none of them unless all could be prepared.
+
+    Raises OSError; then all are as before, unless the disk fails between two moves. Folders that
+    were made stay.
+    """
+    prepared: dict[Path, Path] = {}
     try:
-        with temporary.open("xb") as stream:
-            stream.write(data)
-        with suppress(FileNotFoundError):
-            temporary.chmod(path.stat().st_mode & 0o777)
-        temporary.replace(path)
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise IsADirectoryError(EISDIR, strerror(EISDIR), str(path))
+            temporary = path.parent / f".{path.name[:100]}.{secrets.token_hex(8)}"
+            prepared[path] = temporary
+            with temporary.open("xb") as stream:
+                stream.write(text.encode("utf-8"))
+            with suppress(FileNotFoundError):
+                temporary.chmod(path.stat().st_mode & 0o777)
+        for path, temporary in prepared.items():
+            temporary.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        for temporary in prepared.values():
+            with suppress(OSError):
+                temporary.unlink()
         raise

@@ -94,11 +94,16 @@ def mend(contract: Contract, baseline: Baseline, lock: Lock) -> Mending:
             review(edited, past, findings, lock)
         return override_severities(findings, contract.severities)
 
-    mender = _Mender(examine, contract.documents, examine(contract.documents))
+    return mend_documents(contract.documents, examine)
+
+
+def mend_documents(documents: Documents, examine: Examine) -> Mending:
+    """Try the mends of what `examine` finds, and keep those that help. Nothing is written."""
+    mender = _Mender(examine, documents, examine(documents))
     mender.run()
     changes = (
         Change(before, mender.documents[name])
-        for name, before in contract.documents.items()
+        for name, before in documents.items()
         if mender.documents[name] is not before
     )
     return Mending(mender.mends, tuple(changes))

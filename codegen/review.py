@@ -6,13 +6,13 @@ answer is another one that is a finding: it will have the last word when the sch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from codegen.avro.canonical import render
 from codegen.avro.resolution import TooManyPairs
-from codegen.baselines import Archive, Baseline
+from codegen.baselines import Archive, Baseline, Repository
 from codegen.baselines.registry import RegistryBaseline, RegistryClient
 from codegen.compatibility import SCOPES, Direction, Judge, Verdict
 from codegen.contract.model import Contract, History, Level, Subject
@@ -24,8 +24,11 @@ from codegen.rules.breaking import report_breaks
 from codegen.rules.decoding import report_surprises
 from codegen.rules.evolution import report_hazards
 from codegen.rules.renames import report_renames
-from codegen.rules.waivers import apply_waivers, name_changes
+from codegen.rules.succession import report_not_compared, report_succession
+from codegen.rules.topic_changes import describe_weakening
+from codegen.rules.waivers import apply_waivers, name_changes, report_refusals
 from codegen.source import Place
+from codegen.topology import Succession, compare_topologies
 
 REGISTRY_DIFFERS = rule(
     "compat/registry-differs",
@@ -64,10 +67,14 @@ class Review:
     unchanged: tuple[Subject, ...]
     impacts: tuple[Impact, ...]
     version_count: int
+    refused: Mapping[str, str]
+    """What a registry has against subjects: its own words, or the level that they break."""
     broken: tuple[str, ...]
     """The subjects with a verdict that is not good."""
     differences: tuple[EventDifference, ...]
     """What changed in each event and each key, in words."""
+    topology: tuple[EventDifference, ...]
+    """What changed in topics and services, in words."""
 
 
 def review(
@@ -87,7 +94,10 @@ def review(
     outcome = _judge_all(contract, baseline, histories, found, lock or Lock())
     named = name_changes(found, contract, histories)
     day = today or datetime.now(UTC).date()
-    findings.items += apply_waivers(contract.waivers, named, day)
+    judged = Findings(apply_waivers(contract.waivers, named, day))
+    asked = baseline.client.name if isinstance(baseline, RegistryBaseline) else ""
+    report_refusals(contract, outcome.refused, judged, asked)
+    findings.items += judged.items
     return outcome
 
 
@@ -110,7 +120,7 @@ def _judge_all(
             continue
         (unchanged if _is_latest(subject, history) else changed).append(subject)
         judged.append((subject, judge.judge(subject.schema, history, subject.level)))
-        if isinstance(baseline, RegistryBaseline):
+        if not isinstance(baseline, Repository):
             _compare_levels(subject, history, findings)
     if not judged and contract.subjects:
         findings.add(
@@ -124,22 +134,44 @@ def _judge_all(
     report_hazards(((subject, histories[subject.name]) for subject in changed), findings)
     events = {event.subject for event in contract.events}
     new_events = [subject for subject in new if subject.name in events]
+    renamed: frozenset[str] = frozenset()
     if new_events and isinstance(baseline, Archive):
-        report_renames(new_events, baseline.departed(contract), findings)
+        renamed = report_renames(new_events, baseline.departed(contract), findings)
+    succession = _find_succession(contract, baseline, renamed, findings)
+    if succession is not None:
+        report_succession(succession, findings)
     for subject in changed:
         _foresee(subject, histories[subject.name], findings)
+    broken = tuple(subject for subject, verdict in judged if not verdict.is_compatible)
+    refused: Mapping[str, str] = {
+        subject.name: f"it breaks {subject.level.value}" for subject in broken
+    }
     if isinstance(baseline, RegistryBaseline):
-        for subject in changed:
-            _ask_registry(subject, histories[subject.name], baseline.client, judge, findings)
+        refused = _compare_verdicts(changed, histories, baseline.client, judge, findings)
     return Review(
         tuple(new),
         tuple(changed),
         tuple(unchanged),
         _impacts(contract, {one.name for one in changed}, histories, judge, lock),
         sum(len(history.versions) for history in histories.values()),
-        tuple(subject.name for subject, verdict in judged if not verdict.is_compatible),
+        refused,
+        tuple(subject.name for subject in broken),
         _differences(contract, {one.name: histories[one.name] for one in changed}),
+        () if succession is None else compare_topologies(succession),
     )
+
+
+def _find_succession(
+    contract: Contract, baseline: Baseline, renamed: frozenset[str], findings: Findings
+) -> Succession | None:
+    """The contract and the one before it; None where the baseline states none that can be read."""
+    if not isinstance(baseline, Repository):
+        return None
+    trouble = Findings()
+    old = baseline.contract(trouble)
+    if trouble.has_errors:
+        report_not_compared(contract.manifest.name, baseline.name, trouble, findings)
+    return None if old is None else Succession(contract, old, baseline.name, renamed)
 
 
 def _differences(contract: Contract, changed: Mapping[str, History]) -> tuple[EventDifference, ...]:
@@ -172,29 +204,49 @@ def _is_latest(subject: Subject, history: History) -> bool:
 
 def _compare_levels(subject: Subject, history: History, findings: Findings) -> None:
     if history.level is not None and history.level is not subject.level:
+        passing = describe_weakening(subject.level, history.level)
         findings.add(
             LEVEL_DIFFERS,
             Place(subject.document),
             f"{subject.name} has the level {history.level.value} in the registry, and "
-            f"{subject.level.value} in the manifest",
+            f"{subject.level.value} in the manifest"
+            + (f"; with that would pass: {passing}" if passing else ""),
             hint="kontrakt register --apply sets the level of the manifest",
             subject=subject.name,
         )
 
 
-def _ask_registry(
-    subject: Subject, history: History, client: RegistryClient, judge: Judge, findings: Findings
+def _compare_verdicts(
+    changed: Sequence[Subject],
+    histories: Mapping[str, History],
+    client: RegistryClient,
+    judge: Judge,
+    findings: Findings,
+) -> Mapping[str, str]:
+    """Why the registry refuses schemas, in its own words, by subject.
+
+    That it judges otherwise than this check, or not at all, is a finding.
+    """
+    refused = {}
+    levels = [histories[subject.name].level or Level.BACKWARD for subject in changed]
+    theirs = client.judge(zip(changed, levels, strict=True))
+    for subject, level, verdict in zip(changed, levels, theirs, strict=True):
+        ours = judge.judge(subject.schema, histories[subject.name], level)
+        if verdict is None:
+            message = f"{client.name} does not judge {subject.name}: its schema has references"
+            findings.add(REGISTRY_SILENT, Place(subject.document), message, subject=subject.name)
+            continue
+        said = "; ".join(verdict.messages[:3]) or "it gives no reason"
+        if not verdict.is_compatible:
+            refused[subject.name] = said
+        if ours.is_compatible != verdict.is_compatible:
+            _report_disagreement(subject, level, ours, said, findings)
+    return refused
+
+
+def _report_disagreement(
+    subject: Subject, level: Level, ours: Verdict, said: str, findings: Findings
 ) -> None:
-    level = history.level or Level.BACKWARD
-    ours = judge.judge(subject.schema, history, level)
-    theirs = client.judge(subject, level)
-    if theirs is None:
-        message = f"{client.name} does not judge {subject.name}: its schema has references"
-        findings.add(REGISTRY_SILENT, Place(subject.document), message, subject=subject.name)
-        return
-    if ours.is_compatible == theirs.is_compatible:
-        return
-    said = "; ".join(theirs.messages[:3]) or "it gives no reason"
     message = (
         f"the registry refuses this schema at the level {level.value}, and data can be read: {said}"
         if ours.is_compatible

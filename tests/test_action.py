@@ -138,16 +138,20 @@ def test_a_contract_that_cannot_be_read_is_reported_too(runner: Runner) -> None:
 
 
 @pytest.mark.parametrize(
-    ("inputs", "code"),
+    ("inputs", "code", "title"),
     [
-        ({"against": "registry:http://127.0.0.1:9"}, 3),
-        ({"against": "git:HEAD"}, 3),
-        ({"root": "nowhere"}, 2),
-        ({"against": "$(touch stolen)`touch stolen`; touch stolen"}, 2),
+        ({"against": "registry:http://127.0.0.1:9"}, 3, "title=check/could-not-check::"),
+        ({"against": "git:HEAD"}, 3, "title=check/could-not-check::"),
+        ({"root": "nowhere"}, 2, "title=kontrakt::The contracts could not be checked"),
+        (
+            {"against": "$(touch stolen)`touch stolen`; touch stolen"},
+            2,
+            "title=check/could-not-check::",
+        ),
     ],
 )
 def test_what_could_not_be_checked_is_never_green(
-    runner: Runner, inputs: dict[str, str], code: int
+    runner: Runner, inputs: dict[str, str], code: int, title: str
 ) -> None:
     check(runner)
     done = check(runner, **inputs)
@@ -155,7 +159,9 @@ def test_what_could_not_be_checked_is_never_green(
     assert runner.outputs()["exit-code"] == str(code)
     assert "could not check" in runner.summary.read_text("utf-8")
     commands = [line for line in done.stdout.splitlines() if line.startswith("::")]
-    assert [line.partition("::The")[0] for line in commands] == ["::error title=kontrakt"]
+    (command,) = commands
+    assert command.startswith("::error ")
+    assert title in command
     assert not list(runner.workspace.rglob("stolen"))
 
 
@@ -223,6 +229,17 @@ def test_the_generate_hook_finds_stale_stubs(runner: Runner) -> None:
     program = runner.temp / "kontrakt/bin/kontrakt"
     subprocess.run([program, "generate"], cwd=folder, check=True, capture_output=True)
     assert run_hook("kontrakt-generate", folder).returncode == 0
+
+
+def test_the_lint_hook_looks_at_the_repository(runner: Runner) -> None:
+    folder = runner.workspace / "contracts"
+    assert run_hook("kontrakt-lint", folder).returncode == 0
+    placed = folder / PLACED
+    text = placed.read_text("utf-8")
+    placed.write_text(text.replace("timestamp-millis", "timestamp_millis"), "utf-8")
+    done = run_hook("kontrakt-lint", folder)
+    assert done.returncode == 1
+    assert "logical/misspelt" in done.stdout
 
 
 def test_the_hooks_run_for_the_files_that_matter() -> None:

@@ -159,9 +159,9 @@ def test_a_snapshot_that_cannot_be_used(tmp_path: Path, data: bytes | None) -> N
     if data is not None:
         file.write_bytes(data)
     with pytest.raises(CouldNotCheck) as caught:
-        SnapshotBaseline(file, "snapshot.json").holdings()
+        SnapshotBaseline(file, "snapshot.json")
     assert "snapshot.json" in caught.value.message
-    assert "kontrakt pull" in caught.value.hint
+    assert "kontrakt snapshot" in caught.value.hint
 
 
 def test_saving_the_same_again_touches_nothing(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_folder_where_the_snapshot_should_be(tmp_path: Path) -> None:
     with pytest.raises(CouldNotCheck, match="cannot be written"):
         save_snapshot(tmp_path, holdings())
     with pytest.raises(CouldNotCheck, match="cannot be read"):
-        SnapshotBaseline(tmp_path).holdings()
+        SnapshotBaseline(tmp_path)
 
 
 def test_labels_name_version_and_id() -> None:

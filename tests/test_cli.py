@@ -199,9 +199,9 @@ def test_the_level_decides_what_breaks(
 
 def test_a_snapshot_makes_the_check_work_without_a_registry(kontrakt: Kontrakt, shop: Path) -> None:
     kontrakt("register", "--apply")
-    assert kontrakt("pull").returncode == 0
+    assert kontrakt("snapshot").returncode == 0
     first = (shop / "schemas/registry.snapshot.json").read_bytes()
-    kontrakt("pull")
+    kontrakt("snapshot")
     assert (shop / "schemas/registry.snapshot.json").read_bytes() == first
     shutil.rmtree(shop / ".kontrakt")
     add_field(shop)

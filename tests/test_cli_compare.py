@@ -79,8 +79,8 @@ def test_the_registry_accepts_what_a_consumer_cannot_read(tmp_path: Path) -> Non
         return {"type": "enum", "name": name, "symbols": ["A"]}
 
     done = run(*files(tmp_path, ["null", enum("b.E")], enum("a.E")))
-    assert done.returncode == 0
-    assert b"warning compat/accepted-but-fails" in done.stdout
+    assert done.returncode == 1
+    assert b"error compat/accepted-but-fails" in done.stdout
 
 
 def test_a_danger_that_no_registry_sees_is_a_finding(tmp_path: Path) -> None:

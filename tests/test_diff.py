@@ -274,6 +274,32 @@ def test_an_event_that_is_gone_is_listed_by_its_subject(diff: Diff, root: Path) 
     assert "prices-value is new\n" in back
 
 
+def test_topics_and_services_are_told_of_where_both_sides_have_a_manifest(
+    diff: Diff, root: Path
+) -> None:
+    manifest = root / "schemas" / "contracts.yaml"
+    text = manifest.read_text().replace("  prices:", "  tariffs:")
+    manifest.write_text(text + "services:\n  till:\n    produces: [sales]\n")
+    text = diff("--from", "folder:../before").stdout
+    assert "topic tariffs\n  renamed   topic prices to tariffs\n" in text
+    assert "service till is new\n" in text
+    assert text.endswith("1 topic, 1 service, from folder ../before to the files here\n")
+    back = diff("--from", "folder:.", "--to", "folder:../before", "--format", "markdown").stdout
+    assert "#### topic prices\n\n- renamed topic tariffs to prices\n" in back
+    value = json.loads(diff("--from", "folder:../before", "--format", "json").stdout)
+    topic, service = value["manifest"]
+    assert (topic["name"], topic["state"]) == ("topic tariffs", "changed")
+    assert topic["differences"][0]["new"]["path"] == ["topics", "tariffs"]
+    assert (service["name"], service["state"]) == ("service till", "new")
+
+
+def test_a_manifest_that_cannot_be_read_is_no_answer(diff: Diff, root: Path) -> None:
+    before = root.parent / "before" / "schemas" / "contracts.yaml"
+    before.write_text("topics: 3\n")
+    text = diff("--from", "folder:../before", code=3).stdout
+    assert "the manifest of folder ../before cannot be compared\n" in text
+
+
 def test_what_cannot_be_read_is_no_answer(diff: Diff, root: Path) -> None:
     value = {
         "version": 1,

@@ -67,7 +67,7 @@ def test_several_edits_are_made_in_their_order() -> None:
         Insert(("list", "x"), 1),
         Insert(("gone", "x"), 1),
         Remove(("list", 2)),
-        Remove(("a",)),
+        Remove(("gone",)),
         Enclose(("gone",)),
     ],
 )

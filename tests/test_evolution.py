@@ -24,7 +24,6 @@ NEEDS_A_REGISTRY = {
     "compat/registry-differs",
     "compat/registry-silent",
     "compat/level-differs",
-    "compat/not-judged",
 }
 """Rules that a folder cannot show; the tests of registries do."""
 

@@ -16,7 +16,7 @@ from random_schemas import SchemaMaker
 from codegen.avro.canonical import render
 from codegen.avro.schema import SchemaGraph
 from codegen.contract.model import History, Level, PastVersion, Subject
-from codegen.diagnostics import Finding, Findings
+from codegen.diagnostics import Finding, Findings, Severity
 from codegen.rules.evolution import report_hazards
 from schemas import parse_text, record, schema
 
@@ -184,6 +184,71 @@ def test_a_field_may_come_back_as_what_it_was() -> None:
     assert rules(number, text, empty, empty, level="BACKWARD") == ["field-returned"]
     assert rules(text, text, empty, empty, level="BACKWARD") == []
     assert rules(number, text, level="BACKWARD") == []
+
+
+def test_the_old_name_of_a_renamed_field_is_not_for_another_one() -> None:
+    first = record(("a", "int"))
+    renamed = record({"name": "b", "type": "int", "aliases": ["a"]})
+    plain = record(("b", "int"))
+    reused = record(("b", "int"), {"name": "a", "type": "int", "default": 0})
+    assert rules(reused, first, renamed, plain, level="BACKWARD") == ["field-returned"]
+    assert rules(reused, first, plain, level="BACKWARD") == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_another"),
+    [
+        ("Wait (ms).", "Wait (s).", True),
+        ("Wait in ms.", "Wait, in milliseconds.", False),
+        ("In EUR.", "In USD.", True),
+        ("In \u20ac.", "In $.", True),
+        ("In euros.", "In EUR.", False),
+        ("In EUR.", "In USD, as converted from EUR.", False),
+        (
+            "In milliseconds since the start of the day.",
+            "Seconds since the start of the day.",
+            True,
+        ),
+        ("20% off", "a fraction off", True),
+        ("Size [KB]", "Size [KiB]", True),
+        ("A try in a row.", "The k of it, at a min.", False),
+        (None, "In ms.", False),
+    ],
+)
+def test_units_are_recognized_however_they_are_written(
+    before: str | None, after: str, is_another: bool
+) -> None:
+    found = rules(field("long", doc=after), field("long", **({"doc": before} if before else {})))
+    assert found == (["unit"] if is_another else [])
+
+
+@pytest.mark.parametrize("key", ["unit", "units", "currency"])
+def test_a_property_may_name_the_unit(key: str) -> None:
+    assert rules(field("long", **{key: "b"}), field("long", **{key: "a"})) == ["unit"]
+    assert rules(field("long", **{key: "a"}), field("long")) == []
+
+
+def test_a_branch_in_front_takes_what_later_ones_had() -> None:
+    level = "FORWARD"
+    assert rules(field(["null", "double", "long"]), field(["null", "long"]), level=level) == [
+        "union-shifted"
+    ]
+    for after in (["null", "long", "double"], ["null", "int", "double", "long"]):
+        assert rules(field(after), field(["null", "long"]), level=level) == []
+
+
+def test_a_level_that_looks_forward_reports_growth_itself() -> None:
+    after, before = field(["null", "string"]), field("string")
+    assert rules(after, before, level="BACKWARD") == ["union-grown"]
+    assert rules(after, before, level="FULL") == []
+
+
+def test_at_the_level_none_dangers_speak_and_fail_nothing() -> None:
+    graphs = [schema(field(logical("long", name))) for name in ("time-micros", "time-nanos")]
+    [found] = find(*graphs, level="NONE")
+    assert (found.rule.id, found.severity) == ("change/logical-type", Severity.WARNING)
+    [found] = find(*graphs, level="FULL")
+    assert found.severity is Severity.ERROR
 
 
 def test_a_version_that_cannot_be_read_is_passed_over() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,12 @@ import pytest
 from registry_fake import Handler, RegistryFake, serve
 
 from codegen.baselines import open_registry
-from codegen.baselines.registry import RegistryClient
+from codegen.baselines.registry import RegistryBaseline, RegistryClient
 from codegen.contract.load import load_contract
 from codegen.contract.model import Contract, Level, RegistrySettings
 from codegen.diagnostics import CouldNotCheck, Findings
 from codegen.publication import Action, Plan, apply_plan, make_plan
+from codegen.review import review
 
 MANIFEST = """\
 version: 1
@@ -216,34 +219,6 @@ def test_a_refusal_stops_what_depends_on_it(
     assert {item.step.subject.name for item in done} == set(fake.versions)
 
 
-def test_interrupted_anywhere_it_ends_in_the_same_state(tmp_path: Path) -> None:
-    contract = load(tmp_path)
-    whole = RegistryFake()
-    with serve(whole) as url:
-        publish(contract, open_registry(RegistrySettings(url), tmp_path))
-    writes = [entry for entry in whole.requests if entry[0] in ("PUT", "POST")]
-    for stop in range(len(writes)):
-        fake = RegistryFake()
-        left = [stop]
-
-        def interrupt(handler: Handler, left: list[int] = left) -> bool:
-            if handler.command in ("PUT", "POST"):
-                left[0] -= 1
-            if left[0] >= 0:
-                return False
-            handler.reply(400, b'{"message": "interrupted"}')
-            return True
-
-        fake.behave = interrupt
-        with serve(fake) as url:
-            client = open_registry(RegistrySettings(url), tmp_path)
-            with pytest.raises(CouldNotCheck, match="interrupted"):
-                publish(contract, client)
-            fake.behave = None
-            publish(contract, client)
-        assert (fake.versions, fake.levels) == (whole.versions, whole.levels)
-
-
 LEVEL, SCHEMA = "PUT", "POST"
 
 
@@ -358,3 +333,30 @@ def test_a_lost_registry_says_how_far_it_came(
     with pytest.raises(CouldNotCheck, match=r"2 of 4 steps were done") as caught:
         apply_plan(made, client, Findings())
     assert "again" in caught.value.hint
+
+
+def test_many_verdicts_are_asked_for_at_once(
+    fake: RegistryFake, client: RegistryClient, tmp_path: Path
+) -> None:
+    names = [f"Event{number}" for number in range(12)]
+    events = ", ".join(f"shop.{name}" for name in names)
+    manifest = f"version: 1\ntopics:\n  many:\n    events: [{events}]\nservices: {{}}\n"
+    schemas = [{**CANCELLED, "name": name} for name in names]
+    publish(load(tmp_path, *schemas, manifest=manifest), client)
+    changed = [with_field(schema, "why") for schema in schemas]
+    contract = load(tmp_path, *changed, manifest=manifest)
+    # Nobody is answered before all have asked.
+    together = threading.Barrier(len(names), timeout=10)
+
+    def wait(handler: Handler) -> bool:
+        if handler.path.startswith("/compatibility"):
+            together.wait()
+        return False
+
+    fake.behave = wait
+    findings = Findings()
+    review(contract, RegistryBaseline(client), findings)
+    make_plan(contract, client, findings)
+    assert not findings.items
+    asked = Counter(path for _, path, _, _ in fake.requests if path.startswith("/compatibility"))
+    assert sorted(asked.values()) == [2] * len(names)

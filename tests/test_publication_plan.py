@@ -22,6 +22,7 @@ from codegen.publication.document import compare_plan, read_plan, save_plan, wri
 from codegen.registry.http import serve_in_thread
 from codegen.registry.store import Store
 
+REFUSED = "registry/refused"
 SCHEMA = Path(__file__).parent.parent / "codegen/publication/plan.schema.json"
 OWNED = MANIFEST.replace("  orders:\n", "  orders:\n    doc: All about orders.\n    owner: ann\n")
 
@@ -192,13 +193,41 @@ def test_a_plan_that_is_not_there_cannot_be_applied(tmp_path: Path, url: str) ->
     assert done.returncode == 3 and "cannot be written" in done.stderr
 
 
-def test_what_a_check_refuses_is_not_planned(tmp_path: Path, url: str) -> None:
-    publish(tmp_path, url)
-    required = {**CANCELLED, "fields": [*CANCELLED["fields"], {"name": "why", "type": "string"}]}
-    load(tmp_path, required)
-    done = kontrakt(tmp_path, "register", "--plan", "plan.json", "--to", url)
-    assert done.returncode == 1 and "compat/field-without-default" in done.stdout
-    assert not (tmp_path / "plan.json").exists()
+REQUIRED = {**CANCELLED, "fields": [*CANCELLED["fields"], {"name": "why", "type": "string"}]}
+FREE = {**CANCELLED, "fields": [{**CANCELLED["fields"][0], "default": "-"}]}
+BREAK, HAZARD = "compat/field-without-default", "change/default-removed"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "manifest", "refused_by_check", "rule"),
+    [
+        (CANCELLED, REQUIRED, OWNED, True, BREAK),
+        (CANCELLED, REQUIRED, OWNED.replace("FULL", "NONE"), False, ""),
+        (FREE, CANCELLED, f"{OWNED}lint: {{severity: {{{HAZARD}: error}}}}\n", True, HAZARD),
+        (CANCELLED, REQUIRED, f"{OWNED}lint: {{severity: {{{BREAK}: off}}}}\n", False, REFUSED),
+    ],
+    ids=["break", "no level", "severity", "the registry alone"],
+)
+def test_what_a_check_refuses_is_neither_planned_nor_done(
+    tmp_path: Path,
+    url: str,
+    before: Any,
+    after: Any,
+    manifest: str,
+    refused_by_check: bool,
+    rule: str,
+) -> None:
+    publish(tmp_path, url, before)
+    held = state(url, tmp_path)
+    load(tmp_path, after, manifest=manifest)
+    checked = kontrakt(tmp_path, "check", "--against", url)
+    assert checked.returncode == refused_by_check, checked.stdout
+    for options in (["--plan", "plan.json"], ["--apply"]):
+        done = kontrakt(tmp_path, "register", *options, "--to", url)
+        assert done.returncode == bool(rule), done
+        assert rule in done.stdout
+    assert (tmp_path / "plan.json").exists() == (not rule)
+    assert (state(url, tmp_path) == held) == bool(rule)
 
 
 def test_cut_after_any_request_it_ends_in_the_same_state(tmp_path: Path) -> None:

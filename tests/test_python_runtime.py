@@ -453,6 +453,21 @@ def test_members_of_a_group_share_the_partitions(answer_service: ModuleType) -> 
     assert len(desk.handler.asked) == 60
 
 
+def test_what_is_received_while_another_member_joins_is_handled(
+    answer_service: ModuleType,
+) -> None:
+    desk = Desk(answer_service)
+    desk.consumer.drain()
+    for number in range(40):
+        desk.ask(number)
+    other = desk.open()
+    # The same call takes partitions away and hands out records of the others.
+    desk.consumer.drain()
+    other.drain()
+    assert other.statistics.handled > 0
+    assert len(desk.handler.asked) == 40
+
+
 def test_another_group_sees_every_message(answer_service: ModuleType) -> None:
     desk = Desk(answer_service)
     desk.ask(1)

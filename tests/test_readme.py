@@ -85,6 +85,16 @@ def test_every_key_of_the_registry_is_in_the_readme() -> None:
     assert check_shape(read_yaml("contracts.yaml", f"version: 1\n{topics}\n{example}"), Findings())
 
 
+def test_the_example_of_lint_settings_is_right() -> None:
+    from codegen.contract.manifest import check_shape
+    from codegen.diagnostics import Findings
+    from codegen.source import read_yaml
+
+    (example,) = re.findall(r"```yaml\n(lint:.*?)```", README.read_text("utf-8"), re.DOTALL)
+    topics = "topics: {orders: {events: [shop.Order]}}"
+    assert check_shape(read_yaml("contracts.yaml", f"version: 1\n{topics}\n{example}"), Findings())
+
+
 def test_every_link_leads_somewhere() -> None:
     for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", README.read_text("utf-8")):
         assert link.startswith("http") or (PROJECT / link).exists(), link

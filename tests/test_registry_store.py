@@ -3,67 +3,16 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import subprocess
-import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from embedded import Registry
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codegen.registry.api import Request, respond
-from codegen.registry.entries import RegistryError
-from codegen.registry.store import Store
 from schemas import record
-
-PROJECT = Path(__file__).parent.parent
-
-
-class Registry:
-    """A store, asked through its API."""
-
-    def __init__(self, file: Path | str = ":memory:") -> None:
-        self.store = Store(file)
-
-    def ask(self, method: str, path: str, body: Any = None, **query: str) -> tuple[int, Any]:
-        answer = respond(self.store, Request(method, path, query, body))
-        json.dumps(answer.body)
-        return answer.status, answer.body if answer.text is None else answer.text
-
-    def get(self, path: str, **query: str) -> Any:
-        status, body = self.ask("GET", path, **query)
-        assert status == 200, body
-        return body
-
-    def code(self, method: str, path: str, body: Any = None, **query: str) -> int:
-        status, answer = self.ask(method, path, body, **query)
-        assert status >= 400, answer
-        assert isinstance(answer["message"], str)
-        code: int = answer["error_code"]
-        assert status == (code if code < 1000 else code // 100)
-        return code
-
-    def register(self, subject: str, schema: Any, normalize: bool = False, **more: Any) -> int:
-        body = {"schema": schema if isinstance(schema, str) else json.dumps(schema), **more}
-        path = f"/subjects/{quote(subject, safe='')}/versions"
-        status, answer = self.ask("POST", path, body, normalize=str(normalize))
-        assert status == 200, answer
-        id: int = answer["id"]
-        return id
-
-    def versions(self, subject: str) -> dict[int, int]:
-        """The id of each live version."""
-        path = f"/subjects/{quote(subject, safe='')}/versions"
-        return {n: self.get(f"{path}/{n}")["id"] for n in self.get(path)}
-
-    def level(self, level: str, subject: str = "") -> None:
-        path = f"/config/{subject}" if subject else "/config"
-        assert self.ask("PUT", path, {"compatibility": level})[0] == 200
 
 
 @pytest.fixture
@@ -496,6 +445,92 @@ BAD_BODIES: list[tuple[Any, int]] = [
 ]  # fmt: skip
 
 
+TAGGED = record(
+    {"name": "name", "type": "string", "confluent:tags": ["PII", "EU"]},
+    {"name": "home", "type": record(
+        {"name": "street", "type": "string", "confluent:tags": ["PII"]}, name="x.Home")},
+    name="x.Person", **{"confluent:tags": ["EU"]},
+)  # fmt: skip
+
+
+def entity(path: str, kind: str, *tags: str) -> dict[str, Any]:
+    return {"schemaEntity": {"entityPath": path, "entityType": kind}, "tags": list(tags)}
+
+
+@pytest.mark.parametrize("path", ["/schemas/ids/1", "/subjects/s/versions/1"])
+def test_tags_are_found(registry: Registry, path: str) -> None:
+    registry.register("s", TAGGED)
+    person = entity("x.Person", "sr_record", "EU")
+    name = entity("x.Person.name", "sr_field", "PII", "EU")
+    street = entity("x.Home.street", "sr_field", "PII")
+    assert registry.get(path, findTags="*")["schemaTags"] == [person, name, street]
+    assert registry.get(path, findTags="PII")["schemaTags"] == [name, street]
+    assert registry.get(path, findTags="GONE")["schemaTags"] == []
+    assert "schemaTags" not in registry.get(path)
+
+
+def test_references_are_written_with_their_context_where_it_is_asked(registry: Registry) -> None:
+    registry.register(":.dev:money", '{"type":"fixed","name":"x.Money","size":4}')
+    reference = {"name": "x.Money", "subject": "money", "version": 1}
+    registry.register(":.dev:s", record(("m", "x.Money")), references=[reference])
+    path = "/contexts/.dev/subjects/s/versions/1"
+    assert registry.get(path)["references"] == [reference]
+    qualified = registry.get(path, referenceFormat="qualified")["references"]
+    assert qualified == [{**reference, "subject": ":.dev:money"}]
+
+
+def test_a_context_is_deleted_once_it_is_empty(registry: Registry) -> None:
+    registry.register(":.dev:s", A)
+    registry.register("s", A)
+    registry.level("FULL", ":.dev:s")
+    assert registry.ask("PUT", "/contexts/.dev/mode", {"mode": "READONLY"})[0] == 200
+    assert registry.code("DELETE", "/contexts/.dev") == 42205
+    assert registry.ask("PUT", "/contexts/.dev/mode", {"mode": "READWRITE"})[0] == 200
+    assert registry.code("DELETE", "/contexts/.dev") == 42211
+    assert registry.ask("DELETE", "/contexts/.dev/subjects/s")[0] == 200
+    assert registry.code("DELETE", "/contexts/:.dev:") == 42211, "deleted versions are versions"
+    assert registry.ask("DELETE", "/contexts/.dev/subjects/s", permanent="true")[0] == 200
+    assert registry.ask("PUT", "/contexts/.dev/config", {"compatibility": "FULL"})[0] == 200
+    assert registry.ask("DELETE", "/contexts/.dev") == (204, "")
+    assert registry.code("GET", "/contexts/.dev/config") == 40408
+    assert registry.get("/contexts", contextPrefix=":.d") == []
+    assert registry.get("/subjects") == ["s"]
+    assert registry.code("DELETE", "/contexts/.") == 42211
+
+
+def test_a_policy_that_is_not_judged_never_says_yes(registry: Registry) -> None:
+    policy = {"compatibilityPolicy": "LOGICAL"}
+    assert registry.code("PUT", "/config/s", {**policy, "compatibility": "FORWARD"}) == 42203
+    assert registry.ask("PUT", "/config/s", policy) == (200, policy)
+    assert registry.code("PUT", "/config/s", {"compatibility": "FORWARD_TRANSITIVE"}) == 42203
+    registry.register("s", A)
+    body = {"schema": json.dumps(B)}
+    assert registry.code("POST", "/compatibility/subjects/s/versions/latest", body) == 501
+    assert registry.code("POST", "/subjects/s/versions", body) == 501
+    assert registry.code("POST", "/subjects/s/versions", {"schema": json.dumps(C)}) == 409
+    registry.level("NONE", "s")
+    registry.register("s", B)
+
+
+def test_the_client_is_told_what_the_registry_added(registry: Registry) -> None:
+    registry.register("s", A, metadata=OWNED)
+    _, answer = registry.ask("POST", "/subjects/s/versions", {"schema": json.dumps(B)})
+    assert answer == registry.get("/subjects/s/versions/2")
+    assert answer["metadata"] == OWNED
+    _, answer = registry.ask("POST", "/subjects/t/versions", {"schema": json.dumps(B)})
+    assert answer.keys() == {"id", "guid"}
+
+
+def test_the_import_mode_may_be_set_again(registry: Registry) -> None:
+    assert registry.ask("PUT", "/mode", {"mode": "IMPORT"})[0] == 200
+    registry.register("s", A, id=7, version=3)
+    assert registry.ask("PUT", "/mode", {"mode": "IMPORT"})[0] == 200
+    assert registry.ask("PUT", "/mode/s", {"mode": "READWRITE"})[0] == 200
+    assert registry.code("PUT", "/mode/s", {"mode": "IMPORT"}) == 42205
+    assert registry.ask("PUT", "/mode/s", {"mode": "FORWARD"})[0] == 200
+    assert registry.register("s", B, id=9, version=4) == 9
+
+
 @pytest.mark.parametrize(("body", "code"), BAD_BODIES)
 @pytest.mark.parametrize("path", ["/subjects/s/versions", "/compatibility/subjects/s/versions"])
 def test_bad_bodies_are_refused(registry: Registry, path: str, body: Any, code: int) -> None:
@@ -546,7 +581,8 @@ VALUES = st.recursive(
 )  # fmt: skip
 FLAGS = st.dictionaries(
     st.sampled_from(["deleted", "permanent", "normalize", "offset", "limit", "subject", "force",
-                     "verbose", "fetchMaxId", "subjectPrefix", "key", "value", "format"]),
+                     "verbose", "fetchMaxId", "subjectPrefix", "key", "value", "format",
+                     "findTags", "referenceFormat", "contextPrefix"]),
     st.sampled_from(["true", "False", "1", "-1", "x", "s", ":.c:", ":*:", "resolved", "9" * 5000]),
     max_size=4,
 )  # fmt: skip
@@ -568,85 +604,3 @@ def test_no_request_is_too_strange_for_an_answer(steps: Any) -> None:
         assert 200 <= status < 500, answer
         if status >= 400:
             assert {"error_code", "message"} == answer.keys()
-
-
-# --- the file -----------------------------------------------------------------------------------
-
-
-def test_what_is_written_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
-    file = tmp_path / "made/registry.db"
-    registry = Registry(file)
-    registry.register("s", A, metadata=OWNED)
-    registry.level("FULL", "s")
-    before = registry.get("/schemas"), registry.get("/config/s")
-    registry.store.close()
-    again = Registry(file)
-    assert (again.get("/schemas"), again.get("/config/s")) == before
-    assert again.register("t", B) == 2
-
-
-def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
-    file = tmp_path / "inventory.db"
-    with sqlite3.connect(file) as base:
-        base.execute("CREATE TABLE versions (a)")
-    base.close()
-    before = file.read_bytes()
-    with pytest.raises(RegistryError, match="database of something else"):
-        Store(file)
-    assert file.read_bytes() == before
-    newer = tmp_path / "newer.db"
-    Store(newer).close()
-    with sqlite3.connect(newer) as base:
-        base.execute("PRAGMA user_version = 99")
-    base.close()
-    with pytest.raises(RegistryError, match="another version of kontrakt"):
-        Store(newer)
-
-
-def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
-    def open_and_ask(file: Path, barrier: threading.Barrier) -> int:
-        barrier.wait()
-        registry = Registry(file)
-        id = registry.register("s", A)
-        registry.store.close()
-        return id
-
-    with ThreadPoolExecutor(6) as pool:
-        for round in range(15):
-            barrier = threading.Barrier(6)
-            file = tmp_path / f"{round}.db"
-            asked = [pool.submit(open_and_ask, file, barrier) for _ in range(6)]
-            assert [one.result(60) for one in asked] == [1] * 6
-
-
-WORKER = """
-import json, sys
-from codegen.registry.api import Request, respond
-from codegen.registry.store import Store
-sys.stdin.readline()
-store = Store(sys.argv[1])
-for size in range(30):
-    text = json.dumps({"type": "fixed", "name": f"F{size}", "size": 1})
-    answer = respond(store, Request("POST", f"/subjects/s{size}/versions", {}, {"schema": text}))
-    print(size, answer.status, answer.body.get("id"))
-"""
-
-
-def test_processes_never_give_two_ids_to_one_schema(tmp_path: Path) -> None:
-    file = tmp_path / "registry.db"
-    command = [sys.executable, "-c", WORKER, str(file)]
-    processes = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                         cwd=PROJECT)
-        for _ in range(4)
-    ]  # fmt: skip
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    outputs = [process.communicate(timeout=60)[0] for process in processes]
-    answers = {tuple(line.split()) for output in outputs for line in output.splitlines()}
-    assert all(process.returncode == 0 for process in processes)
-    assert len(answers) == 30, "all processes heard the same"
-    assert {status for _, status, _ in answers} == {"200"}
-    assert {int(id) for _, _, id in answers} == set(range(1, 31))

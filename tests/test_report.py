@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -28,6 +29,7 @@ from codegen.editing import Mend
 from codegen.report import FORMATS, render
 
 GOLDEN = Path(__file__).parent / "report"
+PROJECT = Path(__file__).parent.parent
 SUFFIXES = {
     "text": "txt",
     "json": "json",
@@ -288,3 +290,52 @@ def test_a_report_that_cannot_be_written_is_no_good_answer(tmp_path: Path) -> No
     schema = str(tmp_path / "a.avsc")
     done = CliRunner().invoke(program, ["compare", schema, schema, "--report", f"json={tmp_path}"])
     assert isinstance(done.exception, CouldNotCheck)
+
+
+def invoke(*arguments: str) -> tuple[str, BaseException | None]:
+    done = CliRunner().invoke(program, [*arguments])
+    return done.stdout, done.exception
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+@pytest.mark.parametrize(
+    "against", ["git:main", "snapshot:gone.json", "folder:gone", "registry:http://127.0.0.1:9"]
+)
+def test_what_could_not_be_checked_is_told_in_each_format(
+    tmp_path: Path, against: str, format_name: str
+) -> None:
+    root = tmp_path / "shop"
+    shutil.copytree(PROJECT / "schemas", root / "schemas")
+    written = tmp_path / "written"
+    arguments = ("--root", str(root), "--against", against, "--format", format_name)
+    shown, error = invoke("check", *arguments, "--report", f"{format_name}={written}")
+    assert isinstance(error, CouldNotCheck)
+    assert "check/could-not-check" in written.read_text("utf-8")
+    assert shown == ("" if format_name == "text" else written.read_text("utf-8"))
+
+
+def test_what_could_not_be_checked_is_never_taken_for_good(tmp_path: Path) -> None:
+    shutil.copytree(PROJECT / "schemas", tmp_path / "schemas")
+    arguments = ("check", "--root", str(tmp_path), "--against", "folder:gone", "--format")
+    report = json.loads(invoke(*arguments, "json")[0])
+    assert report["complete"] is False
+    Draft202012Validator(
+        json.loads((Path(codegen.report.__file__).parent / "report.schema.json").read_text())
+    ).validate(report)
+    (run,) = json.loads(invoke(*arguments, "sarif")[0])["runs"]
+    assert run["invocations"] == [{"executionSuccessful": False}]
+    schema = json.loads((GOLDEN / "sarif-2.1.0.schema.json").read_text("utf-8-sig"))
+    Draft202012Validator(schema).validate({"version": "2.1.0", "runs": [run]})
+    (suite,) = ElementTree.fromstring(invoke(*arguments, "junit")[0])
+    assert (suite.get("errors"), suite.get("failures")) == ("1", "0")
+    assert suite.find("testcase/error") is not None
+    assert invoke(*arguments, "markdown")[0].startswith("### \u274c kontrakt: could not check")
+
+
+def test_a_report_that_was_shown_is_not_followed_by_another(tmp_path: Path) -> None:
+    (tmp_path / "a.avsc").write_text('"int"')
+    schema = str(tmp_path / "a.avsc")
+    wanted = ("--format", "json", "--report", f"json={tmp_path}")
+    shown, error = invoke("compare", schema, schema, *wanted)
+    assert isinstance(error, CouldNotCheck)
+    assert json.loads(shown)["complete"] is True

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from codegen.contract.load import load_contract
+from codegen.contract.load import load_contract, load_repository
 from codegen.diagnostics import Findings, make_report
 from codegen.generation import generate
+from codegen.linting import lint
 from codegen.rules import all_rules
+from codegen.rules.lint import lint_rules
 from codegen.targets import discover_targets
 
 CORPUS = Path(__file__).parent / "rules"
@@ -25,13 +27,31 @@ CASES = sorted(path.name for path in CORPUS.iterdir() if path.is_dir())
 NEEDS_A_PAST = ("compat/", "change/", "waiver/")
 """Rules about two versions of a schema: tests/evolution holds their cases."""
 
-OUTSIDE_A_REPOSITORY = ("drift/", "generate/not-fresh", "plan/", "pull/", "registry/", "snapshot/")
+OUTSIDE_A_REPOSITORY = (
+    "check/",
+    "drift/",
+    "generate/not-fresh",
+    "lint/unused-baseline",
+    "plan/",
+    "pull/",
+    "registry/",
+    "snapshot/",
+)
 """Rules about generated files, registries, plans and snapshots: the tests of those hold cases."""
 
 
+ABOUT_LINT = {rule.id for rule in lint_rules()} | {"lint/unknown-rule", "lint/unused-ignore"}
+
+
 def find(root: Path) -> list[str]:
-    """What is found in a repository, by loading it and rendering its stubs."""
+    """What is found in a repository: by lint, or by loading it and rendering its stubs."""
     findings = Findings()
+    if root.parent.name.replace(".", "/", 1) in ABOUT_LINT:
+        repository = load_repository(root, findings)
+        assert repository.manifest is not None
+        linting = lint(repository, findings)
+        found = make_report((*linting.failures, *linting.findings)).findings
+        return [f"{item.location} {item.rule.id}" for item in found]
     contract = load_contract(root, findings)
     if contract is not None:
         generate(contract, discover_targets(), findings)
@@ -65,7 +85,9 @@ def test_every_rule_has_a_case_and_explains_itself() -> None:
 def test_the_list_of_rules_does_not_depend_on_what_was_imported_before() -> None:
     package = Path(__file__).parent.parent / "codegen"
     sources = (path.read_text("utf-8") for path in package.rglob("*.py"))
-    declared = {name for text in sources for name in re.findall(r'= rule\(\s*"([^"]+)"', text)}
+    declared = {
+        name for text in sources for name in re.findall(r'(?:= rule|@check)\(\s*"([^"]+)"', text)
+    }
     program = "from codegen.rules import all_rules; print(*all_rules())"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

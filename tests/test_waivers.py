@@ -7,9 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -66,7 +67,7 @@ def waive(root: Path, **changes: Any) -> dict[str, str]:
 def test_a_waived_finding_is_a_note_that_says_until_when_and_why(root: Path) -> None:
     (before,) = check(root)
     waive(root)
-    (found,) = check(root)
+    (found,) = (item for item in check(root) if item.waived)
     assert before.severity is Severity.ERROR
     assert (found.rule, found.location) == (before.rule, before.location)
     assert found.severity is Severity.NOTE
@@ -84,7 +85,56 @@ def test_every_report_lists_what_is_waived_with_its_reason(root: Path) -> None:
         assert "No message was ever sent." in text, format_name
         assert "2026-12-31" in text, format_name
     sarif = json.loads(render(report, "sarif"))
-    assert sarif["runs"][0]["results"][0]["suppressions"][0]["kind"] == "external"
+    results = sarif["runs"][0]["results"]
+    assert [one["suppressions"][0]["kind"] for one in results if "suppressions" in one] == [
+        "external"
+    ]
+
+
+def test_a_waived_break_is_a_skipped_test(root: Path) -> None:
+    waive(root)
+    suites = ElementTree.fromstring(render(make_report(check(root), ["t-value"]), "junit"))
+    (suite,) = suites
+    assert (suite.get("failures"), suite.get("skipped"), suite.get("tests")) == ("0", "1", "1")
+    skipped = suite.find("testcase/skipped")
+    assert skipped is not None
+    assert "(waived until 2026-12-31: No message was ever sent.)" in skipped.attrib["message"]
+
+
+def test_a_waived_break_that_a_registry_will_refuse_is_told(root: Path) -> None:
+    waive(root)
+    (found,) = (item for item in check(root) if not item.waived)
+    assert (found.rule.id, found.severity) == ("waiver/registry-refuses", Severity.WARNING)
+    assert found.subject == "t-value"
+    assert "compatibility: NONE" in found.hint
+
+
+def test_the_registry_that_was_asked_says_why_it_refuses(root: Path) -> None:
+    after = root / "after"
+    manifest = after / "schemas" / "contracts.yaml"
+    schema = after / "schemas" / "shop" / "Sold.avsc"
+    changed = schema.read_text()
+    schema.write_text((root / "before" / "schemas" / "shop" / "Sold.avsc").read_text())
+    assert kontrakt(root, "register", "--apply").returncode == 0
+    schema.write_text(changed)
+    assert "waiver/registry-refuses" not in kontrakt(root, "check").stdout
+    with manifest.open("a") as file:
+        file.write(kontrakt(root, "waive", "--reason", "No message was ever sent.").stdout)
+    done = kontrakt(root, "check")
+    assert done.returncode == 0, done.stdout
+    assert "warning waiver/registry-refuses: the break of t-value is waived" in done.stdout
+    assert "READER_FIELD_MISSING_DEFAULT_VALUE" in done.stdout
+    plan = kontrakt(root, "register")
+    assert plan.returncode == 1
+    assert "a waiver lets the check pass, not the registry" in plan.stdout
+
+
+def test_at_the_level_none_no_registry_refuses(root: Path) -> None:
+    """Hazards can be waived, and a registry does not see them."""
+    shutil.rmtree(root)
+    shutil.copytree(CORPUS / "decimal-scale", root)
+    waive(root)
+    assert [item.rule.id for item in check(root)] == ["change/decimal-scale"]
 
 
 def test_the_json_report_holds_what_a_waiver_needs(root: Path) -> None:
@@ -131,10 +181,10 @@ def test_a_waiver_can_be_printed_and_copied(root: Path) -> None:
     ("arguments", "words"),
     [
         (("--until", "2026-01-01"), "--reason"),
-        (("--reason", "Why."), "--until"),
-        (("--reason", " ", "--until", "2026-01-01"), "a waiver needs a reason"),
+        (("--reason", "Why.", "--until", "2026-01-01"), "2026-01-01 is past: give today, "),
+        (("--reason", " "), "a waiver needs a reason"),
         (("--reason", "Why.", "--until", "soon"), "soon"),
-        (("--reason", "Why.", "--until", "2026-01-01", "compat/field-remove"), "field-removed?"),
+        (("--reason", "Why.", "compat/field-remove"), "field-removed?"),
     ],
 )
 def test_a_waiver_without_what_it_needs_is_wrong_usage(
@@ -183,7 +233,7 @@ def test_a_layout_of_its_own_does_not_end_a_waiver(root: Path) -> None:
     waive(root)
     (schema,) = (root / "after" / "schemas").rglob("*.avsc")
     schema.write_text(json.dumps(json.loads(schema.read_text()), indent=7))
-    assert [item.severity for item in check(root)] == [Severity.NOTE]
+    assert [item.severity for item in check(root) if item.waived] == [Severity.NOTE]
 
 
 @pytest.mark.parametrize(
@@ -206,16 +256,25 @@ def test_an_ended_waiver_that_covers_nothing_is_one_finding(root: Path) -> None:
 
 def test_a_misspelt_rule_is_recognized(root: Path) -> None:
     waive(root, rule="compat/field-without-defaults")
-    unused = next(item for item in check(root) if item.rule.id == "waiver/unused")
-    assert "compat/field-without-default?" in unused.hint
-    assert unused.location.path[-1] == "rule"
+    (found,) = (item for item in check(root) if item.rule.id.startswith("waiver/"))
+    assert found.rule.id == "waiver/unknown-rule"
+    assert found.message == "there is no rule compat/field-without-defaults"
+    assert "compat/field-without-default?" in found.hint
+    assert found.location.path[-1] == "rule"
+
+
+def test_without_a_last_day_a_waiver_is_good_for_thirty_days(root: Path) -> None:
+    before = datetime.now(UTC).date()
+    done = kontrakt(root, "waive", "--against", f"folder:{root / 'before'}", "--reason", "Why.")
+    days = {day + timedelta(30) for day in (before, datetime.now(UTC).date())}
+    assert any(f'"until": "{day}"' in done.stdout for day in days)
 
 
 def test_the_severity_of_a_rule_does_not_bring_back_what_is_waived(root: Path) -> None:
     waive(root)
     manifest = root / "after" / "schemas" / "contracts.yaml"
     manifest.write_text(f"{manifest.read_text()}lint: {{severity: {{'compat/*': error}}}}\n")
-    assert [item.severity for item in check(root)] == [Severity.NOTE]
+    assert [item.severity for item in check(root) if item.waived] == [Severity.NOTE]
 
 
 def test_a_waiver_may_cover_a_hazard(tmp_path: Path) -> None:
@@ -224,6 +283,30 @@ def test_a_waiver_may_cover_a_hazard(tmp_path: Path) -> None:
     assert [(item.rule.id, item.severity) for item in check(tmp_path / "case")] == [
         ("change/decimal-scale", Severity.NOTE)
     ]
+
+
+def test_a_waiver_may_cover_a_change_of_the_manifest_and_no_further_one(tmp_path: Path) -> None:
+    shutil.copytree(CORPUS / "key-field-changed", tmp_path / "case")
+    waiver = waive(tmp_path / "case")
+    assert waiver["subject"] == "sales"
+    (found,) = check(tmp_path / "case")
+    assert (found.rule.id, found.severity) == ("change/message-key", Severity.NOTE)
+    manifest = tmp_path / "case" / "after" / "schemas" / "contracts.yaml"
+    manifest.write_text(manifest.read_text().replace("    key: till\n", ""))
+    ids = {item.rule.id: item for item in check(tmp_path / "case")}
+    assert set(ids) == {"change/message-key", "waiver/unused"}
+    change = ids["change/message-key"].change
+    assert change is not None
+    assert change.before == waiver["from"]
+    assert change.after in ids["waiver/unused"].hint
+
+
+def test_what_is_said_of_a_manifest_can_be_silenced_by_its_rule(tmp_path: Path) -> None:
+    shutil.copytree(CORPUS / "topic-renamed", tmp_path / "case")
+    manifest = tmp_path / "case" / "after" / "schemas" / "contracts.yaml"
+    severity = "lint: {severity: {change/topic-renamed: warning}}"
+    manifest.write_text(f"{manifest.read_text()}{severity}\n")
+    assert [item.severity for item in check(tmp_path / "case")] == [Severity.WARNING]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from codegen.contract.model import Contract, History, RegistrySettings
-from codegen.diagnostics import KontraktError
+from codegen.diagnostics import Findings, KontraktError
 
 if TYPE_CHECKING:
     from codegen.baselines.answers import Transport
@@ -47,6 +47,18 @@ class Archive(Baseline, Protocol):
 
         A registry may hold subjects of other contracts. Those count that are named after a topic of
         this contract, or after a record in the namespace of one of its types. Raises CouldNotCheck.
+        """
+
+
+@runtime_checkable
+class Repository(Baseline, Protocol):
+    """A baseline that may hold a manifest of its own, and with it topics and services."""
+
+    def contract(self, findings: Findings) -> Contract | None:
+        """The contract that the baseline states itself.
+
+        None where it holds no manifest, and then `findings` stay as they are; None also where the
+        manifest or the schemas have errors, which are added to `findings`. Raises CouldNotCheck.
         """
 
 

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path as FilePath
 
 from codegen.avro.parse import STORED, parse_schemas
@@ -54,11 +55,19 @@ class FolderBaseline:
 
     def histories(self, contract: Contract) -> Mapping[str, History]:
         """One version of each subject that the folder holds. Raises CouldNotCheck."""
-        return make_past(self._read(), contract)
+        return self._past.histories(contract)
 
     def departed(self, contract: Contract) -> Mapping[str, History]:
         """The subjects of the folder's own manifest that the contract lacks; see Archive."""
-        return make_departed(self._read(), contract)
+        return self._past.departed(contract)
+
+    def contract(self, findings: Findings) -> Contract | None:
+        """The contract that the folder states; see Repository."""
+        return self._past.contract(findings)
+
+    @cached_property
+    def _past(self) -> Past:
+        return Past(self._read())
 
     def _read(self) -> PastFiles:
         if not self._folder.is_dir():
@@ -97,34 +106,47 @@ def check_count(count: int, where: str) -> None:
         raise CouldNotCheck(message, hint="name a folder or revision of one contract repository")
 
 
-def make_past(files: PastFiles, contract: Contract) -> dict[str, History]:
-    """The history that files give the subjects of a contract: at most one version each."""
-    findings = Findings()
-    documents = _read_schemas(files, findings)
-    past = _load(files, documents, findings)
-    if past is not None:
-        return _match_subjects(past, contract, files.label)
-    if files.manifest is None:
-        findings = Findings([item for item in findings if item.rule.id.startswith("syntax/")])
-    return _match_types(documents, contract, files.label, findings)
+class Past:
+    """What files of the past say of a contract. They are parsed once, when it is first asked."""
 
+    def __init__(self, files: PastFiles) -> None:
+        self._files = files
+        self._findings = Findings()
+        self._documents = _read_schemas(files, self._findings)
+        self._contract = _load(files, self._documents, self._findings)
 
-def make_departed(files: PastFiles, contract: Contract) -> dict[str, History]:
-    """The subjects of the files' own manifest that the contract lacks; none without one."""
-    findings = Findings()
-    past = _load(files, _read_schemas(files, findings), findings)
-    if past is None:
-        return {}
-    known = {subject.name for subject in contract.subjects}
-    known |= {event.name for event in contract.events}
-    moved = {event.subject for event in past.events if event.name in known}
-    return {
-        old.name: History(
-            old.name, (PastVersion(old.name, files.label, old.document, old.schema),), old.level
-        )
-        for old in past.subjects
-        if old.name not in known | moved
-    }
+    def histories(self, contract: Contract) -> dict[str, History]:
+        """The history of the contract's subjects: at most one version each."""
+        label = self._files.label
+        if self._contract is not None:
+            return _match_subjects(self._contract, contract, label)
+        found = self._findings
+        if self._files.manifest is None:
+            found = Findings([item for item in found if item.rule.id.startswith("syntax/")])
+        return _match_types(self._documents, contract, label, found)
+
+    def departed(self, contract: Contract) -> dict[str, History]:
+        """The subjects of the files' own manifest that the contract lacks; none without one."""
+        past = self._contract
+        if past is None:
+            return {}
+        known = {subject.name for subject in contract.subjects}
+        known |= {event.name for event in contract.events}
+        moved = {event.subject for event in past.events if event.name in known}
+        label = self._files.label
+        return {
+            old.name: History(
+                old.name, (PastVersion(old.name, label, old.document, old.schema),), old.level
+            )
+            for old in past.subjects
+            if old.name not in known | moved
+        }
+
+    def contract(self, findings: Findings) -> Contract | None:
+        """The contract of the files' own manifest; None without one, or with errors."""
+        if self._contract is None and self._files.manifest is not None:
+            findings.items += self._findings
+        return self._contract
 
 
 def _read_schemas(files: PastFiles, findings: Findings) -> list[Document]:

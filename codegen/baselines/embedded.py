@@ -11,7 +11,8 @@ from threading import Lock
 
 from codegen.baselines.answers import Answer
 from codegen.diagnostics import CouldNotCheck
-from codegen.registry.api import Request, respond
+from codegen.registry.api import respond
+from codegen.registry.call import Request
 from codegen.registry.entries import RegistryError
 from codegen.registry.store import Store
 from codegen.source import Json

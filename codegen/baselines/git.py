@@ -12,13 +12,14 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path as FilePath
 from typing import IO
 
-from codegen.baselines.directory import PastFiles, check_count, check_size, make_departed, make_past
+from codegen.baselines.directory import Past, PastFiles, check_count, check_size
 from codegen.contract.load import MANIFEST
 from codegen.contract.model import Contract, History
-from codegen.diagnostics import CouldNotCheck
+from codegen.diagnostics import CouldNotCheck, Findings
 
 MAX_ENTRIES = 500_000
 """A revision with more files and folders than this is not searched."""
@@ -48,15 +49,21 @@ class GitBaseline:
 
     def histories(self, contract: Contract) -> Mapping[str, History]:
         """One version of each subject that the revision holds. Raises CouldNotCheck."""
-        with _open_objects(self._repository) as objects:
-            files = self._read(objects)
-        return {} if files is None else make_past(files, contract)
+        return {} if self._past is None else self._past.histories(contract)
 
     def departed(self, contract: Contract) -> Mapping[str, History]:
         """The subjects of the revision's own manifest that the contract lacks; see Archive."""
+        return {} if self._past is None else self._past.departed(contract)
+
+    def contract(self, findings: Findings) -> Contract | None:
+        """The contract that the revision states; see Repository."""
+        return None if self._past is None else self._past.contract(findings)
+
+    @cached_property
+    def _past(self) -> Past | None:
         with _open_objects(self._repository) as objects:
             files = self._read(objects)
-        return {} if files is None else make_departed(files, contract)
+        return None if files is None else Past(files)
 
     def _read(self, objects: _Objects) -> PastFiles | None:
         """The contract's files in the revision; None when it holds no schema at all."""

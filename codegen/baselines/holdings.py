@@ -58,15 +58,37 @@ class StoredSubject:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """Subjects by name, with all that they refer to, and the level of those without their own."""
+    """Subjects by name, with all that they refer to, and the level of those without their own.
+
+    `registry` is the name of the registry that held them, without credentials.
+    """
 
     subjects: Mapping[str, StoredSubject]
     level: Level | None = None
+    registry: str = ""
 
     @property
     def version_count(self) -> int:
         """How many versions there are in all."""
         return sum(len(subject.versions) for subject in self.subjects.values())
+
+    def restrict(self, names: Iterable[str]) -> Holdings:
+        """Only these subjects, and those that they refer to, directly or not."""
+        kept: set[str] = set()
+        waiting = [name for name in names if name in self.subjects]
+        while waiting:
+            name = waiting.pop()
+            if name in kept:
+                continue
+            kept.add(name)
+            waiting += (
+                reference.subject
+                for version in self.subjects[name].versions
+                for reference in version.references
+                if reference.subject in self.subjects
+            )
+        held = {name: subject for name, subject in self.subjects.items() if name in kept}
+        return Holdings(held, self.level, self.registry)
 
 
 def make_histories(holdings: Holdings, names: Iterable[str], origin: str) -> dict[str, History]:
@@ -85,6 +107,16 @@ def make_histories(holdings: Holdings, names: Iterable[str], origin: str) -> dic
 
 
 _FULL_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def select_history(names: Iterable[str], contract: Contract) -> list[str]:
+    """Those of a registry's subjects that a check of the contract may ask about.
+
+    They are the contract's, and those that it seems to have had.
+    """
+    listed = list(names)
+    known = {subject.name for subject in contract.subjects}
+    return [name for name in listed if name in known] + select_departed(listed, contract)
 
 
 def select_departed(names: Iterable[str], contract: Contract) -> list[str]:

@@ -310,12 +310,17 @@ class RegistryClient:
         reasons = listed if isinstance(listed, list) else []
         return RegistryVerdict(is_compatible, tuple(clean(str(item)) for item in reasons[:100]))
 
-    def judge(self, subject: Subject, level: Level) -> RegistryVerdict | None:
-        """Ask the registry, whose level this is, about a schema; None where it cannot say.
+    def judge(self, asked: Iterable[tuple[Subject, Level]]) -> list[RegistryVerdict | None]:
+        """Ask the registry about schemas, many at once, at the levels that it has for them.
 
-        Shared types are written out, so that the answer holds for their new versions too.
-        Apicurio (2.6 and 3.3) answers 422 to any question about a subject with references.
+        None stands where it cannot say. Shared types are written out, so that the answer holds for
+        their new versions too. Apicurio (2.6 and 3.3) answers 422 to any question about a subject
+        with references.
         """
+        return ask_each(self._judge, list(asked), f"Asking {self.name}")
+
+    def _judge(self, question: tuple[Subject, Level]) -> RegistryVerdict | None:
+        subject, level = question
         try:
             return self.test(
                 subject.name,

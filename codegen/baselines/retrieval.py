@@ -127,7 +127,7 @@ class _Retrieval:
             name: StoredSubject(name, tuple(found[name]), own)
             for name, own in zip(names, self._ask(self._source.level, names), strict=True)
         }
-        return Holdings(subjects, level.result())
+        return Holdings(subjects, level.result(), self._source.name)
 
     def _sift(self, wanted: list[str]) -> list[str]:
         """Those that exist; and the list of all schemas, where it is worth its length."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
+from codegen.baselines.answers import clean
 from codegen.baselines.holdings import (
     Holdings,
     StoredSubject,
@@ -40,58 +41,59 @@ WRONG_SHAPE = rule(
 UNREADABLE = rule(
     "snapshot/unreadable",
     "The snapshot of the registry is not JSON.",
-    "Most often two branches changed it; take one side, then pull again.",
+    "Most often two branches changed it; take one side, then run kontrakt snapshot.",
 )
 
-_PULL = "write it anew: kontrakt pull"
+_ANEW = "write it anew: kontrakt snapshot"
 
 
 class SnapshotBaseline:
-    """The past of a contract as a snapshot file holds it."""
+    """The past of a contract as a snapshot file holds it; `holdings` is all of that.
+
+    The file is read when it is opened. Raises CouldNotCheck, with each line that is wrong, for a
+    file that is no snapshot.
+    """
 
     def __init__(self, file: FilePath, name: str | None = None) -> None:
         self._file = file
         self._shown = name or file.as_posix()
+        self.holdings = self._load()
 
     @property
     def name(self) -> str:
-        """`snapshot` and the file."""
-        return f"snapshot {self._shown}"
+        """`snapshot`, the file, and the registry that it was read from."""
+        registry = f" of {self.holdings.registry}" if self.holdings.registry else ""
+        return f"snapshot {self._shown}{registry}"
 
     def histories(self, contract: Contract) -> Mapping[str, History]:
-        """The histories of the contract's subjects; one without versions is absent.
-
-        Raises CouldNotCheck, with each line that is wrong, for a file that is no snapshot.
-        """
+        """The histories of the contract's subjects; one without versions is absent."""
         names = [subject.name for subject in contract.subjects]
-        return make_histories(self.holdings(), names, "snapshot")
+        return make_histories(self.holdings, names, "snapshot")
 
     def departed(self, contract: Contract) -> Mapping[str, History]:
         """The histories of subjects that the contract seems to have had; see Archive."""
-        holdings = self.holdings()
-        names = select_departed(holdings.subjects, contract)
-        return make_histories(holdings, names, "snapshot")
+        names = select_departed(self.holdings.subjects, contract)
+        return make_histories(self.holdings, names, "snapshot")
 
-    def holdings(self) -> Holdings:
-        """All that the file holds. Raises CouldNotCheck as `histories` does."""
+    def _load(self) -> Holdings:
         findings = Findings()
         holdings = read_snapshot(self._shown, self._read(), findings)
         if holdings is None:
             lines = (f"{item.location}: {item.message}" for item in findings)
-            raise CouldNotCheck("the snapshot cannot be used\n" + "\n".join(lines), hint=_PULL)
+            raise CouldNotCheck("the snapshot cannot be used\n" + "\n".join(lines), hint=_ANEW)
         return holdings
 
     def _read(self) -> str:
         try:
             return self._file.read_text("utf-8")
         except FileNotFoundError:
-            raise CouldNotCheck(f"there is no snapshot {self._shown}", hint=_PULL) from None
+            raise CouldNotCheck(f"there is no snapshot {self._shown}", hint=_ANEW) from None
         except OSError as error:
             reason = (error.strerror or "unknown error").lower()
             message = f"the snapshot {self._shown} cannot be read: {reason}"
             raise CouldNotCheck(message, hint="check what it is and who may read it") from None
         except UnicodeDecodeError:
-            raise CouldNotCheck(f"{self._shown} is not UTF-8", hint=_PULL) from None
+            raise CouldNotCheck(f"{self._shown} is not UTF-8", hint=_ANEW) from None
 
 
 def read_snapshot(name: str, text: str, findings: Findings) -> Holdings | None:
@@ -110,6 +112,8 @@ def write_snapshot(holdings: Holdings) -> str:
     """The text of a snapshot: the same holdings give the same bytes."""
     subjects = sorted(holdings.subjects.values(), key=lambda subject: subject.name)
     value: dict[str, Json] = {"version": FORMAT}
+    if holdings.registry:
+        value["registry"] = holdings.registry
     if holdings.level is not None:
         value["level"] = holdings.level.value
     value["subjects"] = {subject.name: _write_subject(subject) for subject in subjects}
@@ -180,11 +184,12 @@ class _Reader:
 
     def read(self) -> Holdings | None:
         place = Place(self.document)
-        value = self._object(self.document.value, place, {"version", "level", "subjects"})
+        known = {"version", "registry", "level", "subjects"}
+        value = self._object(self.document.value, place, known)
         found = value.get("version")
         if found != FORMAT or isinstance(found, bool):
             newer = isinstance(found, int) and found > FORMAT
-            hint = "a newer kontrakt wrote it: update this one" if newer else _PULL
+            hint = "a newer kontrakt wrote it: update this one" if newer else _ANEW
             self._fail(place.at("version"), f"the format version is not {FORMAT}", hint)
             return None
         inside = place.at("subjects")
@@ -192,7 +197,8 @@ class _Reader:
             name: self._subject(name, item, inside.at(name))
             for name, item in self._object(value.get("subjects"), inside, None).items()
         }
-        return Holdings(subjects, self._level(value, place))
+        registry = self._text(value, "registry", place) if "registry" in value else ""
+        return Holdings(subjects, self._level(value, place), clean(registry))
 
     def _subject(self, name: str, value: Json, place: Place) -> StoredSubject:
         fields = self._object(value, place, {"level", "versions"})
@@ -203,7 +209,7 @@ class _Reader:
             version = self._version(name, item, at)
             if versions and version.version <= versions[-1].version:
                 message = f"version {version.version} does not come after the one before it"
-                self._fail(at.at("version"), message, _PULL)
+                self._fail(at.at("version"), message, _ANEW)
             versions.append(version)
         return StoredSubject(name, tuple(versions), self._level(fields, place))
 
@@ -211,7 +217,7 @@ class _Reader:
         known = {"version", "id", "type", "references", "schema", "text"}
         fields = self._object(value, place, known)
         if ("schema" in fields) == ("text" in fields):
-            self._fail(place, 'a version has either a "schema" or a "text"', _PULL)
+            self._fail(place, 'a version has either a "schema" or a "text"', _ANEW)
         inside = place.at("references")
         references = self._array(fields.get("references", []), inside)
         text = (
@@ -248,32 +254,32 @@ class _Reader:
 
     def _object(self, value: Json, place: Place, known: set[str] | None) -> dict[str, Json]:
         if not isinstance(value, dict):
-            self._fail(place, "an object is expected here", _PULL)
+            self._fail(place, "an object is expected here", _ANEW)
             return {}
         for key in value:
             if known is not None and key not in known:
                 unknown = Place(place.document, (*place.path, key), on_key=True)
-                self._fail(unknown, f'the key "{key}" means nothing here', _PULL)
+                self._fail(unknown, f'the key "{key}" means nothing here', _ANEW)
         return value
 
     def _array(self, value: Json, place: Place) -> list[Json]:
         if isinstance(value, list):
             return value
-        self._fail(place, "an array is expected here", _PULL)
+        self._fail(place, "an array is expected here", _ANEW)
         return []
 
     def _text(self, fields: Mapping[str, Json], key: str, place: Place) -> str:
         value = fields.get(key)
         if isinstance(value, str):
             return value
-        self._fail(place.at(key), f'"{key}" is a text', _PULL)
+        self._fail(place.at(key), f'"{key}" is a text', _ANEW)
         return ""
 
     def _number(self, fields: Mapping[str, Json], key: str, place: Place) -> int:
         value = fields.get(key)
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             return value
-        self._fail(place.at(key), f'"{key}" is a number', _PULL)
+        self._fail(place.at(key), f'"{key}" is a number', _ANEW)
         return 0
 
     def _fail(self, place: Place, message: str, hint: str) -> None:

@@ -92,10 +92,11 @@ def main() -> None:
 
 def _report_failure(error: Exception) -> int:
     from codegen.diagnostics import KontraktError  # noqa: PLC0415
+    from codegen.report.escaping import printable  # noqa: PLC0415
 
     if not isinstance(error, KontraktError):
         raise error
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {error.message}", err=True)
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {printable(error.message)}", err=True)
     if error.hint:
-        click.echo(f"  {error.hint}", err=True)
+        click.echo(f"  {printable(error.hint)}", err=True)
     return error.exit_code

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
@@ -13,7 +15,7 @@ from codegen.report import FORMATS
 
 if TYPE_CHECKING:
     from codegen.contract.model import Contract
-    from codegen.diagnostics import Findings, Report
+    from codegen.diagnostics import Findings, KontraktError, Report
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -33,7 +35,7 @@ against_option: Callable[[Command], Command] = click.option(
 )
 """`--against BASELINE`, for commands that look at the past."""
 
-_ROOT, _REPORTS = "kontrakt.root", "kontrakt.reports"
+_ROOT, _REPORTS, _SHOWN = "kontrakt.root", "kontrakt.reports", "kontrakt.shown"
 
 
 def _keep_reports(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> None:
@@ -46,7 +48,11 @@ def _keep_reports(context: click.Context, option: click.Parameter, values: tuple
 
 
 def format_option(command: Command) -> Command:
-    """`--format NAME` and `--report NAME=FILE`, for commands that print a report."""
+    """`--format NAME` and `--report NAME=FILE`, for commands that print a report.
+
+    Where the command raises a KontraktError before it has shown one, the report says so: a program
+    that reads it never finds nothing.
+    """
     named = click.option(
         "--format",
         "format_name",
@@ -63,7 +69,38 @@ def format_option(command: Command) -> Command:
         callback=_keep_reports,
         help="Write the report to a file as well, in any format; may be given several times.",
     )
-    return named(written(command))
+
+    @wraps(command)
+    def run(*arguments: object, **options: object) -> object:
+        from codegen.diagnostics import KontraktError  # noqa: PLC0415
+
+        try:
+            return command(*arguments, **options)
+        except KontraktError as error:
+            _show_failure(error, str(options["format_name"]))
+            raise
+
+    return named(written(cast(Command, run)))
+
+
+def _show_failure(error: KontraktError, format_name: str) -> None:
+    from codegen.contract.load import MANIFEST  # noqa: PLC0415
+    from codegen.diagnostics import CouldNotCheck, Location, report_failure  # noqa: PLC0415
+
+    meta = click.get_current_context().meta
+    if meta.get(_SHOWN):
+        return
+    has_manifest = (meta.get(_ROOT, Path()) / MANIFEST).is_file()
+    report = report_failure(error, Location(MANIFEST if has_manifest else "."))
+    with suppress(CouldNotCheck):  # the first error is the one to tell
+        # In words it is on stderr already.
+        show(report, format_name if format_name != "text" else None)
+
+
+def remember_root(folder: Path) -> Path:
+    """The folder, in which the findings that are shown from now on name files."""
+    click.get_current_context().meta[_ROOT] = folder
+    return folder
 
 
 def open_repository(
@@ -78,8 +115,7 @@ def open_repository(
     from codegen.diagnostics import Findings, make_report  # noqa: PLC0415
 
     show_progress()
-    folder = root if root is not None else find_root(Path.cwd())
-    click.get_current_context().meta[_ROOT] = folder
+    folder = remember_root(root if root is not None else find_root(Path.cwd()))
     findings = Findings()
     contract = load_contract(folder, findings)
     if contract is None:
@@ -91,38 +127,49 @@ def open_repository(
     return folder, contract, findings
 
 
-def show(report: Report, format_name: str = "text", *, err: bool = False) -> None:
+def show(report: Report, format_name: str | None = "text", *, err: bool = False) -> None:
     """Print a report to stdout, in colour on a terminal, and write it where `--report` says.
 
-    With `err` it goes to stderr: stdout is for a result that somebody reads on.
+    With `err` it goes to stderr: stdout is for a result that somebody reads on. Without a format
+    it is written only.
 
     Files are named as they are found from the working directory, where they lie below it. Raises
     CouldNotCheck when a file cannot be written.
     """
-    from codegen.diagnostics import CouldNotCheck  # noqa: PLC0415
-    from codegen.files import write_atomically  # noqa: PLC0415
     from codegen.report import render  # noqa: PLC0415
 
     meta = click.get_current_context().meta
     report = _name_from_here(report, meta.get(_ROOT))
-    for name, file in meta.get(_REPORTS, ()):
+    meta[_SHOWN] = True
+    if format_name is not None:
+        click.echo(render(report, format_name, _paint), nl=False, err=err)
+    _write_reports(report, meta.get(_REPORTS, ()))
+
+
+def _write_reports(report: Report, wanted: Iterable[tuple[str, str]]) -> None:
+    from codegen.diagnostics import CouldNotCheck  # noqa: PLC0415
+    from codegen.files import write_atomically  # noqa: PLC0415
+    from codegen.report import render  # noqa: PLC0415
+
+    for name, file in wanted:
         try:
             write_atomically(Path(file), render(report, name))
         except OSError as error:
             reason = (error.strerror or "unknown error").lower()
             raise CouldNotCheck(f"the report {file} cannot be written: {reason}") from None
-    styles: dict[str, dict[str, str | bool]] = {
-        "error": {"fg": "red", "bold": True},
-        "warning": {"fg": "yellow", "bold": True},
-        "note": {"fg": "cyan", "bold": True},
-        "place": {"bold": True},
-        "faint": {"fg": "blue"},
-    }
 
-    def paint(text: str, style: str) -> str:
-        return click.style(text, **styles[style])  # type: ignore[arg-type]
 
-    click.echo(render(report, format_name, paint), nl=False, err=err)
+def _paint(text: str, style: str) -> str:
+    return click.style(text, **_STYLES[style])  # type: ignore[arg-type]
+
+
+_STYLES: Mapping[str, Mapping[str, str | bool]] = {
+    "error": {"fg": "red", "bold": True},
+    "warning": {"fg": "yellow", "bold": True},
+    "note": {"fg": "cyan", "bold": True},
+    "place": {"bold": True},
+    "faint": {"fg": "blue"},
+}
 
 
 def _name_from_here(report: Report, root: Path | None) -> Report:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +11,7 @@ from codegen.cli._repository import against_option, count_words, format_option, 
 
 if TYPE_CHECKING:
     from codegen.baselines import Baseline
+    from codegen.cli._mending import Mended
     from codegen.contract.model import Contract
     from codegen.diagnostics import Finding, Findings, Report
     from codegen.review import Review
@@ -53,34 +54,13 @@ def command(root: Path | None, against: str | None, fix: bool, format_name: str)
     raise click.exceptions.Exit(1 if report.has_errors else 3 if mended and mended.failed else 0)
 
 
-class Mended(NamedTuple):
-    """What `--fix` did: how many mends are on the disk, what to look at, what failed."""
-
-    fixed: int
-    cautions: tuple[str, ...]
-    failed: int
-
-
 def _mend(folder: Path, contract: Contract, baseline: Baseline, *, is_text: bool) -> Mended:
-    """Mend the files, show how, and say which ones could not be written."""
+    from codegen.cli._mending import write_mended  # noqa: PLC0415
     from codegen.lock import LOCK_NAME, read_lock  # noqa: PLC0415
-    from codegen.mending import describe_change, mend, write_change  # noqa: PLC0415
-    from codegen.report.escaping import printable  # noqa: PLC0415
+    from codegen.mending import mend  # noqa: PLC0415
 
     mending = mend(contract, baseline, read_lock(folder / "generated" / LOCK_NAME))
-    failed = set()
-    for change in mending.changes:
-        if problem := write_change(folder, change):
-            failed.add(change.name)
-            message = printable(f"{change.name} was left as it is: {problem}")
-            click.echo(f"{click.style('error', fg='red', bold=True)}: {message}", err=True)
-            continue
-        for line in describe_change(change):
-            colour = {"-": "red", "+": "green"}.get(line[2:3]) if line[:2] == "  " else None
-            click.echo(click.style(line, fg=colour), err=not is_text)
-        click.echo(err=not is_text)
-    written = mending.without(failed)
-    return Mended(len(written.mends), written.cautions(), len(failed))
+    return write_mended(folder, mending, is_text=is_text)
 
 
 def _check(
@@ -101,7 +81,7 @@ def _check(
     outcome = review(contract, baseline, findings, read_lock(folder / "generated" / LOCK_NAME))
     found = make_report(override_severities(findings, contract.severities)).findings
     sections = (
-        *describe_differences(outcome.differences),
+        *describe_differences((*outcome.differences, *outcome.topology)),
         *describe(outcome.impacts, datetime.now(UTC).date()),
     )
     summary = _summary(contract, outcome, found, baseline.name)
@@ -122,6 +102,15 @@ def _summary(contract: Contract, outcome: Review, found: tuple[Finding, ...], ba
         for subject in contract.subjects
         if subject.name in subjects
         for event in subject.events
+    }
+    concerned |= {
+        event.name for topic in contract.topics if topic.name in subjects for event in topic.events
+    }
+    concerned |= {
+        event.name
+        for service in contract.services
+        if service.name in subjects
+        for event in (*service.produces, *service.consumes)
     }
     events = contract.events
     if found:

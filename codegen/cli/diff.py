@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from codegen.cli._repository import root_option
+from codegen.cli._repository import count_words, root_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from codegen.baselines import Baseline
+    from codegen.contract.model import Contract
     from codegen.difference import Difference, EventDifference
     from codegen.source import Json
+
+Compared: TypeAlias = "tuple[EventDifference, ...]"
 
 BASELINES = "registry, registry:URL, git:REVISION, snapshot, snapshot:FILE or folder:DIR"
 
@@ -46,8 +50,9 @@ VERSION = 1
 def command(root: Path | None, start: str | None, end: str | None, format_name: str) -> None:
     """Tell what changed, in words: event by event, from one state of the contract to another.
 
-    Events that the manifest does not name any more are listed by their subjects. Whether a change
-    breaks anyone is the business of kontrakt check. The exit code is 3 if a version cannot be read,
+    Where both hold a manifest, what changed in topics and services is told as well. Events that the
+    manifest does not name any more are listed by their subjects. Whether a change breaks anyone is
+    the business of kontrakt check. The exit code is 3 if a version or a manifest cannot be read,
     and else 0.
 
     \b
@@ -58,7 +63,9 @@ def command(root: Path | None, start: str | None, end: str | None, format_name: 
     """
     from codegen.baselines import open_baseline  # noqa: PLC0415
     from codegen.cli._repository import open_repository  # noqa: PLC0415
-    from codegen.difference import State, compare_contracts  # noqa: PLC0415
+    from codegen.contract.model import Contract  # noqa: PLC0415
+    from codegen.difference import EventDifference, State, compare_contracts  # noqa: PLC0415
+    from codegen.topology import Succession, compare_topologies  # noqa: PLC0415
 
     folder, contract, _ = open_repository(root, format_name)
     before = open_baseline(start, contract.registry, folder)
@@ -70,17 +77,45 @@ def command(root: Path | None, start: str | None, end: str | None, format_name: 
     ]
     compared = compare_contracts(contract, *histories)
     names = (before.name, after.name if after is not None else "the files here")
-    click.echo(_FORMATS[format_name](compared, names), nl=False)
-    is_unreadable = any(one.state is State.UNREADABLE for one in compared)
+    old, new = _state(before), contract if after is None else _state(after)
+    topology = (
+        compare_topologies(Succession(new, old, before.name))
+        if isinstance(new, Contract) and isinstance(old, Contract)
+        else ()
+    )
+    problems = tuple(one for one in (old, new) if isinstance(one, EventDifference))
+    click.echo(_FORMATS[format_name](compared, (*topology, *problems), names), nl=False)
+    is_unreadable = any(one.state is State.UNREADABLE for one in (*compared, *problems))
     raise click.exceptions.Exit(3 if is_unreadable else 0)
 
 
-def _render_text(compared: tuple[EventDifference, ...], names: tuple[str, str]) -> str:
+def _state(baseline: Baseline) -> Contract | EventDifference | None:
+    """The contract that a baseline states; None where it holds no manifest.
+
+    What keeps a manifest from being read is told of like an event that cannot be read.
+    """
+    from codegen.baselines import Repository  # noqa: PLC0415
+    from codegen.diagnostics import Findings  # noqa: PLC0415
+    from codegen.difference import EventDifference, State  # noqa: PLC0415
+
+    if not isinstance(baseline, Repository):
+        return None
+    findings = Findings()
+    contract = baseline.contract(findings)
+    if not findings.has_errors:
+        return contract
+    first = next(iter(findings))
+    name = f"the manifest of {baseline.name}"
+    problem = f"{first.location}: {first.message}"
+    return EventDifference(name, "", State.UNREADABLE, problem=problem)
+
+
+def _render_text(compared: Compared, topology: Compared, names: tuple[str, str]) -> str:
     from codegen.difference import State  # noqa: PLC0415
     from codegen.report.escaping import single_line  # noqa: PLC0415
 
     blocks = []
-    for one in compared:
+    for one in (*compared, *topology):
         if one.state is not State.UNCHANGED:
             rows = [
                 f"  {item.kind.value:<9} {single_line(item.what + item.detail)}"
@@ -88,40 +123,53 @@ def _render_text(compared: tuple[EventDifference, ...], names: tuple[str, str]) 
             ]
             rows += [f"  {single_line(one.problem)}"] if one.problem else []
             blocks.append("\n".join([single_line(one.title), *rows]))
-    blocks.append(single_line(_summarize(compared, names)))
+    blocks.append(single_line(_summarize(compared, topology, names)))
     return "\n\n".join(blocks) + "\n"
 
 
-def _render_markdown(compared: tuple[EventDifference, ...], names: tuple[str, str]) -> str:
+def _render_markdown(compared: Compared, topology: Compared, names: tuple[str, str]) -> str:
     from codegen.difference import State  # noqa: PLC0415
     from codegen.report.markdown import escape  # noqa: PLC0415
 
     blocks = []
-    for one in compared:
+    for one in (*compared, *topology):
         if one.state is not State.UNCHANGED:
             rows = [f"- {escape(str(item))}" for item in one.differences]
             rows += [f"- {escape(one.problem)}"] if one.problem else []
             blocks.append("\n".join([f"#### {escape(one.title)}", *([""] if rows else []), *rows]))
-    blocks.append(escape(_summarize(compared, names)))
+    blocks.append(escape(_summarize(compared, topology, names)))
     return "\n\n".join(blocks) + "\n"
 
 
-def _render_json(compared: tuple[EventDifference, ...], names: tuple[str, str]) -> str:
+def _render_json(compared: Compared, topology: Compared, names: tuple[str, str]) -> str:
     from codegen.report.escaping import write_json  # noqa: PLC0415
 
-    events = [
-        {
-            "name": one.name,
-            "subject": one.subject,
-            "state": one.state.value,
-            "before": one.before,
-            "after": one.after,
-            "differences": [_difference_value(item) for item in one.differences],
-            "problem": one.problem,
-        }
-        for one in compared
-    ]
-    value = {"version": VERSION, "from": names[0], "to": names[1], "events": events}
+    value = {
+        "version": VERSION,
+        "from": names[0],
+        "to": names[1],
+        "events": [
+            {
+                "name": one.name,
+                "subject": one.subject,
+                "state": one.state.value,
+                "before": one.before,
+                "after": one.after,
+                "differences": [_difference_value(item) for item in one.differences],
+                "problem": one.problem,
+            }
+            for one in compared
+        ],
+        "manifest": [
+            {
+                "name": one.name,
+                "state": one.state.value,
+                "differences": [_difference_value(item) for item in one.differences],
+                "problem": one.problem,
+            }
+            for one in topology
+        ],
+    }
     return write_json(value) + "\n"
 
 
@@ -140,16 +188,18 @@ def _difference_value(item: Difference) -> Json:
     return {"kind": item.kind.value, "what": item.what, "text": str(item), **places}
 
 
-_FORMATS: Mapping[str, Callable[[tuple[EventDifference, ...], tuple[str, str]], str]] = {
+_FORMATS: Mapping[str, Callable[[Compared, Compared, tuple[str, str]], str]] = {
     "text": _render_text,
     "markdown": _render_markdown,
     "json": _render_json,
 }
 
 
-def _summarize(compared: tuple[EventDifference, ...], names: tuple[str, str]) -> str:
+def _summarize(compared: Compared, topology: Compared, names: tuple[str, str]) -> str:
     from collections import Counter  # noqa: PLC0415
 
     counts = Counter(one.state.value for one in compared)
     parts = [f"{count} {state}" for state, count in counts.items()]
+    kinds = Counter(one.name.partition(" ")[0] for one in topology)
+    parts += [count_words(kinds[kind], kind) for kind in ("topic", "service") if kinds[kind]]
     return f"{', '.join(parts) or 'nothing to compare'}, from {names[0]} to {names[1]}"

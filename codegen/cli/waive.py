@@ -11,7 +11,10 @@ from codegen.cli._names import complete_rules
 from codegen.cli._repository import against_option, root_option
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
+
+DAYS = 30
+"""For how long waivers are good when nobody says."""
 
 
 @click.command()
@@ -20,14 +23,18 @@ if TYPE_CHECKING:
 @click.option("--reason", required=True, help="Why it is right to live with it.")
 @click.option(
     "--until",
-    required=True,
     metavar="DAY",
     type=click.DateTime(["%Y-%m-%d"]),
-    help="The last day, as year-month-day; what is waived counts again after it.",
+    help="The last day, as year-month-day; what is waived counts again after it. By default "
+    f"{DAYS} days from today.",
 )
 @click.argument("rules", nargs=-1, shell_complete=complete_rules)
 def command(
-    root: Path | None, against: str | None, reason: str, until: datetime, rules: tuple[str, ...]
+    root: Path | None,
+    against: str | None,
+    reason: str,
+    until: datetime | None,
+    rules: tuple[str, ...],
 ) -> None:
     """Print the waivers that would let what a check finds pass for a while.
 
@@ -37,7 +44,7 @@ def command(
 
     \b
     Example:
-      kontrakt waive --reason "No message was ever sent." --until 2027-01-31
+      kontrakt waive --reason "No message was ever sent."
       kontrakt waive compat/field-removed --reason "Only the tests read it." --until 2027-01-31
     """
     import json  # noqa: PLC0415
@@ -49,6 +56,7 @@ def command(
 
     if not reason.strip():
         raise click.BadParameter("a waiver needs a reason", param_hint="--reason")
+    end = _choose_end(until)
     _refuse_unknown(rules)
     folder, contract, findings = open_repository(root)
     review(contract, open_baseline(against, contract.registry, folder), findings)
@@ -60,7 +68,7 @@ def command(
                 "from": item.change.before,
                 "to": item.change.after,
                 "reason": reason,
-                "until": until.date().isoformat(),
+                "until": end.isoformat(),
             }
         ): None
         for item in override_severities(findings, contract.severities)
@@ -71,6 +79,20 @@ def command(
         click.echo("Nothing was found that a waiver could cover.", err=True)
         return
     click.echo("\n".join(["waivers:", *(f"  - {waiver}" for waiver in waivers)]))
+
+
+def _choose_end(until: datetime | None) -> date:
+    """The last day of the waivers, counted in UTC as `check` counts. Raises BadParameter."""
+    from datetime import UTC, datetime, timedelta  # noqa: PLC0415
+
+    today = datetime.now(UTC).date()
+    if until is None:
+        return today + timedelta(DAYS)
+    if until.date() < today:
+        raise click.BadParameter(
+            f"{until.date()} is past: give today, {today}, or a later day", param_hint="--until"
+        )
+    return until.date()
 
 
 def _refuse_unknown(rules: tuple[str, ...]) -> None:

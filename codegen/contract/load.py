@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path as FilePath
@@ -26,6 +27,7 @@ from codegen.avro.schema import (
     Schema,
     SchemaGraph,
 )
+from codegen.contract.lint import LintSettings, read_lint_settings
 from codegen.contract.manifest import WRONG_SHAPE, check_shape
 from codegen.contract.model import (
     Contract,
@@ -100,16 +102,32 @@ def find_root(start: FilePath) -> FilePath:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """What could be read of a contract repository: all that lint speaks about.
+
+    `manifest` is None where it could not be read or has the wrong form, `contract` where anything
+    was wrong. `documents` are the schema files that could be read, by name.
+    """
+
+    manifest: Document | None
+    documents: Mapping[str, Document]
+    schemas: SchemaSet
+    contract: Contract | None
+    lint: LintSettings
+
+
 def load_contract(root: FilePath, findings: Findings) -> Contract | None:
     """Load the contract repository in a folder; None when there were errors."""
+    return load_repository(root, findings).contract
+
+
+def load_repository(root: FilePath, findings: Findings) -> Repository:
+    """Load what can be read of the contract repository in a folder."""
     manifest = read_file(root, root / MANIFEST, findings)
     paths = find_schema_files(root / "schemas", root, findings)
     schemas = [read_file(root, path, findings) for path in paths]
-    read = [document for document in schemas if document is not None]
-    if manifest is None:
-        parse_schemas(read, findings)
-        return None
-    return load_documents(manifest, read, findings)
+    return assemble(manifest, (one for one in schemas if one is not None), findings)
 
 
 def load_documents(
@@ -119,12 +137,26 @@ def load_documents(
     environment: Mapping[str, str] | None = None,
 ) -> Contract | None:
     """Make a contract of documents that were read; None when `findings` holds errors."""
-    documents = list(schemas)
-    parsed = parse_schemas(documents, findings)
-    if not check_shape(manifest, findings):
-        return None
-    contract = _Loader(manifest, documents, parsed, findings).load(environment)
-    return None if findings.has_errors else contract
+    return assemble(manifest, schemas, findings, environment).contract
+
+
+def assemble(
+    manifest: Document | None,
+    schemas: Iterable[Document],
+    findings: Findings,
+    environment: Mapping[str, str] | None = None,
+) -> Repository:
+    """Make a repository of documents that were read; no contract when `findings` holds errors."""
+    documents = {document.name: document for document in schemas}
+    parsed = parse_schemas(documents.values(), findings)
+    contract, settings = None, LintSettings()
+    if manifest is not None and not check_shape(manifest, findings):
+        manifest = None
+    if manifest is not None:
+        settings = read_lint_settings(manifest)
+        contract = _Loader(manifest, list(documents.values()), parsed, findings).load(environment)
+    contract = None if findings.has_errors else contract
+    return Repository(manifest, documents, parsed, contract, settings)
 
 
 def read_document(name: str, data: bytes, findings: Findings) -> Document | None:
@@ -270,7 +302,7 @@ class _Loader:
             if self._findings.has_errors
             else derive_subjects(self._parsed, self._documents, topics),
             registry=read_registry_settings(self._manifest, self._findings, environment),
-            severities=(self._value.get("lint") or {}).get("severity") or {},
+            severities=read_lint_settings(self._manifest).severities,
             manifest=self._manifest,
             waivers=tuple(self._waivers()),
         )
@@ -351,6 +383,7 @@ class _Loader:
             strategy=strategy,
             events=events,
             origin=place,
+            max_payload_bytes=setting("max_payload_bytes", None),
         )
 
     def _type(self, name: str, place: Place) -> Named | None:

@@ -13,6 +13,7 @@ from enum import Enum
 from functools import cached_property
 
 from codegen.avro.schema import Named, Schema, SchemaGraph
+from codegen.diagnostics import Severities
 from codegen.source import Document, Json, Place
 
 
@@ -142,6 +143,8 @@ class Topic:
     strategy: SubjectStrategy
     events: tuple[Event, ...]
     origin: Place
+    max_payload_bytes: int | None = None
+    """What a message's value should not be larger than; None where nothing is stated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +212,9 @@ class Waiver:
     """What people decided to live with: one rule, for one change of one subject, until a day.
 
     `before` and `after` are the fingerprints of the two schemas: the first 16 hex digits of the
-    SHA-256 of the text that a registry on Avro Java would print, all types written out.
+    SHA-256 of the text that a registry on Avro Java would print, all types written out. Where a
+    change of the manifest is meant, `subject` is the topic or the service, and the fingerprints
+    are those of the JSON text of what the contract said of it and says now.
     """
 
     rule: str
@@ -234,8 +239,7 @@ class Contract:
     subjects: tuple[Subject, ...]
     """In dependency order: a subject stands after those that it references."""
     registry: RegistrySettings
-    severities: Mapping[str, str]
-    """What the manifest says of rules: a severity or `off` for ids and patterns."""
+    severities: Severities
     manifest: Document
     waivers: tuple[Waiver, ...] = ()
 

@@ -15,12 +15,22 @@ stay where they are. JSON takes every edit, YAML those that insert:
 
 from __future__ import annotations
 
-from codegen.editing.edits import Edit, Enclose, Insert, Mend, Remove
+from codegen.editing.edits import Edit, Enclose, Insert, Mend, Remove, Rename, Replace
 from codegen.editing.json import apply_to_json
 from codegen.editing.yaml import EditRefused, apply_to_yaml
 from codegen.source import Document
 
-__all__ = ["Edit", "EditRefused", "Enclose", "Insert", "Mend", "Remove", "apply"]
+__all__ = [
+    "Edit",
+    "EditRefused",
+    "Enclose",
+    "Insert",
+    "Mend",
+    "Remove",
+    "Rename",
+    "Replace",
+    "apply",
+]
 
 
 def apply(document: Document, edits: tuple[Edit, ...]) -> str:

@@ -23,9 +23,25 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """The item at `path` is taken out of its array, which holds others."""
+    """What stands at `path` is taken out of its array or object, which holds others."""
 
     path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Another value stands at `path`."""
+
+    path: Path
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """The key that ends `path` becomes another one, which its object lacks."""
+
+    path: Path
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +53,7 @@ class Enclose:
     after: tuple[Json, ...] = ()
 
 
-Edit: TypeAlias = Insert | Remove | Enclose
+Edit: TypeAlias = Insert | Remove | Replace | Rename | Enclose
 """One change of a text."""
 
 

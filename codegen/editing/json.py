@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from codegen.editing.edits import Edit, Enclose, Insert, Remove
+from codegen.editing.edits import Edit, Enclose, Insert, Remove, Rename, Replace
 from codegen.source import Document, Json, Path
 
 
@@ -20,6 +20,10 @@ def apply_to_json(document: Document, edits: tuple[Edit, ...]) -> str:
                 editor.insert(edit)
             case Remove():
                 editor.remove(edit.path)
+            case Replace():
+                editor.replace(edit)
+            case Rename():
+                editor.rename(edit)
             case Enclose():
                 editor.enclose(edit)
     return editor.text()
@@ -55,15 +59,32 @@ class _Editor:
     def remove(self, path: Path) -> None:
         *outer, last = path
         container = self._value(tuple(outer))
-        if not isinstance(container, list) or not isinstance(last, int) or len(container) < 2:
+        if not isinstance(container, dict | list) or len(container) < 2:
             raise ValueError(f"nothing can be removed at {path}")
-        if last >= len(container):
+        is_list = isinstance(container, list)
+        steps: list[str | int] = list(range(len(container)) if is_list else container)
+        if last not in steps:
             raise ValueError(f"nothing stands at {path}")
-        spans = [self._document.span((*outer, index)) for index in range(len(container))]
-        if last:
-            self._replace(spans[last - 1].end, spans[last].end, "")
+        places = [(*outer, step) for step in steps]
+        starts = [self._document.key_span(place).start for place in places]
+        ends = [self._document.span(place).end for place in places]
+        if index := steps.index(last):
+            self._replace(ends[index - 1], ends[index], "")
         else:
-            self._replace(spans[0].start, spans[1].start, "")
+            self._replace(starts[0], starts[1], "")
+
+    def replace(self, edit: Replace) -> None:
+        self._value(edit.path)
+        span = self._document.span(edit.path)
+        self._replace(span.start, span.end, self._write(edit.value))
+
+    def rename(self, edit: Rename) -> None:
+        *outer, last = edit.path
+        container = self._value(tuple(outer))
+        if not isinstance(container, dict) or last not in container or edit.key in container:
+            raise ValueError(f"nothing can be renamed at {edit.path}")
+        span = self._document.key_span(edit.path)
+        self._replace(span.start, span.end, self._write(edit.key))
 
     def enclose(self, edit: Enclose) -> None:
         self._value(edit.path)

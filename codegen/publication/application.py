@@ -18,6 +18,7 @@ from codegen.baselines.answers import RegistryRefusal
 from codegen.baselines.holdings import StoredVersion, VersionReference
 from codegen.baselines.registry import RegistryClient
 from codegen.diagnostics import CouldNotCheck, Findings, Location, rule
+from codegen.progress import work
 from codegen.publication.planning import Action, Plan, Step, report_refusal, write_text
 
 OUT_OF_DATE = rule(
@@ -49,24 +50,29 @@ def apply_plan(plan: Plan, client: RegistryClient, findings: Findings) -> tuple[
     """
     versions: dict[str, int] = {}
     done: list[Done] = []
-    for step in plan.steps:
-        try:
-            stored = _apply_step(step, client, versions)
-        except RegistryRefusal as refusal:
-            report_refusal(step.subject, refusal.message, client.name, findings)
-            break
-        except _MovedOn as moved:
-            where = Location(step.subject.document.name)
-            hint = "look at the plan again: kontrakt register"
-            findings.add(OUT_OF_DATE, where, str(moved), hint=hint, subject=step.subject.name)
-            break
-        except CouldNotCheck as error:
-            so_far = f"{len(done)} of {len(plan.changes)} steps were done"
-            hint = f"{error.hint}; then run the same command again"
-            raise CouldNotCheck(f"{error.message} ({so_far})", hint) from error
-        versions[step.subject.name] = step.version if stored is None else stored.version
-        if step.changes_anything:
-            done.append(Done(step, stored))
+    with work(f"Publishing to {client.name}") as progress:
+        progress.expect(len(plan.steps))
+        for step in plan.steps:
+            try:
+                stored = _apply_step(step, client, versions)
+                versions[step.subject.name] = step.version if stored is None else stored.version
+                if step.changes_anything:
+                    done.append(Done(step, stored))
+                if stored is not None and stored.version > step.version:
+                    _require_nothing_between(step, stored, client)
+            except RegistryRefusal as refusal:
+                report_refusal(step.subject, refusal.message, client.name, findings)
+                break
+            except _MovedOn as moved:
+                where = Location(step.subject.document.name)
+                hint = "look at the plan again: kontrakt register"
+                findings.add(OUT_OF_DATE, where, str(moved), hint=hint, subject=step.subject.name)
+                break
+            except CouldNotCheck as error:
+                so_far = f"{len(done)} of {len(plan.changes)} steps were done"
+                hint = f"{error.hint}; then run the same command again"
+                raise CouldNotCheck(f"{error.message} ({so_far})", hint) from error
+            progress.advance()
     return tuple(done)
 
 
@@ -104,3 +110,18 @@ def _require_unmoved(
         now = f"at v{latest}" if latest else "without a version"
         then = f"at v{step.latest}" if step.latest else "without one"
         raise _MovedOn(f"{name} is {now} now; it was {then} when the plan was made")
+
+
+def _require_nothing_between(step: Step, stored: StoredVersion, client: RegistryClient) -> None:
+    """Raise _MovedOn where others registered after the look at the newest version.
+
+    A registry takes no condition along with a schema, so that moment cannot be closed. Where it
+    does not tell of deleted versions, the number alone may be another one than expected.
+    """
+    versions = client.versions(step.subject.name)
+    between = [f"v{version}" for version in versions if step.latest < version < stored.version]
+    if between:
+        raise _MovedOn(
+            f"{step.subject.name} became v{stored.version}: somebody else registered "
+            f"{', '.join(between)} at the same moment, and this schema was reviewed without it"
+        )

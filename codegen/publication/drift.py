@@ -110,4 +110,6 @@ def _list(step: Step) -> str:
     words = step.changes[: len(step.changes) - len(step.properties)]
     refers = [item for item in words if item.startswith("refers to ")]
     shown = refers if step.stale is not None and refers else words
+    if not shown:
+        return "it writes out types that the other one refers to"
     return "; ".join(shown[:4]) + (f"; and {len(shown) - 4} more" if len(shown) > 4 else "")

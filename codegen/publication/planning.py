@@ -6,12 +6,11 @@ type that gets a new version takes all who refer to it along: their references n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from codegen.avro.canonical import render
-from codegen.avro.normalization import normalize
+from codegen.avro.canonical import parsing_canonical_form, render
 from codegen.baselines.holdings import (
     Holdings,
     StoredSubject,
@@ -24,6 +23,7 @@ from codegen.contract.model import Contract, History, Level, SchemaKey, Subject
 from codegen.contract.subjects import strictest
 from codegen.diagnostics import Findings, Location, rule
 from codegen.difference import MOST, find_differences, list_names
+from codegen.rules.waivers import PAST_THE_REGISTRY
 from codegen.source import Json, Place
 
 REFUSED = rule(
@@ -113,10 +113,15 @@ def make_plan(contract: Contract, client: RegistryClient, findings: Findings) ->
     new = [step for step in plan.steps if step.action is Action.REGISTER]
     prospects = client.find_prospects(step.subject.name for step in new)
     _report_modes(contract, client, prospects, findings)
-    for step in new:
-        # Under another level than holds when it is registered, the answer would mean nothing.
-        if step.latest and (step.tightens_level or not step.changes_level):
-            _ask(step, client, findings)
+    # Under another level than holds when it is registered, the answer would mean nothing.
+    asked = [
+        step for step in new if step.latest and (step.tightens_level or not step.changes_level)
+    ]
+    verdicts = client.judge((step.subject, step.level or step.subject.level) for step in asked)
+    for step, verdict in zip(asked, verdicts, strict=True):
+        if verdict is not None and not verdict.is_compatible:
+            reasons = "; ".join(verdict.messages[:5]) or "it gives no reason"
+            report_refusal(step.subject, reasons, client.name, findings)
     return _renumber(plan, prospects)
 
 
@@ -200,22 +205,26 @@ class _Comparison:
         """The versions that hold this schema, whatever they refer to, the newest first.
 
         Schemas are compared as Confluent does, by the text that Avro Java prints them as, so it
-        does not matter how a registry keeps them. Whether two that are the same only when they are
-        normalized count as one is the registry's business, and it is asked.
+        does not matter how a registry keeps them. Whether two that only read the same count as one
+        is the registry's business, and it is asked: some normalize, and Apicurio 3 takes schemas
+        that differ in docs and aliases for one.
         """
         text = write_text(subject)
-        normalized = ""
+        form = ""
+        asked: dict[tuple[VersionReference, ...], StoredVersion | None] = {}
         found = []
         for stored, past in zip(reversed(held.versions), reversed(history.versions), strict=True):
             if past.schema is None or bool(stored.references) != bool(subject.references):
                 continue
-            held_text = render(past.schema, inline=not stored.references)
-            if held_text != text:
-                if not normalized:
-                    normalized = render(normalize(subject.schema), inline=not subject.references)
-                if held_text != normalized:
+            if render(past.schema, inline=not stored.references) != text:
+                form = form or parsing_canonical_form(subject.schema)
+                if parsing_canonical_form(past.schema) != form:
                     continue
-                if self.client.lookup(subject.name, text, stored.references) is None:
+                if stored.references not in asked:
+                    answer = self.client.lookup(subject.name, text, stored.references)
+                    asked[stored.references] = answer
+                same = asked[stored.references]
+                if same is None or same.version != stored.version:
                     continue
             found.append(stored)
         return found
@@ -232,20 +241,26 @@ def _describe(step: Step, history: History) -> tuple[str, ...]:
         words += [str(item) for item in differences[:MOST]]
         if len(differences) > MOST:
             words.append(f"and {len(differences) - MOST} more changes")
-    if step.stale is not None:
-        before = {item.name: item.version for item in step.stale}
-        words += [
-            f"refers to {item.name} v{item.version} (was v{before[item.name]})"
-            if item.name in before
-            else f"refers to {item.name} v{item.version}"
-            for item in step.references
-            if before.get(item.name) != item.version
-        ]
+    if step.stale is not None or not words:
+        words += _describe_references(step.references, step.stale or ())
     words += [
         f"{name} {show_text(new)}" + (f" (was {show_text(old)})" if old else "")
         for name, old, new in step.properties
     ]
     return tuple(words)
+
+
+def _describe_references(
+    now: Iterable[VersionReference], before: Iterable[VersionReference]
+) -> Iterator[str]:
+    held = {item.name: item for item in before}
+    for item in now:
+        old = held.get(item.name)
+        if old is None:
+            yield f"refers to {item.name} v{item.version}"
+        elif old != item:
+            subject = "" if old.subject == item.subject else f"{old.subject} "
+            yield f"refers to {item.name} v{item.version} (was {subject}v{old.version})"
 
 
 def show_text(text: str) -> str:
@@ -333,21 +348,11 @@ def _report_modes(
         findings.add(REFUSED, Location(contract.manifest.name), message, hint=hint)
 
 
-def _ask(step: Step, client: RegistryClient, findings: Findings) -> None:
-    verdict = client.judge(step.subject, step.level or step.subject.level)
-    if verdict is not None and not verdict.is_compatible:
-        reasons = "; ".join(verdict.messages[:5]) or "it gives no reason"
-        report_refusal(step.subject, reasons, client.name, findings)
-
-
 def report_refusal(subject: Subject, said: str, registry: str, findings: Findings) -> None:
     """Report that the registry does not take a schema, in its own words."""
     hint = "see what would break, and how to mend it: kontrakt check --against registry"
     if any(item.waived and item.subject == subject.name for item in findings):
-        hint = (
-            "a waiver lets the check pass, not the registry: state compatibility: NONE for the "
-            "topic, register, and state the level again"
-        )
+        hint = PAST_THE_REGISTRY
     findings.add(
         REFUSED,
         Place(subject.document),

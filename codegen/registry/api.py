@@ -7,38 +7,21 @@ queries, bodies and error codes. Routes are data; whatever they do not name is r
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from urllib.parse import unquote
 
+from codegen.registry.call import Call, Request
 from codegen.registry.entries import (
     DEFAULT_CONTEXT,
-    MAX_NUMBER,
     SCHEMA_TYPES,
-    Content,
-    Reference,
     RegistryError,
     StoredSchema,
     Version,
     qualify,
-    split_subject,
 )
-from codegen.registry.history import History
 from codegen.registry.store import Store
 from codegen.source import Json
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked: the path still percent-encoded, the body as a JSON value or None.
-
-    A name that the query repeats has all its values in order.
-    """
-
-    method: str
-    path: str
-    query: Mapping[str, str | list[str]] = field(default_factory=dict)
-    body: Json = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,152 +65,10 @@ def _route(store: Store, request: Request) -> Json:
             names = {key: unquote(value, errors="strict") for key, value in found}
             if "subject" in names:
                 names["subject"] = qualify(names["subject"], context)
-            return handler(_Call(store, request, names, context))
+            return handler(Call(store, request, names, context))
     if is_known:
         raise RegistryError(405, "HTTP 405 Method Not Allowed")
     raise RegistryError(404, "HTTP 404 Not Found")
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """A request on its way: the names in its path, decoded, and the context that it is about."""
-
-    store: Store
-    request: Request
-    names: Mapping[str, str]
-    context: str
-
-    @property
-    def history(self) -> History:
-        return self.store.history
-
-    @property
-    def subject(self) -> str:
-        return self.names["subject"]
-
-    @property
-    def scope(self) -> str:
-        """What a setting is for: a subject, a context, or "" for all."""
-        scope = self.names.get("subject", "")
-        if scope == ":.__GLOBAL:":
-            return ""
-        if not scope and self.context != DEFAULT_CONTEXT:
-            return f":{self.context}:"
-        return scope
-
-    @property
-    def id_context(self) -> str:
-        """Where an id is looked for: in the context of the subject that is named, or the path's."""
-        return split_subject(qualify(self.text("subject"), self.context))[0]
-
-    def texts(self, name: str) -> list[str]:
-        value = self.request.query.get(name, [])
-        return [value] if isinstance(value, str) else value
-
-    def text(self, name: str, otherwise: str = "") -> str:
-        return (self.texts(name) or [otherwise])[-1]
-
-    def flag(self, name: str) -> bool:
-        return self.text(name).lower() == "true"
-
-    def number(self, name: str, otherwise: int) -> int:
-        text = self.text(name, str(otherwise))
-        if not re.fullmatch(r"-?[0-9]{1,10}", text):
-            raise RegistryError(404, f"HTTP 404 Not Found: {name} must be a number")
-        return int(text)
-
-    def page(self, items: list[Json]) -> list[Json]:
-        first, most = max(self.number("offset", 0), 0), self.number("limit", -1)
-        return items[first:] if most < 0 else items[first : first + most]
-
-    @property
-    def version(self) -> int | None:
-        """The version in the path, None for the latest."""
-        text = self.names["version"]
-        if text in ("latest", "-1"):
-            return None
-        if not re.fullmatch(r"[0-9]{1,10}", text) or not 1 <= int(text) <= MAX_NUMBER:
-            raise RegistryError(
-                42202,
-                f"The specified version '{text[:40]}' is not a valid version id. Allowed values "
-                'are between [1, 2^31-1] and the string "latest"',
-            )
-        return int(text)
-
-    @property
-    def id(self) -> int:
-        # A number that no id can be is like one that none is.
-        return min(int(self.names["id"][:12]), MAX_NUMBER + 1)
-
-    def object(self) -> dict[str, Json]:
-        if not isinstance(self.request.body, dict):
-            raise RegistryError(422, "The body must be a JSON object")
-        return self.request.body
-
-    def content(self) -> Content:
-        body = self.object()
-        text, type = body.get("schema"), body.get("schemaType")
-        if not isinstance(text, str):
-            raise RegistryError(42201, 'Empty schema: "schema" must be a string')
-        if type is None:
-            type = "AVRO"
-        if not isinstance(type, str):
-            raise RegistryError(422, '"schemaType" must be a string')
-        text.encode()  # raises UnicodeError for halves of characters, which cannot be kept
-        references = _read_references(body.get("references") or [])
-        metadata = _check_shape("metadata", body.get("metadata"))
-        return Content(
-            text, type, references, metadata, _check_shape("ruleSet", body.get("ruleSet"))
-        )
-
-    def wanted(self, key: str) -> int | None:
-        """A number that the body may give; 0 and -1 mean none."""
-        value = self.object().get(key)
-        if value in (None, 0, -1):
-            return None
-        if not _is_number(value) or not 1 <= value <= MAX_NUMBER:
-            raise RegistryError(422, f'"{key}" must be a number from 1 to {MAX_NUMBER}')
-        return int(value)
-
-
-def _is_number(value: Json) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _read_references(items: Json) -> tuple[Reference, ...]:
-    if not isinstance(items, list):
-        raise RegistryError(422, '"references" must be an array')
-    references = []
-    for item in items:
-        match item:
-            case {"name": str(name), "subject": str(subject), "version": version} if _is_number(
-                version
-            ) and (version == -1 or 1 <= version <= MAX_NUMBER):
-                references.append(Reference(name, subject, version))
-            case _:
-                raise RegistryError(422, 'A reference needs "name", "subject" and "version"')
-    return tuple(references)
-
-
-_SHAPES: Mapping[str, type] = {
-    "tags": dict, "properties": dict, "sensitive": list,
-    "migrationRules": list, "domainRules": list, "encodingRules": list,
-}  # fmt: skip
-
-
-def _check_shape(key: str, value: Json) -> dict[str, Json] | None:
-    """Metadata or a set of rules, whose parts have the shape that all clients rely on."""
-    if value is None:
-        return None
-    code = 42210 if "rule" in key.lower() else 422
-    if not isinstance(value, dict):
-        raise RegistryError(code, f'"{key}" must be an object')
-    for part, shape in _SHAPES.items():
-        item = value.get(part)
-        if item is not None and not isinstance(item, shape):
-            word = "an object" if shape is dict else "an array"
-            raise RegistryError(code, f'"{part}" in "{key}" must be {word}')
-    return value
 
 
 def _split_context(path: str) -> tuple[str, str]:
@@ -236,70 +77,88 @@ def _split_context(path: str) -> tuple[str, str]:
     return (match[2], match[1]) if match else (path, DEFAULT_CONTEXT)
 
 
-def _describe(call: _Call, schema: StoredSchema) -> dict[str, Json]:
+def _describe(call: Call, schema: StoredSchema) -> dict[str, Json]:
     """A schema as the API writes it: the type is left out for Avro, and what there is none of."""
-    content = schema.content
-    is_resolved = call.text("format") == "resolved"
+    content, tags = schema.content, call.texts("findTags")
     value: dict[str, Json] = {
         "guid": content.guid,
         "schemaType": content.type if content.type != "AVRO" else None,
-        "references": [asdict(one) for one in content.references] or None,
+        "references": _describe_references(call, schema) or None,
         "metadata": content.metadata,
         "ruleSet": content.rules,
-        "schema": call.store.resolve(schema) if is_resolved else content.text,
+        "schema": _write_text(call, schema),
+        "schemaTags": call.store.find_tags(schema, tags) if tags else None,
     }
     return {key: item for key, item in value.items() if item is not None}
 
 
-def _describe_version(call: _Call, version: Version) -> dict[str, Json]:
+def _describe_references(call: Call, schema: StoredSchema) -> list[Json]:
+    context = schema.context if call.text("referenceFormat").lower() == "qualified" else ""
+    return [
+        asdict(one) | ({"subject": qualify(one.subject, context)} if context else {})
+        for one in schema.content.references
+    ]
+
+
+def _write_text(call: Call, schema: StoredSchema) -> str:
+    is_resolved = call.text("format") == "resolved"
+    return call.store.resolve(schema) if is_resolved else schema.content.text
+
+
+def _describe_version(call: Call, version: Version) -> dict[str, Json]:
     head = {"subject": version.subject, "version": version.number, "id": version.schema.id}
     deleted = {"deleted": True} if version.is_deleted else {}
     return head | _describe(call, version.schema) | deleted
 
 
-def _list_subjects(call: _Call) -> Json:
+def _list_subjects(call: Call) -> Json:
     names = call.history.subjects(_prefix(call), call.flag("deleted"), call.flag("deletedOnly"))
     return call.page(names)
 
 
-def _prefix(call: _Call) -> str:
+def _prefix(call: Call) -> str:
     if call.context == DEFAULT_CONTEXT:
         return call.text("subjectPrefix", ":*:")
     return qualify(call.text("subjectPrefix"), call.context)
 
 
-def _list_versions(call: _Call) -> Json:
+def _list_versions(call: Call) -> Json:
     found = call.history.versions(call.subject, call.flag("deleted"), call.flag("deletedOnly"))
     return call.page([version.number for version in found])
 
 
-def _register(call: _Call) -> Json:
+def _register(call: Call) -> Json:
+    sent = call.content()
     version = call.store.register(
         call.subject,
-        call.content(),
+        sent,
         id=call.wanted("id"),
         number=call.wanted("version"),
         normalize=call.flag("normalize"),
     )
-    return {"id": version.schema.id, "guid": version.schema.content.guid}
+    kept = version.schema.content
+    if (kept.metadata, kept.rules) != (sent.metadata, sent.rules):
+        # The settings or the version before gave more than was sent: the client is told all.
+        return _describe_version(call, version)
+    return {"id": version.schema.id, "guid": kept.guid}
 
 
-def _look_up(call: _Call) -> Json:
+def _look_up(call: Call) -> Json:
     flags = call.flag("normalize"), call.flag("deleted")
     return _describe_version(call, call.store.lookup(call.subject, call.content(), *flags))
 
 
-def _show_version(call: _Call) -> Json:
+def _show_version(call: Call) -> Json:
     found = call.history.version(call.subject, call.version, call.flag("deleted"))
     return _describe_version(call, found)
 
 
-def _show_version_text(call: _Call) -> Response:
+def _show_version_text(call: Call) -> Response:
     found = call.history.version(call.subject, call.version, call.flag("deleted"))
-    return Response(200, None, str(_describe(call, found.schema)["schema"]))
+    return Response(200, None, _write_text(call, found.schema))
 
 
-def _show_metadata(call: _Call) -> Json:
+def _show_metadata(call: Call) -> Json:
     """The latest version whose metadata has these properties."""
     keys, values = call.texts("key"), call.texts("value")
     if len(keys) != len(values):
@@ -312,49 +171,58 @@ def _show_metadata(call: _Call) -> Json:
     raise RegistryError(40403, "Schema not found")
 
 
-def _show_id(call: _Call) -> Json:
+def _show_id(call: Call) -> Json:
     value = _describe(call, call.history.by_id(call.id, call.id_context))
     if call.flag("fetchMaxId"):
         value["maxId"] = call.history.max_id(call.id_context)
     return value
 
 
-def _show_id_text(call: _Call) -> Response:
-    schema = call.history.by_id(call.id, call.id_context)
-    return Response(200, None, str(_describe(call, schema)["schema"]))
+def _show_id_text(call: Call) -> Response:
+    return Response(200, None, _write_text(call, call.history.by_id(call.id, call.id_context)))
 
 
-def _users_of_id(call: _Call) -> list[Version]:
+def _list_contexts(call: Call) -> Json:
+    prefix = call.text("contextPrefix").lstrip(":")
+    return call.page([name for name in call.history.contexts() if name.startswith(prefix)])
+
+
+def _delete_context(call: Call) -> Response:
+    call.store.delete_context(call.names["context"].strip(":"))
+    return Response(204, None, "")
+
+
+def _users_of_id(call: Call) -> list[Version]:
     found = call.history.users_of_id(call.id, call.id_context, call.flag("deleted"))
     subject = qualify(call.text("subject"), call.context)
     return [one for one in found if not call.text("subject") or one.subject == subject]
 
 
-def _list_schemas(call: _Call) -> Json:
+def _list_schemas(call: Call) -> Json:
     found = call.history.all_versions(_prefix(call), call.flag("deleted"))
     if call.flag("latestOnly"):
         found = list({version.subject: version for version in found}.values())
     return [_describe_version(call, version) for version in call.page(found)]
 
 
-def _test_all(call: _Call) -> Json:
+def _test_all(call: Call) -> Json:
     normalize = call.flag("normalize")
     return _verdict(call, call.store.objections(call.subject, call.content(), normalize=normalize))
 
 
-def _test_one(call: _Call) -> Json:
+def _test_one(call: Call) -> Json:
     normalize, number = call.flag("normalize"), call.version
     return _verdict(call, call.store.objections(
         call.subject, call.content(), number, only_one=True, normalize=normalize
     ))  # fmt: skip
 
 
-def _verdict(call: _Call, objections: list[str]) -> Json:
+def _verdict(call: Call, objections: list[str]) -> Json:
     verdict: dict[str, Json] = {"is_compatible": not objections}
     return verdict | {"messages": objections} if call.flag("verbose") else verdict
 
 
-def _show_config(call: _Call) -> Json:
+def _show_config(call: Call) -> Json:
     own = call.store.settings.own_configuration(call.scope)
     if call.scope and own is None and not call.flag("defaultToGlobal"):
         message = f"Subject '{call.scope}' does not have subject-level compatibility configured"
@@ -362,15 +230,15 @@ def _show_config(call: _Call) -> Json:
     return call.store.settings.configuration(call.scope)
 
 
-def _set_config(call: _Call) -> Json:
+def _set_config(call: Call) -> Json:
     body = call.object()
     for key in ("defaultMetadata", "overrideMetadata", "defaultRuleSet", "overrideRuleSet"):
-        _check_shape(key, body.get(key))
+        call.shaped(key)
     call.store.settings.configure(call.scope, body)
     return body
 
 
-def _show_mode(call: _Call) -> Json:
+def _show_mode(call: Call) -> Json:
     own = call.store.settings.own_mode(call.scope)
     if call.scope and own is None and not call.flag("defaultToGlobal"):
         message = f"Subject '{call.scope}' does not have subject-level mode configured"
@@ -378,23 +246,24 @@ def _show_mode(call: _Call) -> Json:
     return {"mode": call.store.settings.mode(call.scope)}
 
 
-def _set_mode(call: _Call) -> Json:
+def _set_mode(call: Call) -> Json:
     mode = str(call.object().get("mode")).upper()
     call.store.settings.set_mode(call.scope, mode, call.flag("force"))
     return {"mode": mode}
 
 
-def _delete_mode(call: _Call) -> Json:
+def _delete_mode(call: Call) -> Json:
     return {"mode": call.store.settings.forget_mode(call.scope, call.flag("recursive"))}
 
 
 _SUBJECT = "/subjects/{subject}"
 _VERSION = _SUBJECT + "/versions/{version}"
-_TABLE: tuple[tuple[str, str, Callable[[_Call], Json]], ...] = (
+_TABLE: tuple[tuple[str, str, Callable[[Call], Json]], ...] = (
     ("GET", "/", lambda call: {}),
     ("GET", "/v1/metadata/id", lambda call: {"scope": {"path": [], "clusters": {}}, "id": ""}),
     ("GET", "/v1/metadata/version", lambda call: {"version": "kontrakt", "commitId": ""}),
-    ("GET", "/contexts", lambda call: call.page(call.history.contexts())),
+    ("GET", "/contexts", _list_contexts),
+    ("DELETE", "/contexts/{context}", _delete_context),
     ("GET", "/subjects", _list_subjects),
     ("POST", _SUBJECT, _look_up),
     ("DELETE", _SUBJECT,

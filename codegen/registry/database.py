@@ -42,6 +42,9 @@ _TABLES = (
     f"PRAGMA user_version = {_LAYOUT}",
 )
 
+# What SQLite says where it cannot write the files that it keeps beside the log's.
+_UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+
 Value = str | int
 Row = tuple[Any, ...]
 
@@ -52,23 +55,35 @@ class Database:
     def __init__(self, file: Path | str) -> None:
         """Open a file, made when it is missing; `:memory:` for one that is gone afterwards.
 
-        Raises RegistryError (50001) for a file that is no registry or cannot be opened.
+        A file where nothing may be written can be read. Raises RegistryError (50001) for a file
+        that is no registry or cannot be opened.
         """
         self._lock = threading.RLock()
         try:
-            if str(file) != ":memory:":
-                Path(file).parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(
-                file, timeout=PATIENCE, isolation_level=None, check_same_thread=False
-            )
+            if str(file) == ":memory:":
+                self._open(":memory:")
+                return
+            path = Path(file).absolute()
+            path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                self._prepare_patiently()
-            except BaseException:
-                self._connection.close()
-                raise
+                self._open(path.as_uri())
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in _UNWRITABLE or not path.exists():
+                    raise
+                self._open(f"{path.as_uri()}?{_reading(path)}")
         except (sqlite3.Error, OSError, _NoRegistry) as error:
             message = f"{file} is no registry that can be opened: {error}"
             raise RegistryError(50001, message) from None
+
+    def _open(self, address: str) -> None:
+        self._connection = sqlite3.connect(
+            address, timeout=PATIENCE, isolation_level=None, check_same_thread=False, uri=True
+        )
+        try:
+            self._prepare_patiently()
+        except BaseException:
+            self._connection.close()
+            raise
 
     def _prepare_patiently(self) -> None:
         # SQLite does not wait by itself for another process that sets up the log just now.
@@ -156,6 +171,15 @@ class Database:
         """Run a statement for each of many rows inside a change."""
         assert self._connection.in_transaction
         self._connection.executemany(statement, values)
+
+
+def _reading(file: Path) -> str:
+    """How SQLite is told to read only (https://sqlite.org/wal.html#read_only_databases).
+
+    A registry that was closed has no log. One with a log is read with it, or not at all.
+    """
+    log = file.with_name(f"{file.name}-wal")
+    return "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
 
 
 class _NoRegistry(Exception):

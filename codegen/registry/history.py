@@ -143,6 +143,11 @@ class History:
         row = self.database.row("SELECT last_id FROM counters WHERE context = ?", context)
         return row[0] if row else 0
 
+    def holds_versions(self, context: str) -> bool:
+        """Whether a context has any version, also a deleted one."""
+        query = "SELECT 1 FROM versions WHERE context = ?"
+        return self.database.row(query, context) is not None
+
     def contexts(self) -> list[str]:
         """The contexts, the default one first."""
         rows = self.database.rows("SELECT DISTINCT context FROM versions ORDER BY context")

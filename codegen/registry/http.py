@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from codegen.diagnostics import KontraktError
-from codegen.registry.api import Request, Response, respond
+from codegen.registry.api import Response, respond
+from codegen.registry.call import Request
 from codegen.registry.store import Store
 
 if TYPE_CHECKING:

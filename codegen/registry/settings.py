@@ -1,14 +1,14 @@
 """What holds for a subject: level, mode, and what its schemas get by default?
 
 What is set for a subject goes before what is set for its context, and that before what is set for
-all. Settings that this registry does not act on (`alias`, `validateFields`, `validateRules`,
-`compatibilityPolicy`) are kept and returned as they came.
+all. Settings that this registry does not act on (`alias`, `validateFields`, `validateRules`) are
+kept and returned as they came; under `compatibilityPolicy` LOGICAL nothing is called compatible.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from codegen.contract.model import Level
@@ -79,7 +79,9 @@ class Settings:
                 raise RegistryError(42203, _NO_LEVEL)
         with self.database.change():
             merged = (self.own_configuration(scope) or {}) | wanted
-            self._set("config", scope, {key: one for key, one in merged.items() if one is not None})
+            kept = {key: one for key, one in merged.items() if one is not None}
+            _check_policy(self.configuration(scope) | kept)
+            self._set("config", scope, kept)
 
     def forget_configuration(self, scope: str) -> dict[str, Json]:
         """Unset all, and return what held. Raises RegistryError (40401) when nothing was set."""
@@ -104,11 +106,15 @@ class Settings:
         return next((mode for mode in modes if mode is not None), "READWRITE")
 
     def set_mode(self, scope: str, mode: str, force: bool = False) -> None:
-        """Set a mode. Raises RegistryError (42204; 42205 for IMPORT over existing versions)."""
+        """Set a mode. Raises RegistryError (42204; 42205 for IMPORT over existing versions).
+
+        `force` sets IMPORT over them.
+        """
         if mode not in MODES:
             raise RegistryError(42204, f"Invalid mode. Valid values are {', '.join(MODES)}")
         with self.database.change():
-            if mode == "IMPORT" and not force and self._holds_versions(scope):
+            begins = mode == "IMPORT" and self.mode(scope) != "IMPORT"
+            if begins and not force and self._holds_versions(scope):
                 message = f"Cannot import since found existing subjects {scope}".strip()
                 raise RegistryError(42205, message)
             self._set("mode", scope, mode)
@@ -124,15 +130,18 @@ class Settings:
                 raise RegistryError(40401, f"Subject '{scope}' not found.")
             self._forget("mode", scope)
             if is_recursive and _is_wide(scope):
-                start = (len(scope), scope)
-                statement = "DELETE FROM settings WHERE kind = 'mode' AND substr(scope, 1, ?) = ?"
-                self.database.write(statement, *start)
+                self.forget_within(scope, ("mode",))
             return before or "READWRITE"
 
     def forget_all(self, subject: str) -> None:
         """Unset what was set for a subject whose last version is deleted, inside a change."""
         self._forget("config", subject)
         self._forget("mode", subject)
+
+    def forget_within(self, scope: str, kinds: Sequence[str] = ("mode", "config")) -> None:
+        """Unset what was set for a context, or for all, and the subjects in it, inside a change."""
+        statement = "DELETE FROM settings WHERE kind = ? AND substr(scope, 1, ?) = ?"
+        self.database.write_all(statement, [(kind, len(scope), scope) for kind in kinds])
 
     def complete(self, subject: str, content: Content, previous: Content | None) -> Content:
         """The content with the metadata and rules that the settings and the version before give.
@@ -169,6 +178,17 @@ class Settings:
 
     def _forget(self, kind: str, scope: str) -> None:
         self.database.write("DELETE FROM settings WHERE scope = ? AND kind = ?", scope, kind)
+
+
+def _check_policy(configuration: Mapping[str, Json]) -> None:
+    """Refuse a policy where the level cannot be judged by it, in Confluent's words."""
+    level = configuration[_LEVEL]
+    if configuration.get("compatibilityPolicy") == "LOGICAL" and level.startswith("FORWARD"):
+        raise RegistryError(
+            42203,
+            f"compatibilityPolicy=LOGICAL cannot be combined with compatibilityLevel={level}: "
+            "Iceberg only supports backward-compatible schema evolution",
+        )
 
 
 def _scopes(scope: str) -> tuple[str, ...]:

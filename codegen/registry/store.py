@@ -39,6 +39,7 @@ from codegen.registry.judgement import (
     write_schema,
 )
 from codegen.registry.settings import Settings
+from codegen.registry.tags import find_tags
 from codegen.source import Json
 
 MAX_REFERENCES = 1000
@@ -91,7 +92,7 @@ class Store:
 
         An id is given in the mode IMPORT only. Raises RegistryError: 409 with the reasons when the
         history does not take the schema, 42201 for an invalid one, 42205 when the mode forbids it,
-        42207 when the schema has another id, 42208 for a bad subject.
+        42207 when the schema has another id, 42208 for a bad subject, 501 for what is not judged.
         """
         check_subject(subject)
         with self._database.change():
@@ -238,13 +239,31 @@ class Store:
                 "WHERE v.context = schemas.context AND v.id = schemas.id)"
             )
 
+    def delete_context(self, context: str) -> None:
+        """Forget what was set for a context without versions. Raises RegistryError (42211)."""
+        scope = f":{context}:"
+        with self._database.change():
+            _require(scope, self.settings.mode(scope), ())
+            if self.history.holds_versions(context):
+                raise RegistryError(42211, f"The specified context '{scope}' is not empty.")
+            self.settings.forget_within(scope)
+
+    # --- meaning
+
     def resolve(self, schema: StoredSchema) -> str:
         """The text of an Avro schema with the types that it refers to written out."""
-        content = schema.content
-        if content.type != "AVRO":
-            return content.text
-        owner = qualify("", schema.context)
-        return write_resolved(self._read(owner, content, is_new=False))
+        graph = self._read_stored(schema)
+        return write_resolved(graph) if graph else schema.content.text
+
+    def find_tags(self, schema: StoredSchema, wanted: Sequence[str]) -> list[Json]:
+        """What in an Avro schema carries one of the tags, `*` for any."""
+        graph = self._read_stored(schema)
+        return find_tags(graph, wanted) if graph else []
+
+    def _read_stored(self, schema: StoredSchema) -> SchemaGraph | None:
+        if schema.content.type != "AVRO":
+            return None
+        return self._read(qualify("", schema.context), schema.content, is_new=False)
 
     # --- compatibility
 
@@ -295,7 +314,12 @@ class Store:
             for one in rivals
         ]  # fmt: skip
         validates = configuration.get("validateFields") is True
-        return find_objections(prepared.graph, versions, level, validates)
+        objections = find_objections(prepared.graph, versions, level, validates)
+        if versions and not objections and configuration.get("compatibilityPolicy") == "LOGICAL":
+            # What else this policy forbids is not known here, and must not pass unseen.
+            message = "The compatibilityPolicy LOGICAL is not judged here; unset it, or use NONE"
+            raise RegistryError(501, message)
+        return objections
 
     # --- reading schemas
 

@@ -14,6 +14,7 @@ def render_report(report: Report) -> str:
     """The whole report as one JSON object; report.schema.json says what it holds."""
     value = {
         "version": VERSION,
+        "complete": report.is_complete,
         "findings": [_finding_value(finding) for finding in report.findings],
         "checked": list(report.checked),
         "sections": [{"title": title, "lines": list(lines)} for title, lines in report.sections],

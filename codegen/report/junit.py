@@ -8,23 +8,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from xml.etree import ElementTree
 
-from codegen.diagnostics import Finding, Report, Severity
+from codegen.diagnostics import COULD_NOT_CHECK, Finding, Report, Severity
 from codegen.report.escaping import printable, single_line
 
 
 def render_report(report: Report) -> str:
     """One suite; a case for each checked subject, and for each file with findings of its own.
 
-    Errors are failures of their case; warnings and notes are its output.
+    Errors are failures of their case; warnings and notes are its output. A case without errors,
+    some of which were waived, is skipped. What could not be checked is an error.
     """
     cases: dict[str, list[Finding]] = {name: [] for name in report.checked}
     for finding in report.findings:
         cases.setdefault(finding.subject or finding.location.file, []).append(finding)
-    failed = sum(any(_is_failure(one) for one in found) for found in cases.values())
-    counts = {"tests": str(len(cases)), "failures": str(failed), "errors": "0"}
+    outcomes = [_outcome(found) for found in cases.values()]
+    counts = {
+        "tests": str(len(cases)),
+        "failures": str(outcomes.count("failure")),
+        "errors": str(outcomes.count("error")),
+    }
+    skipped = str(outcomes.count("skipped"))
     root = ElementTree.Element("testsuites", {"name": "kontrakt", **counts})
     suite = ElementTree.SubElement(
-        root, "testsuite", {"name": "kontrakt", **counts, "skipped": "0"}
+        root, "testsuite", {"name": "kontrakt", **counts, "skipped": skipped}
     )
     for name, found in cases.items():
         _add_case(suite, name, found)
@@ -38,6 +44,16 @@ def render_report(report: Report) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
+def _outcome(found: Iterable[Finding]) -> str:
+    """`error`, `failure`, `skipped` or nothing."""
+    listed = list(found)
+    if any(finding.rule is COULD_NOT_CHECK for finding in listed):
+        return "error"
+    if any(_is_failure(finding) for finding in listed):
+        return "failure"
+    return "skipped" if any(finding.waived for finding in listed) else ""
+
+
 def _is_failure(finding: Finding) -> bool:
     return finding.severity is Severity.ERROR
 
@@ -46,18 +62,22 @@ def _add_case(suite: ElementTree.Element, name: str, found: Iterable[Finding]) -
     case = ElementTree.SubElement(
         suite, "testcase", {"classname": "kontrakt", "name": single_line(name)}
     )
-    failures = [finding for finding in found if _is_failure(finding)]
-    others = [finding for finding in found if not _is_failure(finding)]
-    if failures:
+    listed = list(found)
+    outcome = _outcome(listed)
+    told = {
+        "error": [finding for finding in listed if finding.rule is COULD_NOT_CHECK],
+        "failure": [finding for finding in listed if _is_failure(finding)],
+        "skipped": [finding for finding in listed if finding.waived],
+    }.get(outcome, [])
+    if told:
         # Many viewers read the first failure of a case only, so all stand in one.
-        first = failures[0]
-        failure = ElementTree.SubElement(
-            case, "failure", {"type": first.rule.id, "message": single_line(first.message)}
-        )
-        failure.text = "\n\n".join(_describe(finding) for finding in failures)
-    if others:
-        output = ElementTree.SubElement(case, "system-out")
-        output.text = "\n\n".join(_describe(finding) for finding in others)
+        first = told[0]
+        element = ElementTree.SubElement(case, outcome, {"message": single_line(first.message)})
+        if outcome != "skipped":
+            element.set("type", first.rule.id)
+        element.text = "\n\n".join(map(_describe, told))
+    if others := [finding for finding in listed if finding not in told]:
+        ElementTree.SubElement(case, "system-out").text = "\n\n".join(map(_describe, others))
 
 
 def _describe(finding: Finding) -> str:

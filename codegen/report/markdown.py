@@ -72,6 +72,8 @@ def _left(count: int) -> tuple[str, ...]:
 
 
 def _verdict(report: Report) -> str:
+    if not report.is_complete:
+        return "❌ kontrakt: could not check"
     errors, warnings = report.count(Severity.ERROR), report.count(Severity.WARNING)
     if errors:
         return f"❌ kontrakt: {errors} error{'s' if errors != 1 else ''}"

@@ -25,6 +25,7 @@ def render_report(report: Report) -> str:
     driver = {"name": "kontrakt", "rules": [_rule_value(rules[name]) for name in order]}
     run = {
         "tool": {"driver": driver},
+        "invocations": [{"executionSuccessful": report.is_complete}],
         "columnKind": "unicodeCodePoints",
         "results": [_result(finding, order[finding.rule.id]) for finding in report.findings],
         "properties": {

@@ -15,10 +15,14 @@ ELSEWHERE = (
     "contract.load",
     "contract.manifest",
     "generation",
+    "linting",
+    "linting.baseline",
     "publication.application",
     "publication.document",
     "publication.drift",
     "publication.planning",
+    "pulling.files",
+    "pulling.types",
     "review",
 )
 """The modules outside of this package that declare rules."""

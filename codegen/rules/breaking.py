@@ -7,7 +7,7 @@ change a schema: what was changed, since which version it matters, and what to w
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -17,7 +17,13 @@ from codegen.compatibility import Direction, Verdict
 from codegen.contract.model import PastVersion, Subject
 from codegen.diagnostics import Findings, Related, Rule, locate, rule
 from codegen.editing import Mend
-from codegen.rules.mends import definition_of, find_renames, propose_mends, value_at
+from codegen.rules.mends import (
+    definition_of,
+    find_renames,
+    propose_mends,
+    restore_lost_default,
+    value_at,
+)
 from codegen.source import Json, Place
 
 FIELD_WITHOUT_DEFAULT = rule(
@@ -166,9 +172,9 @@ def name_path(graph: SchemaGraph, pointer: str) -> str:
 def report_breaks(judged: Iterable[tuple[Subject, Verdict]], findings: Findings) -> None:
     """A finding for each break, and for each version that could not be judged."""
     pairs = list(judged)
-    schemas = {subject.name: subject.schema for subject, _ in pairs}
+    by_name = {subject.name: (subject, verdict) for subject, verdict in pairs}
     for one in collect_breaks(pairs):
-        _report(one, schemas[next(iter(one.subjects))], findings)
+        _report(one, *by_name[next(iter(one.subjects))], findings)
     for subject, verdict in pairs:
         for missed in verdict.unjudged:
             findings.add(
@@ -187,13 +193,13 @@ def summarize(reason: Incompatibility, direction: Direction) -> str:
     return _WORDINGS[facts.kind, direction].message(facts)
 
 
-def _report(one: Break, schema: SchemaGraph, findings: Findings) -> None:
+def _report(one: Break, subject: Subject, verdict: Verdict, findings: Findings) -> None:
     related = _befores(one)
     if inner := _inner_cause(one.reason):
         context = f"inside the union of {_quoted_field(one.new)}, no other branch fits either"
         related = (*related, Related(context, "", locate(one.new)))
         one = Break(one.direction, inner, one.subjects, one.ways)
-    facts = _Facts(one, schema)
+    facts = _Facts(one, subject.schema, verdict.checked)
     wording = _WORDINGS[facts.kind, one.direction]
     findings.add(
         wording.rule,
@@ -202,7 +208,7 @@ def _report(one: Break, schema: SchemaGraph, findings: Findings) -> None:
         note=wording.note(facts),
         hint=wording.hint(facts),
         related=related,
-        subject=next(iter(one.subjects)),
+        subject=subject.name,
         mends=facts.mends,
     )
 
@@ -231,14 +237,24 @@ def _befores(one: Break) -> tuple[Related, ...]:
     return tuple(befores)
 
 
+_DEFAULTED = (Kind.READER_FIELD_MISSING_DEFAULT_VALUE, Kind.MISSING_ENUM_SYMBOLS)
+"""Kinds that a default would have kept from arising."""
+
+
 class _Facts:
     """What the wordings speak of."""
 
-    def __init__(self, one: Break, schema: SchemaGraph | None = None) -> None:
+    def __init__(
+        self,
+        one: Break,
+        schema: SchemaGraph | None = None,
+        past: Sequence[PastVersion] = (),
+    ) -> None:
         self.reason = one.reason
         self.kind = _kind(one)
         self._one = one
         self._schema = schema
+        self._past = past
         self.new = _value_at(one.new)
         self.old = _value_at(one.old)
         self.field = _field_name(one.new) or _field_name(one.old)
@@ -252,7 +268,19 @@ class _Facts:
         one, new = self._one, self._one.new
         if self.kind is Kind.NAME_MISMATCH and self._schema is not None:
             new = definition_of(new, self._schema)
-        return propose_mends(self.kind, one.direction, new, one.old, self.reason.message)
+        proposed = propose_mends(self.kind, one.direction, new, one.old, self.reason.message)
+        former = self._former_default if self.kind in _DEFAULTED else None
+        return (former, *proposed) if former is not None else proposed
+
+    @property
+    def _former_default(self) -> Mend | None:
+        """The default back that the new field had in a later version than the broken ones."""
+        if self._schema is None or self._one.direction is not Direction.BACKWARD:
+            return None
+        pasts = (version.schema for version in reversed(self._past))
+        return restore_lost_default(
+            self._one.new, self._schema, [schema for schema in pasts if schema is not None]
+        )
 
     @property
     def successor(self) -> str:
@@ -358,7 +386,11 @@ _WORDINGS: Mapping[tuple[Kind, Direction], _Wording] = {
         SYMBOL_REMOVED,
         lambda facts: f"the enum lost {facts.symbols}",
         lambda facts: f"{facts.versions} may have written it",
-        lambda facts: 'put it back, or give the enum a "default" for symbols it does not know',
+        lambda facts: (
+            facts.mends[0].advice
+            if facts.mends
+            else 'put it back, or give the enum a "default" for symbols it does not know'
+        ),
     ),
     (Kind.MISSING_ENUM_SYMBOLS, _OLD): _Wording(
         SYMBOL_ADDED,

@@ -17,8 +17,7 @@ ACCEPTED_BUT_FAILS = rule(
     "The registry accepts a schema with which consumers cannot read all data.",
     "Registries compare the simple names of types. Avro Java's decoder compares full names where a "
     "union has to choose, and uses a default only when data needs it; so it can stop at a message "
-    "that the registry let pass.",
-    severity=Severity.WARNING,
+    "that the registry let pass. A green answer of the registry is no promise then.",
 )
 REJECTED_BUT_WORKS = rule(
     "compat/rejected-but-works",
@@ -31,8 +30,8 @@ UNSOUND_VERDICT = rule(
     "compat/unsound-verdict",
     "The registry overlooks an error that recursive types hide.",
     "Avro Java's checker assumes that a type it is still comparing fits, and keeps what it "
-    "concluded from that when it turns out not to. The order of fields decides whether it notices.",
-    severity=Severity.WARNING,
+    "concluded from that when it turns out not to. The order of fields decides whether it notices. "
+    "A consumer that meets such a message stops.",
 )
 
 

@@ -8,6 +8,7 @@ with the latest version of its subject, part by part, and one of them with the w
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from codegen.avro.incompatibility import TooManyPairs
 from codegen.avro.matching import FieldPair, Pair, match_schemas
@@ -26,7 +27,7 @@ KEY_CHANGED = rule(
     "A serialized key holds the id of its schema, so any new version changes the bytes, even one "
     "that differs in a doc only. The partition follows from the bytes: new messages of a key go "
     "to another partition than old ones, their order is lost, compaction keeps both, and joins "
-    "with other topics find nothing.",
+    "with other topics find nothing. A new topic, filled from the old one, is the way out.",
     severity=Severity.WARNING,
 )
 
@@ -35,7 +36,8 @@ FIELD_RETURNED = rule(
     "A field has the name of one that was removed earlier, and another type or meaning.",
     "The latest version does not have the field, so a level that is not transitive sees a new one. "
     "Messages that hold the old one are read as the new type where that can be done, and stop the "
-    "reader where not.",
+    "reader where not. The same goes for the old name of a field that was renamed: what older "
+    "messages hold under it belongs to the renamed one.",
     severity=Severity.WARNING,
 )
 
@@ -44,13 +46,12 @@ def report_hazards(changes: Iterable[tuple[Subject, History]], findings: Finding
     """A finding for each dangerous change of these subjects, which must differ from their latest.
 
     A type that several of them use is reported once, for the first. A subject at the level NONE
-    promises nothing, so nothing is said of it.
+    promises nothing, so there they fail no command; that data would be misread is said all the
+    same.
     """
     seen: set[tuple[object, ...]] = set()
     for subject, history in changes:
         revision = Revision(subject, history)
-        if subject.level is Level.NONE:
-            continue
         for hazard in find_hazards(revision):
             place = hazard.place
             key = (hazard.rule.id, place.document.name, place.path, hazard.message)
@@ -66,7 +67,8 @@ def report_hazards(changes: Iterable[tuple[Subject, History]], findings: Finding
                 hint=hazard.hint,
                 related=(Related("", f"{subject.name}, {revision.latest.label}", where),),
                 subject=subject.name,
-                severity=hazard.severity,
+                severity=Severity.WARNING if subject.level is Level.NONE else hazard.severity,
+                mends=hazard.mends,
             )
 
 
@@ -110,7 +112,9 @@ def _find_returned_fields(pairs: Iterable[Pair], revision: Revision) -> Iterator
         for pair in pairs
         if isinstance(pair, FieldPair) and pair.new is not None and pair.old is None
     }
-    for version in reversed(revision.history.versions[:-1]):
+    renamed: set[tuple[str, str]] = set()
+    for version, after in reversed(tuple(pairwise(revision.history.versions))):
+        renamed |= _find_aliases(after.schema)
         if version.schema is None or not _may_have_any(version.schema, added.values()):
             continue
         try:
@@ -122,9 +126,11 @@ def _find_returned_fields(pairs: Iterable[Pair], revision: Revision) -> Iterator
                 continue
             if added.pop(id(pair.new), None) is None or pair.new is None:
                 continue
-            before, after = describe_type(pair.old.schema), describe_type(pair.new.schema)
-            if before != after:
-                yield _returned(pair, version, before, after, revision)
+            was, is_now = describe_type(pair.old.schema), describe_type(pair.new.schema)
+            if was != is_now:
+                yield _returned(pair, version, was, is_now, revision)
+            elif (pair.old_record.name, pair.new.name) in renamed:
+                yield _reused(pair, version, revision)
 
 
 def _may_have_any(past: SchemaGraph, added: Iterable[FieldPair]) -> bool:
@@ -150,6 +156,31 @@ def _returned(
         f'"{field_label(pair, revision.root)}" was {before} until it was removed, and comes back '
         f"as {after}",
         f"{version.label} wrote {before} under this name",
+        "give the new field a name that was never used",
+    )
+
+
+def _find_aliases(schema: SchemaGraph | None) -> set[tuple[str, str]]:
+    """The old names of fields, each with the record that it belongs to."""
+    named = reachable(schema).values() if schema is not None else ()
+    return {
+        (record.name, alias)
+        for record in named
+        if isinstance(record, Record)
+        for item in record.fields
+        for alias in item.aliases
+    }
+
+
+def _reused(pair: FieldPair, version: PastVersion, revision: Revision) -> Hazard:
+    assert pair.new is not None and pair.old is not None
+    return Hazard(
+        FIELD_RETURNED,
+        pair.new.origin.at("name"),
+        pair.old.origin,
+        f'"{field_label(pair, revision.root)}" is a new field under a name that another field had '
+        "until it was renamed",
+        f"{version.label} wrote the other field under this name",
         "give the new field a name that was never used",
     )
 

@@ -5,7 +5,6 @@ Each function takes a field and what it was before, and yields the dangers of on
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
 from codegen.avro.matching import FieldPair
@@ -14,6 +13,9 @@ from codegen.compatibility import SCOPES, Direction
 from codegen.diagnostics import Severity, rule
 from codegen.difference import field_label, is_same_json, list_names, show_value
 from codegen.rules.hazard import Hazard, Revision
+from codegen.rules.mends import restore_default
+from codegen.rules.readers import Ability, name_lacking
+from codegen.rules.units import find_units
 from codegen.source import Json
 
 DEFAULT_CHANGED = rule(
@@ -27,10 +29,11 @@ DEFAULT_CHANGED = rule(
 
 DEFAULT_REMOVED = rule(
     "change/default-removed",
-    "A field lost its default, so messages from before the field cannot be read any more.",
+    "A field or an enum lost its default, and readers what they fell back on.",
     "Against the latest version this is compatible, for that version wrote the field. Older "
     "messages may lack it, and only a transitive level looks at those. Nobody can remove the field "
-    "later either.",
+    "later either. An enum without a default stops its readers at the first symbol that they do "
+    "not know, and no check of a registry foresees that symbol.",
     severity=Severity.WARNING,
 )
 
@@ -38,17 +41,29 @@ ALIAS_RENAME = rule(
     "change/alias-rename",
     "Something was renamed with an alias, which helps new readers only.",
     "An alias in the new schema lets a new reader find the old name. A reader from before the "
-    "rename knows nothing of the new one. Avro Java and fastavro look at aliases, and Avro's own "
-    "library for Python does not. The old name must not be used for anything else later.",
+    "rename knows nothing of the new one: it takes its default, or stops. Not every library looks "
+    f"at aliases: {name_lacking(Ability.ALIASES)} does not. The old name must not be used for "
+    "anything else later, for older messages still hold it.",
     severity=Severity.WARNING,
 )
 
 UNIT_CHANGED = rule(
     "change/unit",
-    "The doc or a property of a field names another unit.",
-    "The bytes stay the same, and the number means something else. Consumers that were written "
-    "with the old unit go on to use it, and messages of both kinds lie in one topic. Add a field "
-    "with the unit in its name.",
+    "The doc or a property of a field names another unit or currency.",
+    "The bytes stay the same, and the number means something else. No registry and no decoder can "
+    "tell. Consumers that were written with the old unit go on to use it, and messages of both "
+    "kinds lie in one topic with nothing to tell them apart. Add a field with the unit in its name "
+    "beside the old one, write both, and drop the old one when nobody reads it any more.",
+    severity=Severity.WARNING,
+)
+
+SORT_ORDER = rule(
+    "change/sort-order",
+    "The sort order of a field changed.",
+    "Avro compares values of a record field by field, each ascending, descending or not at all, as "
+    '"order" says. Decoding does not change. Jobs that sort or merge files of such records, and '
+    "code that compares generated classes, find another order than the one that older data lies "
+    "in.",
     severity=Severity.WARNING,
 )
 
@@ -56,7 +71,8 @@ KEY_SORT_ORDER = rule(
     "change/key-sort-order",
     "The sort order of a field changed in the schema of a key.",
     "Avro compares encoded values field by field as the schema says. Stores and jobs that keep "
-    "keys sorted find them in another order than they were written in.",
+    "keys sorted find them in another order than they were written in, and a merge of old and new "
+    "segments pairs the wrong ones.",
     severity=Severity.WARNING,
 )
 
@@ -69,14 +85,16 @@ def _find_default_changes(pair: FieldPair, revision: Revision) -> Iterator[Hazar
     if new.default is None:
         scope = SCOPES[revision.subject.level]
         if scope.is_transitive and Direction.BACKWARD in scope.directions:
-            return
+            return  # the verdict reports the versions without the field
+        mend = restore_default(new.origin, old.default.value)
         yield Hazard(
             DEFAULT_REMOVED,
             new.origin.at("name"),
             old.origin.at("default"),
             f'"{label}" lost its default, {show_value(old.default.value)}',
             "messages from before the field existed cannot be read any more",
-            f'keep "default": {show_value(old.default.value)}',
+            mend.advice,
+            mends=(mend,),
         )
     elif not is_same_json(new.default.value, old.default.value):
         before, after = show_value(old.default.value), show_value(new.default.value)
@@ -100,8 +118,8 @@ def _find_field_renames(pair: FieldPair, revision: Revision) -> Iterator[Hazard]
         old.origin.at("name"),
         f'the field "{old.name}" is named "{new.name}" now',
         f'readers with the older schema look for "{old.name}"',
-        "deploy all readers before any producer; readers on Avro's own Python library ignore "
-        "aliases, and take the default or stop",
+        "deploy all readers before any producer; readers on "
+        f"{name_lacking(Ability.ALIASES)} ignore aliases, and take the default or stop",
     )
 
 
@@ -110,42 +128,34 @@ def _find_unit_changes(pair: FieldPair, revision: Revision) -> Iterator[Hazard]:
     if new is None or old is None:
         return
     label = field_label(pair, revision.root)
-    before, after = _property(old, "unit"), _property(new, "unit")
-    if before is not None and after is not None and not is_same_json(before, after):
-        yield Hazard(
-            UNIT_CHANGED,
-            new.origin.at("unit"),
-            old.origin.at("unit"),
-            f'the unit of "{label}" was {show_value(before)} and is {show_value(after)}',
-            "old messages keep their unit",
-            "keep the unit, and add a field with the new one beside it",
-        )
-        return
-    words, others = _units(old.doc), _units(new.doc)
-    if words and others and not words & others:
+    for key in _UNIT_KEYS:
+        before, after = _property(old, key), _property(new, key)
+        if before is not None and after is not None and not is_same_json(before, after):
+            yield Hazard(
+                UNIT_CHANGED,
+                new.origin.at(key),
+                old.origin.at(key),
+                f'the {key} of "{label}" was {show_value(before)} and is {show_value(after)}',
+                f"old messages keep their {key}",
+                f"keep the {key}, and add a field with the new one beside it",
+            )
+            return
+    words, others = find_units(old.doc), find_units(new.doc)
+    lost, gained = words - others, others - words
+    if lost and gained:
         yield Hazard(
             UNIT_CHANGED,
             new.origin.at("doc"),
             old.origin.at("doc"),
-            f'the doc of "{label}" spoke of {list_names(sorted(words))} and speaks of '
-            f"{list_names(sorted(others))}",
+            f'the doc of "{label}" spoke of {list_names(sorted(lost))} and speaks of '
+            f"{list_names(sorted(gained))}",
             "old messages keep their unit",
             "if only the wording changed, all is well; else add a field with the new unit",
         )
 
 
-_UNIT_WORDS = re.compile(
-    r"\b(?:(nano|micro|milli)?(seconds?)|(minutes?)|(hours?)|(days?)|(weeks?)|(months?)|(years?)"
-    r"|(cents?)|(euros?)|(dollars?)|(percent)|(per mille)|(basis points?)|((?:kilo|milli)?grams?)"
-    r"|(pounds?)|((?:kilo|centi|milli)?met(?:er|re)s?)|(miles?)|(feet|foot)|(inch(?:es)?)"
-    r"|(celsius)|(fahrenheit)|(kelvin)|((?:kilo|mega|giga)?bytes?)|((?:kilo|mega)?bits?))\b",
-    re.IGNORECASE,
-)
-
-
-def _units(doc: str | None) -> set[str]:
-    words = (match[0].lower().removesuffix("s") for match in _UNIT_WORDS.finditer(doc or ""))
-    return set(words)
+_UNIT_KEYS = ("unit", "units", "currency")
+"""Properties that name a unit, in any case of the team's own."""
 
 
 def _property(item: Field, key: str) -> Json:
@@ -154,16 +164,17 @@ def _property(item: Field, key: str) -> Json:
 
 def _find_sort_order(pair: FieldPair, revision: Revision) -> Iterator[Hazard]:
     new, old = pair.new, pair.old
-    if new is None or old is None or not revision.subject.is_key:
+    if new is None or old is None:
         return
     before, after = old.order or "ascending", new.order or "ascending"
+    is_key = revision.subject.is_key
     if before != after:
         yield Hazard(
-            KEY_SORT_ORDER,
+            KEY_SORT_ORDER if is_key else SORT_ORDER,
             new.origin.at("order"),
             old.origin.at("order"),
             f'the order of "{field_label(pair, revision.root)}" was {before} and is {after}',
-            "keys that lie sorted are in the old order",
+            f"{'keys' if is_key else 'records'} that lie sorted are in the old order",
             "keep the order",
         )
 

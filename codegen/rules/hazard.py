@@ -8,6 +8,7 @@ from codegen.avro.matching import TypePair
 from codegen.compatibility import SCOPES, Direction
 from codegen.contract.model import History, PastVersion, Subject
 from codegen.diagnostics import Rule, Severity
+from codegen.editing import Mend
 from codegen.source import Json, Place
 
 
@@ -22,6 +23,7 @@ class Hazard:
     note: str = ""
     hint: str = ""
     severity: Severity | None = None
+    mends: tuple[Mend, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,22 @@
 """Which change of a schema file would mend a break? Data that advice and `check --fix` share.
 
 The first mend is the best one. None takes back what was meant: a new field stays, and gets a
-default; a renamed one stays, and gets an alias. Whether a mend does mend is for others to try.
+default; a renamed one stays, and gets an alias. What was lost by the way comes back as it was: a
+default, a symbol, null. Whether a mend does mend is for others to try.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 
 from codegen.avro.resolution import Kind
-from codegen.avro.schema import SchemaGraph, split_name
+from codegen.avro.schema import Default, Enum, Record, SchemaGraph, split_name
 from codegen.compatibility import Direction
-from codegen.editing import Enclose, Insert, Mend, Remove
+from codegen.difference import show_value
+from codegen.editing import Edit, Enclose, Insert, Mend, Remove
 from codegen.source import Json, Path, Place
 
 MAX_RENAME_PAIRS = 2_500
@@ -23,7 +25,7 @@ MAX_RENAME_PAIRS = 2_500
 SIMILAR = 0.6
 """From this ratio of difflib on, two names are taken for one that was reworded."""
 
-_CATCH_ALL = re.compile(r"(?:.*_)?(?:UNKNOWN|UNSPECIFIED|UNDEFINED|UNRECOGNI[SZ]ED|OTHER)", re.I)
+CATCH_ALL = re.compile(r"(?:.*_)?(?:UNKNOWN|UNSPECIFIED|UNDEFINED|UNRECOGNI[SZ]ED|OTHER)", re.I)
 """Enum symbols that say that the value is none of the others."""
 
 _EXAMPLES: Mapping[str, Json] = {
@@ -51,12 +53,76 @@ def propose_mends(
     return propose(new, old, message) if propose is not None else ()
 
 
-def find_renames(new_fields: Json, old_fields: Json) -> dict[str, str]:
+def restore_default(item: Place, value: Json, after: str = "type") -> Mend:
+    """The default back in a field or an enum; it stands behind the key `after`."""
+    advice = f'put its default back: "default": {show_value(value)}'
+    return Mend(item.document.name, advice, (Insert((*item.path, "default"), value, (after,)),))
+
+
+def restore_lost_default(
+    new: Place, schema: SchemaGraph, pasts: Iterable[SchemaGraph]
+) -> Mend | None:
+    """The default back that a field or an enum had in the latest of the pasts, newest first.
+
+    `new` is the field or the enum, or its name or symbols. None where it has a default, or had
+    none in any of them.
+    """
+    path = new.path[:-1] if new.path and new.path[-1] in ("name", "symbols") else new.path
+    for named in schema.names.values():
+        if named.origin.document is not new.document:
+            continue
+        if isinstance(named, Enum) and named.origin.path == path and named.default is None:
+            symbol = _former_symbol(named.name, pasts)
+            return restore_default(named.origin, symbol, "symbols") if symbol else None
+        for item in named.fields if isinstance(named, Record) else ():
+            if item.origin.path == path and item.default is None:
+                default = _former_default(named.name, item.name, pasts)
+                return restore_default(item.origin, default.value) if default else None
+    return None
+
+
+def _former_symbol(enum: str, pasts: Iterable[SchemaGraph]) -> str | None:
+    types = (past.names.get(enum) for past in pasts)
+    symbols = (one.default for one in types if isinstance(one, Enum))
+    return next((symbol for symbol in symbols if symbol is not None), None)
+
+
+def _former_default(record: str, name: str, pasts: Iterable[SchemaGraph]) -> Default | None:
+    types = (past.names.get(record) for past in pasts)
+    fields = (item for one in types if isinstance(one, Record) for item in one.fields)
+    defaults = (item.default for item in fields if item.name == name)
+    return next((default for default in defaults if default is not None), None)
+
+
+def add_field_alias(item: Place, former: str) -> Mend:
+    """An alias in a field that seems to have been renamed."""
+    advice = (
+        f'it looks like "{former}" under a new name; '
+        f'if it is, say so: "aliases": {json.dumps([former])}'
+    )
+    return Mend(item.document.name, advice, (_add_alias(item.path, value_at(item), former),))
+
+
+def default_unknown_symbols(enum: Place) -> Mend | None:
+    """A default for an enum that has none, and a symbol that says "none of the others"."""
+    item = value_at(enum)
+    symbols = item.get("symbols") or () if isinstance(item, dict) else ()
+    catch_all = next((one for one in symbols if CATCH_ALL.fullmatch(str(one))), None)
+    if catch_all is None or "default" in item:
+        return None
+    advice = f'read what it does not know as {catch_all}: "default": {json.dumps(catch_all)}'
+    edit = Insert((*enum.path, "default"), catch_all, ("symbols",))
+    return Mend(enum.document.name, advice, (edit,))
+
+
+def find_renames(
+    new_fields: Json, old_fields: Json, *, by_name_only: bool = False
+) -> dict[str, str]:
     """The old name of each field of a record that seems to have been renamed, by its new name.
 
     A field that is gone and one that is new belong together when they have the same type and
     similar names, or are the only such two and stand at one position. Each is paired once, and
-    where two would fit equally well none is.
+    where two would fit equally well none is. With `by_name_only` positions do not count.
     """
     after, before = _by_name(new_fields), _by_name(old_fields)
     known = {alias for _, item in after.values() for alias in item.get("aliases") or ()}
@@ -64,14 +130,15 @@ def find_renames(new_fields: Json, old_fields: Json) -> dict[str, str]:
     come = {name: one for name, one in after.items() if name not in before}
     if len(gone) * len(come) > MAX_RENAME_PAIRS:
         return {}
-    is_single = len(gone) == len(come) == 1
+    is_single = len(gone) == len(come) == 1 and not by_name_only
     scores: dict[tuple[str, str], float] = {}
     for name, (position, item) in come.items():
         for other, (other_position, other_item) in gone.items():
             ratio = SequenceMatcher(None, _letters(name), _letters(other)).ratio()
             is_alike = ratio >= SIMILAR or (is_single and position == other_position)
             if is_alike and _type(item) == _type(other_item):
-                scores[name, other] = ratio + (position == other_position)
+                is_in_place = position == other_position and not by_name_only
+                scores[name, other] = ratio + is_in_place
     return {
         name: other
         for (name, other), score in scores.items()
@@ -119,11 +186,7 @@ def _mend_missing_field(new: Place, old: Place, message: str) -> tuple[Mend, ...
     record = value_at(old)
     past_fields = record.get("fields") if isinstance(record, dict) else None
     if former := find_renames(fields, past_fields).get(message):
-        advice = (
-            f'it looks like "{former}" under a new name; '
-            f'if it is, say so: "aliases": {json.dumps([former])}'
-        )
-        mends.append(Mend(file, advice, (_add_alias(path, item, former),)))
+        mends.append(add_field_alias(Place(new.document, path), former))
     default = _example_default(item["type"])
     if default is not None:
         advice = f'give it a default, for example "default": {json.dumps(default)}'
@@ -155,12 +218,7 @@ def _mend_lost_symbols(new: Place, old: Place, message: str) -> tuple[Mend, ...]
     if not isinstance(item, dict) or not isinstance(past, list):
         return ()
     file, symbols = new.document.name, item.get("symbols") or []
-    mends = []
-    catch_all = next((one for one in symbols if _CATCH_ALL.fullmatch(one)), None)
-    if catch_all is not None and "default" not in item:
-        advice = f'put it back, or read it as {catch_all}: "default": {json.dumps(catch_all)}'
-        edit = Insert((*path, "default"), catch_all, ("symbols",))
-        mends.append(Mend(file, advice, (edit,)))
+    default = default_unknown_symbols(Place(new.document, path))
     lost = [symbol for symbol in past if symbol not in symbols]
     edits = []
     for symbol in lost:
@@ -168,25 +226,37 @@ def _mend_lost_symbols(new: Place, old: Place, message: str) -> tuple[Mend, ...]
         index = symbols.index(before[-1]) + 1 if before else 0
         edits.append(Insert((*path, "symbols", index), symbol))
     advice = 'put it back, or give the enum a "default" for symbols it does not know'
-    return (*mends, Mend(file, advice, tuple(edits)))
+    restored = Mend(file, advice, tuple(edits))
+    return (default, restored) if default is not None else (restored,)
 
 
 def _mend_lost_null(new: Place, old: Place, message: str) -> tuple[Mend, ...]:
-    """For a type that could be null once: null again, after the type where a default needs that."""
+    """For a type that could be null once: null again, and as the default where there is none.
+
+    It goes first, unless the default of the field belongs to the type that stands there.
+    """
     if value_at(old) != "null" and not message.endswith(": NULL"):
         return ()
     *outer, last = new.path or ("",)
     schema, holder = value_at(new), value_at(Place(new.document, tuple(outer)))
-    if last != "type" or not isinstance(holder, dict) or "name" not in holder:
+    if last not in ("type", "items", "values") or not isinstance(holder, dict):
         return ()
-    file, is_first = new.document.name, holder.get("default") is None
-    advice = 'put "null" back into its type'
+    is_field = last == "type" and "name" in holder
+    if last == "type" and not is_field:
+        return ()
+    is_first = not is_field or holder.get("default") is None
+    edits: list[Edit] = []
     if isinstance(schema, list):
-        index = 0 if is_first else len(schema)
-        return (Mend(file, advice, (Insert((*new.path, index), "null"),)),)
-    null = ("null",)
-    edit = Enclose(new.path, before=null) if is_first else Enclose(new.path, after=null)
-    return (Mend(file, advice, (edit,)),)
+        edits.append(Insert((*new.path, 0 if is_first else len(schema)), "null"))
+    elif is_first:
+        edits.append(Enclose(new.path, before=("null",)))
+    else:
+        edits.append(Enclose(new.path, after=("null",)))
+    advice = 'put "null" back into its type'
+    if is_field and "default" not in holder:
+        edits.append(Insert((*outer, "default"), None, ("type",)))
+        advice += ', with "default": null'
+    return (Mend(new.document.name, advice, tuple(edits)),)
 
 
 def _mend_name(new: Place, old: Place, message: str) -> tuple[Mend, ...]:
@@ -230,7 +300,7 @@ def _example_default(schema: Json) -> Json:
         case {"type": "enum", "default": str(symbol)}:
             return symbol
         case {"type": "enum", "symbols": list(symbols)}:
-            return next((one for one in symbols if _CATCH_ALL.fullmatch(str(one))), None)
+            return next((one for one in symbols if CATCH_ALL.fullmatch(str(one))), None)
         case {"logicalType": _}:
             return None
         case {"type": str(kind)} | str(kind):

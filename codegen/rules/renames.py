@@ -29,9 +29,10 @@ ALIKE = 0.5
 
 def report_renames(
     new: Iterable[Subject], departed: Mapping[str, History], findings: Findings
-) -> None:
+) -> frozenset[str]:
     """A finding for each new subject that looks like one that is gone; each of those counts once.
 
+    The subjects of both, old and new, are returned.
     Both must belong together by their names: to one topic, or, where subjects are named after
     records only, to one namespace or under one simple name.
     """
@@ -40,6 +41,7 @@ def report_renames(
         for name, history in departed.items()
         if history.versions and history.versions[-1].schema is not None
     }
+    renamed: set[str] = set()
     for subject in new:
         best = max(
             ((_likeness(subject, name, version), name) for name, version in left.items()),
@@ -47,6 +49,8 @@ def report_renames(
         )
         if best[0] >= ALIKE:
             _report(subject, left.pop(best[1]), findings)
+            renamed |= {subject.name, best[1]}
+    return frozenset(renamed)
 
 
 def _report(subject: Subject, version: PastVersion, findings: Findings) -> None:

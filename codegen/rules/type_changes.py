@@ -8,87 +8,65 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from codegen.avro.incompatibility import Target, is_promotable
+from codegen.avro.incompatibility import READABLE_PRIMITIVES, Target, is_promotable
 from codegen.avro.matching import TypePair
 from codegen.avro.schema import Enum, Fixed, Map, Primitive, Record, Union, split_name
 from codegen.compatibility import Direction
 from codegen.diagnostics import Severity, rule
-from codegen.difference import (
-    describe_logical,
-    describe_type,
-    list_names,
-    show_value,
-    simple_name,
-)
-from codegen.rules.field_changes import ALIAS_RENAME, DEFAULT_CHANGED
+from codegen.difference import describe_logical, describe_type, list_names
+from codegen.rules.enum_changes import ENUM_CHECKS
+from codegen.rules.field_changes import ALIAS_RENAME
 from codegen.rules.hazard import Hazard, Revision, has_key, quote
+from codegen.rules.mends import add_field_alias, find_renames, value_at
+from codegen.rules.readers import Ability, name_lacking
 from codegen.source import Place
 
 LOGICAL_TYPE = rule(
     "change/logical-type",
     "A logical type was replaced, gained or lost: the same number means something else now.",
-    "Registries and decoders look at the bytes only, so a timestamp in milliseconds is read as one "
-    "in microseconds without any error: each date is wrong by a factor of a thousand. Old messages "
-    "keep their old unit for as long as the topic holds them. Add a field with the new type.",
+    "Registries look at the bytes only, so a timestamp in milliseconds passes for one in "
+    "microseconds. Avro Java takes the reader's logical type for the writer's number: each date is "
+    "wrong by a factor of a thousand, without any error. "
+    f"Others ({name_lacking(Ability.READER_LOGICAL_TYPE)}) take the writer's, so that two "
+    "consumers of one message disagree. Old messages keep their unit for as long as the topic "
+    "holds them. Add a field with the new type.",
 )
 
 DECIMAL_SCALE = rule(
     "change/decimal-scale",
     "The scale of a decimal changed: every amount is read with its point at another place.",
     "A decimal is written as a whole number, and the scale that places the point stands in the "
-    "schema only. The specification says that such types do not match; no registry checks it, and "
-    "decoders use the reader's scale for the writer's number.",
+    "schema only. The specification says that such types do not match, and no registry checks it. "
+    "Avro Java uses the reader's scale for the writer's number; "
+    f"{name_lacking(Ability.READER_LOGICAL_TYPE)} use the writer's. Add a field with the new type.",
 )
 
 DECIMAL_PRECISION = rule(
     "change/decimal-precision",
     "The precision of a decimal changed, so one side may refuse or cut what the other writes.",
     "The specification says that decimals match only if precision and scale are the same. A reader "
-    "with a smaller precision meets numbers that its type cannot hold; databases and stream "
-    "processors that derive column types from the schema fail on them.",
-)
-
-ENUM_DEFAULT_SWALLOWS = rule(
-    "change/enum-default-swallows",
-    "An enum default takes the place of symbols that one side does not know: data is lost.",
-    "The default keeps a reader going, and it cannot tell what was sent: if it writes the value "
-    "on, to a table or to another topic, the symbol is gone for good. Deploy readers that know the "
-    "symbol before it is sent, and keep old symbols while messages hold them.",
-    severity=Severity.WARNING,
-)
-
-ENUM_GROWN = rule(
-    "change/enum-grown-without-default",
-    "An enum gained symbols, and readers with the older schema have no default for them.",
-    "A level that looks backward only does not ask about older readers, and they stop at the first "
-    "message with a new symbol. An enum default in the readers' schema would keep them going, and "
-    "it must be there before the symbol is.",
-    severity=Severity.WARNING,
-)
-
-ENUM_REORDERED = rule(
-    "change/enum-reordered",
-    "Symbols of an enum have other positions.",
-    "Avro resolves symbols by name, so decoding is safe. The position is what sorts values in Avro "
-    "and in most languages, and what programs that keep ordinals store. Add symbols at the end.",
-    severity=Severity.WARNING,
+    "with a smaller precision meets numbers that its type cannot hold. No decoder refuses them; "
+    "databases and stream processors that derive column types from the schema do, after the "
+    "message was read and often after its offset was committed.",
 )
 
 LOSSY_PROMOTION = rule(
     "change/lossy-promotion",
     "A type was replaced by one that reads it, and cannot hold every value.",
     "Avro promotes int and long to float, and long to double: a float is exact up to 2^24, a "
-    "double up to 2^53, and an identifier beyond that becomes another one. Bytes that are read as "
-    "a string need not be UTF-8.",
+    "double up to 2^53, and an identifier beyond that becomes another one, without any error. "
+    "Bytes that are read as a string need not be UTF-8, and "
+    f"{name_lacking(Ability.TEXT_AS_BYTES)} does not read the one as the other at all.",
     severity=Severity.WARNING,
 )
 
 NAMESPACE_CHANGED = rule(
     "change/namespace",
     "A type moved to another namespace.",
-    "Registries compare simple names, so they let it pass. Generated classes get another package, "
-    "subjects that are named after the record become new ones without a past, and decoders compare "
-    "full names where a union has to choose.",
+    "Registries and Avro Java compare simple names, so they let it pass. Other libraries compare "
+    f"full names, and stop: {name_lacking(Ability.SIMPLE_NAMES)}. Generated classes get another "
+    "package, subjects that are named after the record become new ones without a past, and where "
+    "a union has to choose Avro Java compares full names too.",
     severity=Severity.WARNING,
 )
 
@@ -109,6 +87,24 @@ JAVA_STRING = rule(
     "ClassCastException, or find no key of a map equal.",
     severity=Severity.WARNING,
 )
+UNION_GROWN = rule(
+    "change/union-grown",
+    "A union gained a branch, or a type became a union, which older readers do not know.",
+    "A level that looks backward only does not ask about older readers. A field that may be null "
+    "from now on, or hold another record, stops them at the first message that uses it. The level "
+    "is right, as long as every reader is deployed before the first producer.",
+    severity=Severity.WARNING,
+)
+UNION_SHIFTED = rule(
+    "change/union-shifted",
+    "Values of a type that a union lacks are read as another branch now.",
+    "A value goes to the branch of its own type, and else to the first branch that it can be "
+    "promoted to, in the order of the reader's schema: an int in a union of double and long "
+    "becomes a double. A branch that is put in front takes what the later ones had. Messages of "
+    "older versions, which wrote the smaller type, change their type; code that looks at it, and "
+    "numbers that a double cannot hold, go wrong.",
+    severity=Severity.WARNING,
+)
 MADE_REQUIRED = rule(
     "change/made-required",
     "A field that could be null cannot any more.",
@@ -116,6 +112,40 @@ MADE_REQUIRED = rule(
     "about them, and the topic holds them for as long as its retention says.",
     severity=Severity.WARNING,
 )
+
+
+UNALIASED_RENAME = rule(
+    "change/unaliased-rename",
+    "A field looks like one that was renamed, and has no alias: what older messages hold is lost.",
+    "Readers match fields by name. To them a renamed field is one field that is gone and another "
+    "that is new: they pass over the old value and fill in the default, without any error. With "
+    'the old name under "aliases" they find it again; if it is no rename, all is well.',
+    severity=Severity.WARNING,
+)
+
+
+def _find_silent_renames(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
+    """Fields with a default, or at a level that does not look back: the others are breaks."""
+    new, old = pair.new, pair.old
+    if not isinstance(new, Record) or not isinstance(old, Record):
+        return
+    fields, others = (value_at(side.origin.at("fields")) for side in (new, old))
+    renames = find_renames(fields, others, by_name_only=True)
+    is_break = Direction.BACKWARD in revision.directions
+    for item in new.fields:
+        former = renames.get(item.name)
+        if former is None or (item.default is None and is_break):
+            continue
+        mend = add_field_alias(item.origin, former)
+        yield Hazard(
+            UNALIASED_RENAME,
+            item.origin.at("name"),
+            next(one.origin.at("name") for one in old.fields if one.name == former),
+            f'the new field "{item.name}" looks like "{former}" under a new name, and has no alias',
+            f'new readers do not find what older messages hold in "{former}"',
+            mend.advice,
+            mends=(mend,),
+        )
 
 
 def _find_logical_changes(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
@@ -228,76 +258,6 @@ _LOSSES: Mapping[tuple[str, str], str] = {
 """What is lost when the first type is read as the second."""
 
 
-def _find_enum_changes(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
-    new, old = pair.new, pair.old
-    if not isinstance(new, Enum) or not isinstance(old, Enum):
-        return
-    if new.default and old.default and new.default != old.default:
-        yield Hazard(
-            DEFAULT_CHANGED,
-            new.origin.at("default"),
-            old.origin.at("default"),
-            f"the default of {simple_name(new.name)} was {old.default} and is {new.default}",
-            f"a symbol that a reader did not know was {old.default} until now",
-            f'keep "default": {show_value(old.default)}',
-        )
-    if new.symbols == old.symbols:
-        return
-    name = simple_name(new.name)
-    places = (new.origin.at("symbols"), old.origin.at("symbols"))
-    known, kept = set(old.symbols), set(new.symbols)
-    added = [symbol for symbol in new.symbols if symbol not in known]
-    removed = [symbol for symbol in old.symbols if symbol not in kept]
-    if removed and new.default is not None:
-        yield Hazard(
-            ENUM_DEFAULT_SWALLOWS,
-            *places,
-            f"{name} lost {list_names(removed)}: older messages are read as {new.default}",
-            f"{new.default} takes their place",
-            "put them back, and remove them when no message holds them any more",
-        )
-    if added and old.default is not None:
-        yield Hazard(
-            ENUM_DEFAULT_SWALLOWS,
-            *places,
-            f"{name} gained {list_names(added)}: older readers take them for {old.default}",
-            f"{old.default} takes their place until every reader is deployed",
-            "deploy all readers before any producer sends them",
-        )
-    if added and old.default is None and Direction.FORWARD not in revision.directions:
-        more = "" if new.default else ', and give the enum a "default" for the next time'
-        yield Hazard(
-            ENUM_GROWN,
-            *places,
-            f"{name} gained {list_names(added)}, which older readers do not know",
-            "they have no enum default to fall back on",
-            f"deploy all readers before any producer sends them{more}",
-        )
-
-
-def _find_enum_reorder(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
-    new, old = pair.new, pair.old
-    if not isinstance(new, Enum) or not isinstance(old, Enum):
-        return
-    positions = {symbol: index for index, symbol in enumerate(new.symbols)}
-    moved = [
-        (symbol, index)
-        for index, symbol in enumerate(old.symbols)
-        if positions.get(symbol, index) != index
-    ]
-    if moved:
-        symbol, index = moved[0]
-        yield Hazard(
-            ENUM_REORDERED,
-            new.origin.at("symbols"),
-            old.origin.at("symbols"),
-            f"symbols of {simple_name(new.name)} moved: {symbol} had the position {index} and has "
-            f"{positions[symbol]}",
-            f"{len(moved)} of {len(old.symbols)} have another position",
-            "keep the order, and add new symbols at the end",
-        )
-
-
 def _find_type_renames(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
     new, old = pair.new, pair.old
     if not isinstance(new, Record | Enum | Fixed) or not isinstance(old, Record | Enum | Fixed):
@@ -311,7 +271,8 @@ def _find_type_renames(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
             new.origin.at("namespace" if has_key(new.origin, "namespace") else "name"),
             old.origin,
             f"{new_name} moved from {old_space or 'no namespace'} to {new_space or 'none'}",
-            "the registry compares simple names only",
+            f"the registry compares simple names only; readers on "
+            f"{name_lacking(Ability.SIMPLE_NAMES)} compare full ones, and stop",
             f"keep the namespace {old_space}" if old_space else "keep it out of a namespace",
         )
     elif old.name in new.aliases and Direction.FORWARD not in revision.directions:
@@ -321,8 +282,8 @@ def _find_type_renames(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
             old.origin.at("name"),
             f"the type {old.name} is named {new.name} now",
             f"readers with the older schema know only {old_name}",
-            "deploy all readers before any producer writes the new name; readers on Avro's own "
-            "Python library ignore aliases",
+            "deploy all readers before any producer writes the new name; readers on "
+            f"{name_lacking(Ability.ALIASES)} ignore aliases",
         )
 
 
@@ -339,6 +300,54 @@ def _find_union_reorder(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
             "the same branches in another order",
             "keep the order, and add new branches at the end",
         )
+
+
+def _find_union_growth(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
+    new = pair.new
+    if Direction.FORWARD in revision.directions or not isinstance(new, Union):
+        return  # the verdict reports what older readers cannot read
+    added = [
+        new.branches[index] for index, old in pair.branches if index is not None and old is None
+    ]
+    is_readable = any(None not in positions for positions in pair.branches)
+    if added and is_readable:
+        what = list_names(describe_type(branch) for branch in added)
+        yield Hazard(
+            UNION_GROWN,
+            pair.new_place,
+            pair.old_place,
+            f"{quote(pair)} may be {what} now, which older readers do not know",
+            f"it was {describe_type(pair.old)} until now",
+            f"deploy all readers before any producer sends {what}",
+        )
+
+
+def _find_union_shift(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
+    if not isinstance(pair.new, Union) or not isinstance(pair.old, Union):
+        return
+    after, before = _primitives(pair.new), _primitives(pair.old)
+    for kind in ("int", "long", "float"):
+        if kind in before or kind in after:
+            continue
+        was, is_now = (_first_promotable(kind, types) for types in (before, after))
+        if was and is_now and was != is_now and was in after:
+            yield Hazard(
+                UNION_SHIFTED,
+                pair.new_place,
+                pair.old_place,
+                f"{quote(pair)} takes {kind} for {is_now} now, and took it for {was}",
+                f"concerns messages of versions that wrote {kind}",
+                f"put {is_now} behind {was}",
+            )
+
+
+def _primitives(union: Union) -> tuple[str, ...]:
+    return tuple(branch.type for branch in union.branches if isinstance(branch, Primitive))
+
+
+def _first_promotable(kind: str, types: tuple[str, ...]) -> str:
+    """The first of the reader's types that a type can be promoted to; empty if there is none."""
+    return next((one for one in types if kind in READABLE_PRIMITIVES[one]), "")
 
 
 def _find_java_strings(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
@@ -380,10 +389,12 @@ def _is_nullable(target: Target) -> bool:
 TYPE_CHECKS: tuple[Callable[[TypePair, Revision], Iterator[Hazard]], ...] = (
     _find_logical_changes,
     _find_lossy_promotion,
-    _find_enum_changes,
-    _find_enum_reorder,
+    *ENUM_CHECKS,
+    _find_silent_renames,
     _find_type_renames,
     _find_union_reorder,
+    _find_union_growth,
+    _find_union_shift,
     _find_java_strings,
     _find_made_required,
 )

@@ -14,8 +14,9 @@ from difflib import get_close_matches
 
 from codegen.avro.canonical import render
 from codegen.contract.model import Contract, History, Waiver
-from codegen.diagnostics import Change, Finding, Findings, Severity, rule
+from codegen.diagnostics import Change, Finding, Findings, Rule, Severity, rule
 from codegen.lock import fingerprint
+from codegen.source import Place
 
 EXPIRED = rule(
     "waiver/expired",
@@ -34,14 +35,42 @@ UNUSED = rule(
 )
 
 
+UNKNOWN_RULE = rule(
+    "waiver/unknown-rule",
+    "A waiver names a rule that does not exist.",
+    "It covers nothing, whatever was meant. Ids of rules are for ever, so it is a misspelling, or "
+    "the rule of a newer kontrakt.",
+    severity=Severity.WARNING,
+)
+REGISTRY_REFUSES = rule(
+    "waiver/registry-refuses",
+    "A break is waived, and the registry will refuse the schema all the same.",
+    "A waiver speaks to this check only. A registry judges by the level of the subject when a "
+    "schema is registered, and knows nothing of reasons and days; so what passes here may be "
+    "stopped at the very last step, when it is published.",
+    severity=Severity.WARNING,
+)
+PAST_THE_REGISTRY = (
+    "a waiver lets the check pass, not the registry: state compatibility: NONE for the topic, "
+    "register, and state the level again"
+)
+"""What to do when a schema that breaks its past shall be registered."""
+
+
 def name_changes(
     findings: Iterable[Finding], contract: Contract, histories: Mapping[str, History]
 ) -> list[Finding]:
-    """The findings, those about a subject with a past with the fingerprints of both schemas."""
+    """The findings, those about a subject with a past with the fingerprints of both schemas.
+
+    One that names its change itself keeps it.
+    """
     subjects = {subject.name: subject for subject in contract.subjects}
     changes: dict[str, Change | None] = {"": None}
     named = []
     for item in findings:
+        if item.change is not None:
+            named.append(item)
+            continue
         if item.subject not in changes:
             subject, history = subjects.get(item.subject), histories.get(item.subject)
             before = history.versions[-1].schema if history and history.versions else None
@@ -74,13 +103,50 @@ def apply_waivers(
         matched.add(key)
         outcome.items.append(_waive(item, waiver) if waiver is not None else item)
     found = tuple(outcome.items)
+    rules = _all_rules() if listed else {}
     for waiver in listed:
         is_used = _key(waiver) in matched
-        if waiver.until < today:
+        if waiver.rule not in rules:
+            _report_unknown(waiver, rules, outcome)
+        elif waiver.until < today:
             _report_expired(waiver, is_used, outcome)
         elif not is_used:
             _report_unused(waiver, found, outcome)
     return outcome.items
+
+
+def _all_rules() -> Mapping[str, Rule]:
+    from codegen.rules import all_rules  # noqa: PLC0415 - it imports this module
+
+    return all_rules()
+
+
+def report_refusals(
+    contract: Contract, refused: Mapping[str, str], findings: Findings, registry: str = ""
+) -> None:
+    """A finding for each subject that the registry will refuse, and whose breaks are all waived.
+
+    `refused` says why, by subject. What is not waived fails the check anyway. Without the name of
+    a registry that was asked, it is said of whichever guards the subject with the level.
+    """
+    open_breaks, waived = set(), set()
+    for item in findings:
+        if item.waived:
+            waived.add(item.subject)
+        elif item.severity is Severity.ERROR:
+            open_breaks.add(item.subject)
+    for subject in contract.subjects:
+        name = subject.name
+        if name not in refused or name not in waived or name in open_breaks:
+            continue
+        who = f"{registry} refuses" if registry else "a registry with this level refuses"
+        findings.add(
+            REGISTRY_REFUSES,
+            Place(subject.document),
+            f"the break of {name} is waived, and {who} it all the same: {refused[name]}",
+            hint=PAST_THE_REGISTRY,
+            subject=name,
+        )
 
 
 def _key(waiver: Waiver) -> tuple[str, str, str, str]:
@@ -116,24 +182,29 @@ def _report_expired(waiver: Waiver, is_used: bool, findings: Findings) -> None:
 
 
 def _report_unused(waiver: Waiver, found: Iterable[Finding], findings: Findings) -> None:
-    from codegen.rules import all_rules  # noqa: PLC0415 - it imports this module
-
-    place, hint = waiver.origin, "remove it"
-    if waiver.rule not in all_rules():
-        place = place.at("rule")
-        near = get_close_matches(waiver.rule, all_rules(), 1)
-        hint = f"did you mean {near[0]}?" if near else "kontrakt rules lists all rules"
-    else:
-        for item in found:
-            if (item.rule.id, item.subject) == (waiver.rule, waiver.subject) and item.change:
-                hint = (
-                    "the schemas are others now; if the reason still holds, write "
-                    f"from: {item.change.before}, to: {item.change.after}"
-                )
+    hint = "remove it"
+    for item in found:
+        if (item.rule.id, item.subject) == (waiver.rule, waiver.subject) and item.change:
+            hint = (
+                "the change is another one now; if the reason still holds, write "
+                f"from: {item.change.before}, to: {item.change.after}"
+            )
     findings.add(
         UNUSED,
-        place,
+        waiver.origin,
         f"the waiver of {waiver.rule} for {waiver.subject} covers nothing",
         hint=hint,
+        subject=waiver.subject,
+    )
+
+
+def _report_unknown(waiver: Waiver, rules: Iterable[str], findings: Findings) -> None:
+    near = get_close_matches(waiver.rule, rules, 1)
+    findings.add(
+        UNKNOWN_RULE,
+        waiver.origin.at("rule"),
+        f"there is no rule {waiver.rule}",
+        note="the waiver covers nothing",
+        hint=f"did you mean {near[0]}?" if near else "kontrakt rules lists all rules",
         subject=waiver.subject,
     )

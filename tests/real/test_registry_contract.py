@@ -25,6 +25,7 @@ from real.registries import Registry
 
 PROJECT = Path(__file__).parent.parent.parent
 PLACED = "schemas/retail/orders/OrderPlaced.avsc"
+SNAPSHOT = "schemas/registry.snapshot.json"
 LINE = "schemas/retail/orders/OrderLine.avsc"
 SUBJECT = "orders-retail.orders.OrderPlaced"
 
@@ -336,10 +337,10 @@ def test_a_snapshot_of_a_real_registry_judges_as_the_registry_did(
     kontrakt: Kontrakt, shop: Path
 ) -> None:
     kontrakt("register", "--apply")
-    assert kontrakt("pull").returncode == 0
-    snapshot = shop / "schemas/registry.snapshot.json"
+    assert kontrakt("snapshot").returncode == 0
+    snapshot = shop / SNAPSHOT
     first = snapshot.read_bytes()
-    assert "nothing changed" in kontrakt("pull").stdout
+    assert "nothing changed" in kontrakt("snapshot").stdout
     assert snapshot.read_bytes() == first
     edit(
         shop, PLACED, '{"name": "currency", "type": "string"', '{"name": "currency", "type": "int"'
@@ -392,3 +393,68 @@ def test_a_registry_lost_in_the_middle_is_finished_later(
     assert [other.get_versions(subject) for subject in subjects] == [[1]] * 7
     assert other.get_compatibility(SUBJECT) == "FULL_TRANSITIVE"
     assert "unchanged" in kontrakt("register", "--apply").stdout
+
+
+def test_what_was_published_is_in_step_and_comes_back(
+    kontrakt: Kontrakt, shop: Path, other: SchemaRegistryClient, tmp_path: Path
+) -> None:
+    assert kontrakt("register", "--plan", "plan.json").returncode == 0
+    assert other.get_subjects() == [], "a plan writes nothing"
+    assert "drift/missing" in kontrakt("status").stdout
+    done = kontrakt("register", "--apply", "plan.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "7 of 7 subjects in step" in kontrakt("status").stdout
+    assert "unchanged  7 subjects" in kontrakt("register", "--apply", "plan.json").stdout
+    before = {path: path.read_bytes() for path in shop.rglob("schemas/**/*.*")}
+    done = kontrakt("pull")
+    assert done.returncode == 0, done.stdout + done.stderr
+    snapshot = (shop / SNAPSHOT).read_bytes()
+    assert {path: path.read_bytes() for path in before} == before
+
+    new = tmp_path / "new"
+    new.mkdir()
+    done = kontrakt("pull", "--root", str(new))
+    assert done.returncode == 0, done.stdout + done.stderr
+    pulled = [path.relative_to(new) for path in new.rglob("*.avsc")]
+    assert len(pulled) == 7
+    assert all((new / path).read_bytes() == (shop / path).read_bytes() for path in pulled)
+    assert (new / SNAPSHOT).read_bytes() == snapshot
+    for command in ("check", "status", "pull"):
+        done = kontrakt(command, "--root", str(new))
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert (new / SNAPSHOT).read_bytes() == snapshot
+
+
+def test_docs_alone_come_into_step_too(kontrakt: Kontrakt, shop: Path) -> None:
+    kontrakt("register", "--apply")
+    edit(shop, PLACED, '"doc": "', '"doc": "Here. ')
+    done = kontrakt("register", "--apply")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "was expected" not in done.stdout
+    assert "unchanged  7 subjects" in kontrakt("register").stdout
+    assert kontrakt("status").returncode == 0
+
+
+def test_what_somebody_else_registered_is_drift_and_can_be_taken(
+    kontrakt: Kontrakt, shop: Path, other: SchemaRegistryClient
+) -> None:
+    kontrakt("register", "--apply")
+    ours = '    {"name": "ours", "type": "string", "default": "", "doc": "Ours."},\n'
+    edit(shop, PLACED, '    {"name": "currency"', f'{ours}    {{"name": "currency"')
+    assert kontrakt("register", "--plan", "plan.json").returncode == 0
+    latest = other.get_latest_version(SUBJECT).schema
+    assert latest is not None
+    theirs = json.loads(latest.schema_str or "")
+    theirs["fields"].append({"name": "theirs", "type": "string", "default": "", "doc": "New."})
+    other.register_schema(SUBJECT, Schema(json.dumps(theirs), "AVRO", latest.references))
+    drift = kontrakt("status")
+    assert drift.returncode == 1
+    assert f"{SUBJECT} v2 is not the schema" in drift.stdout, drift.stdout
+    late = kontrakt("register", "--apply", "plan.json")
+    assert (late.returncode, "plan/out-of-date" in late.stdout) == (1, True)
+    assert other.get_versions(SUBJECT) == [1, 2]
+    kept = kontrakt("pull")
+    assert (kept.returncode, "pull/local-edits" in kept.stdout) == (1, True)
+    assert kontrakt("pull", "--force").returncode == 0
+    assert json.loads((shop / PLACED).read_text("utf-8")) == theirs
+    assert kontrakt("status").returncode == 0

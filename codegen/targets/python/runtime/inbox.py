@@ -13,10 +13,10 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from .tables import Connection, make_postgres_table
+
 if TYPE_CHECKING:
     import sqlite3
-
-    from .outbox import Connection
 
 
 class Inbox(Protocol):
@@ -110,12 +110,12 @@ class PostgresInbox:
         if getattr(connection, "autocommit", False):
             raise ValueError("open the connection with autocommit=False")
         self._connection = connection
-        connection.cursor().execute(
-            "CREATE TABLE IF NOT EXISTS kontrakt_inbox ("
+        make_postgres_table(
+            connection,
+            "kontrakt_inbox",
             "consumer TEXT NOT NULL, event_id TEXT NOT NULL, "
-            "handled_at TIMESTAMPTZ NOT NULL DEFAULT now(), PRIMARY KEY (consumer, event_id))"
+            "handled_at TIMESTAMPTZ NOT NULL DEFAULT now(), PRIMARY KEY (consumer, event_id)",
         )
-        connection.commit()
 
     @contextmanager
     def once(self, group: str, event_id: str) -> Generator[bool, None, None]:

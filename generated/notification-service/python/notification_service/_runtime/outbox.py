@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from .delivery import Delivery
 from .errors import DeliveryError, DeliveryFailed
 from .message import ExtraHeaders, Message
+from .tables import Connection, make_postgres_table
 from .transport import Headers
 
 if TYPE_CHECKING:
@@ -23,34 +24,16 @@ if TYPE_CHECKING:
 Produced_contra = TypeVar("Produced_contra", contravariant=True)
 
 _COLUMNS: Final = "topic, message_key, message_value, headers"
-_TABLES: Final = {
-    "qmark": (
-        "CREATE TABLE IF NOT EXISTS kontrakt_outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, "
-        "topic TEXT NOT NULL, message_key BLOB, message_value BLOB, headers TEXT NOT NULL)"
-    ),
-    "pyformat": (
-        "CREATE TABLE IF NOT EXISTS kontrakt_outbox ("
-        "id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
-        "topic TEXT NOT NULL, message_key BYTEA, message_value BYTEA, headers TEXT NOT NULL)"
-    ),
-}
+_TABLE: Final = "kontrakt_outbox"
+_SQLITE_COLUMNS: Final = (
+    "id INTEGER PRIMARY KEY AUTOINCREMENT, "
+    "topic TEXT NOT NULL, message_key BLOB, message_value BLOB, headers TEXT NOT NULL"
+)
+_POSTGRES_COLUMNS: Final = (
+    "id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
+    "topic TEXT NOT NULL, message_key BYTEA, message_value BYTEA, headers TEXT NOT NULL"
+)
 _MARKS: Final = {"qmark": "?", "pyformat": "%s"}
-
-
-class Connection(Protocol):
-    """A connection as PEP 249 describes it, to SQLite (sqlite3) or PostgreSQL (psycopg)."""
-
-    def cursor(self) -> Any:
-        """A cursor."""
-        ...
-
-    def commit(self) -> None:
-        """End the transaction."""
-        ...
-
-    def rollback(self) -> None:
-        """Undo the transaction."""
-        ...
 
 
 class EventOutbox(Generic[Produced_contra]):
@@ -67,14 +50,17 @@ class EventOutbox(Generic[Produced_contra]):
         """
         module = sys.modules[type(connection).__module__.partition(".")[0]]
         style = getattr(module, "paramstyle", "")
-        if style not in _TABLES:
+        if style not in _MARKS:
             raise ValueError("an outbox needs a connection of sqlite3 or psycopg")
         self._producer = producer
         self._connection = connection
         self._mark = _MARKS[style]
         self._stop = threading.Event()
-        connection.cursor().execute(_TABLES[style])
-        connection.commit()
+        if style == "pyformat":
+            make_postgres_table(connection, _TABLE, _POSTGRES_COLUMNS)
+        else:
+            connection.cursor().execute(f"CREATE TABLE IF NOT EXISTS {_TABLE} ({_SQLITE_COLUMNS})")
+            connection.commit()
 
     def send(
         self,
@@ -91,7 +77,7 @@ class EventOutbox(Generic[Produced_contra]):
         text = json.dumps([[name, _as_hex(content)] for name, content in every])
         marks = ", ".join([self._mark] * 4)
         self._connection.cursor().execute(
-            f"INSERT INTO kontrakt_outbox ({_COLUMNS}) VALUES ({marks})", (topic, key, value, text)
+            f"INSERT INTO {_TABLE} ({_COLUMNS}) VALUES ({marks})", (topic, key, value, text)
         )
 
     def relay(self, limit: int = 500) -> int:
@@ -100,7 +86,7 @@ class EventOutbox(Generic[Produced_contra]):
         Raises DeliveryFailed when some did not arrive; these are still in the outbox.
         """
         cursor = self._connection.cursor()
-        cursor.execute(f"SELECT id, {_COLUMNS} FROM kontrakt_outbox ORDER BY id LIMIT {limit:d}")
+        cursor.execute(f"SELECT id, {_COLUMNS} FROM {_TABLE} ORDER BY id LIMIT {limit:d}")
         rows: list[tuple[int, str, bytes | None, bytes | None, str]] = cursor.fetchall()
         self._connection.commit()
         sent = [(row[0], self._send_row(*row[1:])) for row in rows]
@@ -113,7 +99,7 @@ class EventOutbox(Generic[Produced_contra]):
             else:
                 failures.append(error)
         if arrived:
-            statement = f"DELETE FROM kontrakt_outbox WHERE id = {self._mark}"
+            statement = f"DELETE FROM {_TABLE} WHERE id = {self._mark}"
             cursor.executemany(statement, arrived)
             self._connection.commit()
         if failures:

@@ -241,6 +241,8 @@ class EventConsumer:
 
     def _receive(self, timeout: float) -> bool:
         """Wait for records and keep them as pending; whether there were any."""
+        # Kafka calls `_give_back` in the midst of this, which drops pending records: what is
+        # received comes after it, and must not be lost with them.
         records = self._client.receive(_BATCH, timeout)
         for record in records:
             if self._end_ms and record.timestamp()[1] >= self._end_ms:

@@ -1,0 +1,146 @@
+"""Inbox and outbox of a generated package in PostgreSQL, through psycopg."""
+
+# ruff: noqa: F811
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from desk import answer_service, desk_folders  # noqa: F401
+
+from real.postgres import Postgres
+
+AT_ONCE = 8
+GROUP = "answer-service"
+
+
+@pytest.fixture
+def url(postgres: Postgres) -> Iterator[str]:
+    """A schema of this test alone."""
+    name = f"test_{uuid4().hex}"
+    postgres.query(f"CREATE SCHEMA {name}")
+    yield f"{postgres.url}?options=-csearch_path%3D{name}"
+    postgres.query(f"DROP SCHEMA {name} CASCADE")
+
+
+def make_inbox(package: ModuleType, database: Any) -> Any:
+    return package.PostgresInbox(database)
+
+
+def make_outbox(package: ModuleType, database: Any) -> Any:
+    return package.Outbox(package.Producer(package.fakes.fakes().settings()), database)
+
+
+MAKERS = pytest.mark.parametrize("make", [make_inbox, make_outbox])
+
+
+@MAKERS
+def test_processes_that_start_at_once_make_one_table(
+    answer_service: ModuleType, url: str, make: Callable[[ModuleType, Any], Any]
+) -> None:
+    failures: list[Exception] = []
+    start = threading.Barrier(AT_ONCE)
+
+    def run() -> None:
+        with psycopg.connect(url) as database:
+            start.wait(30)
+            try:
+                make(answer_service, database)
+            except Exception as error:
+                failures.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+@MAKERS
+def test_who_may_not_make_tables_uses_the_one_that_is_there(
+    answer_service: ModuleType, url: str, make: Callable[[ModuleType, Any], Any]
+) -> None:
+    role = f"clerk_{uuid4().hex}"
+    with psycopg.connect(url) as database:
+        make(answer_service, database)
+        (schema,) = database.execute("SELECT current_schema()").fetchone() or ("",)
+        database.execute(f"CREATE ROLE {role}")  # type: ignore[arg-type]
+        database.execute(f"GRANT USAGE ON SCHEMA {schema} TO {role}")  # type: ignore[arg-type]
+        database.commit()
+        database.execute(f"SET ROLE {role}")  # type: ignore[arg-type]
+        database.commit()
+        make(answer_service, database)
+        database.execute("RESET ROLE")
+        database.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")  # type: ignore[arg-type]
+
+
+def test_an_event_has_one_effect_among_members_that_handle_it_at_once(
+    answer_service: ModuleType, url: str
+) -> None:
+    with psycopg.connect(url) as database:
+        database.execute("CREATE TABLE effects (member INTEGER)")
+        database.commit()
+        answer_service.PostgresInbox(database)
+    verdicts: list[bool] = []
+    start = threading.Barrier(AT_ONCE)
+
+    def handle(member: int) -> None:
+        with psycopg.connect(url) as mine:
+            inbox = answer_service.PostgresInbox(mine)
+            start.wait(30)
+            with inbox.once(GROUP, "event-1") as is_new:
+                verdicts.append(is_new)
+                if is_new:
+                    mine.execute("INSERT INTO effects VALUES (%s)", (member,))
+
+    threads = [threading.Thread(target=handle, args=(number,)) for number in range(AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(verdicts) == [False] * (AT_ONCE - 1) + [True]
+    with psycopg.connect(url) as database:
+        assert database.execute("SELECT count(*) FROM effects").fetchone() == (1,)
+
+
+def test_a_handler_that_fails_leaves_neither_id_nor_effect(
+    answer_service: ModuleType, url: str
+) -> None:
+    with psycopg.connect(url) as database:
+        inbox = answer_service.PostgresInbox(database)
+        database.execute("CREATE TABLE effects (member INTEGER)")
+        database.commit()
+        with pytest.raises(ZeroDivisionError), inbox.once(GROUP, "event-1"):
+            database.execute("INSERT INTO effects VALUES (1)")
+            raise ZeroDivisionError
+        with inbox.once(GROUP, "event-1") as is_new:
+            assert is_new
+        assert database.execute("SELECT count(*) FROM effects").fetchone() == (0,)
+        database.commit()
+        assert inbox.forget(older_than_days=1) == 0
+        assert inbox.forget(older_than_days=-1) == 1
+
+
+def test_an_outbox_relays_in_order_what_was_committed(answer_service: ModuleType, url: str) -> None:
+    fake = answer_service.fakes.fakes()
+    events = [answer_service.Answered(question_id=f"q{number}", text="because") for number in "123"]
+    with psycopg.connect(url) as database, psycopg.connect(url) as other:
+        outbox = answer_service.Outbox(answer_service.Producer(fake.settings()), database)
+        relay = answer_service.Outbox(answer_service.Producer(fake.settings()), other)
+        outbox.send(events[0])
+        database.rollback()
+        for event in events:
+            outbox.send(event)
+        assert relay.relay() == 0
+        database.commit()
+        assert relay.relay(limit=2) == 2
+        assert relay.relay() == 1
+        assert relay.relay() == 0
+    assert fake.sent == tuple(events)
