@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from .connection import connect
 from .dead_letters import DeadLetters
 from .errors import (
     MessageFailed,
@@ -139,7 +140,7 @@ class EventConsumer:
         """How many of the next records are handled in a transaction of their own."""
         self._deletions = dict(deletions)
         self._group = group or str(settings.options.get("group.id") or service)
-        self._transport = settings.connect()
+        self._transport = connect(settings)
         self._reader = Reader(self._transport.registry(), routes, ignored)
         self._dead_letters = DeadLetters(self._transport, settings, service, self._group)
         self._read: Callable[[Record, Headers], Message] = read_message

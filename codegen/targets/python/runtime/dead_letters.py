@@ -12,7 +12,7 @@ from typing import Final
 from .errors import StubError
 from .message import Message
 from .policy import Reason
-from .producer import DEFAULTS
+from .producer_options import DEFAULTS
 from .settings import Settings
 from .transport import Failure, Headers, ProducerClient, Record, Transport
 

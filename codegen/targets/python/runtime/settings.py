@@ -10,13 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from .errors import SettingsError
-
-if TYPE_CHECKING:
-    from .transport import Transport
 
 _PREFIX: Final = "KAFKA_"
 # What images and orchestrators put there on their own: no options of librdkafka.
@@ -49,16 +46,7 @@ class Settings:
     bootstrap_servers: str
     registry: RegistrySettings
     options: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
-    transport: Transport | None = field(default=None, repr=False)
-
-    def connect(self) -> Transport:
-        """What makes the clients: Kafka, unless something else was given."""
-        if self.transport is not None:
-            return self.transport
-        # confluent-kafka takes 50 ms to import, which nobody pays before a client is made.
-        from .kafka import KafkaTransport  # noqa: PLC0415
-
-        return KafkaTransport(self.bootstrap_servers, self.registry)
+    transport: object | None = field(default=None, repr=False)
 
 
 def settings(
