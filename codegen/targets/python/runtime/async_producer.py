@@ -22,7 +22,7 @@ from .composing import Composed, Composer
 from .errors import DeliveryError, DeliveryFailed, MessageTooLarge, SettingsError, StubError
 from .message import ExtraHeaders, Message
 from .producer_options import producer_options
-from .settings import Settings
+from .settings import Settings, read_seconds
 from .transport import Headers
 
 Produced_contra = TypeVar("Produced_contra", contravariant=True)
@@ -241,14 +241,3 @@ class EventProducer(Generic[Produced_contra]):
         failures = self._failures[:]
         self._failures.clear()
         return failures
-
-
-def read_seconds(options: dict[str, object], name: str) -> float:
-    """An option in milliseconds, as seconds. Raises SettingsError."""
-    try:
-        milliseconds = float(str(options[name]))
-    except ValueError:
-        milliseconds = 0.0
-    if not milliseconds > 0:
-        raise SettingsError(f"{name} is {options[name]!r}, not a number of milliseconds above 0")
-    return milliseconds / 1000

@@ -141,7 +141,6 @@ class EventConsumer:
         self._deletions = dict(deletions)
         self._group = group or str(settings.options.get("group.id") or service)
         self._transport = connect(settings)
-        self._reader = Reader(self._transport.registry(), routes, ignored)
         self._dead_letters = DeadLetters(self._transport, settings, service, self._group)
         self._read: Callable[[Record, Headers], Message] = read_message
         self._topics = sorted({route.type.topic for route in routes})
@@ -153,6 +152,7 @@ class EventConsumer:
             self._topics = [self._dead_letters.topic_of(topic) for topic in self._topics]
             self._end_ms = time.time_ns() // 1_000_000
             member_of = f"{self._group}.replay"
+        self._reader = Reader(self._transport.registry(), routes, ignored, deletions, self._read)
         self._client = self._transport.consumer(_options(settings, service, member_of))
         self._progress = Progress(self._client)
         self._pending: deque[Record] = deque()

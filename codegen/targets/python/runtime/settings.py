@@ -122,6 +122,17 @@ def read_kafka_options(variables: Mapping[str, str]) -> dict[str, object]:
     return options
 
 
+def read_seconds(options: Mapping[str, object], name: str) -> float:
+    """An option of librdkafka in milliseconds, as seconds. Raises SettingsError."""
+    try:
+        milliseconds = float(str(options[name]))
+    except ValueError:
+        milliseconds = 0.0
+    if not milliseconds > 0:
+        raise SettingsError(f"{name} is {options[name]!r}, not a number of milliseconds above 0")
+    return milliseconds / 1000
+
+
 def _read_registry(values: Mapping[str, str], problems: list[str]) -> RegistrySettings:
     username, password = values["USERNAME"], values["PASSWORD"]
     addresses: list[str] = []
