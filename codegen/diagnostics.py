@@ -197,12 +197,13 @@ class Findings:
             Finding(rule, severity, where, message, note, hint, related, subject, mends=mends)
         )
 
-    def add_source_error(self, rule: Rule, error: SourceError) -> None:
-        """Record all problems of a text that is no document."""
+    def add_source_error(self, rule: Rule, error: SourceError, hint: str = "") -> None:
+        """Record all problems of a text that is no document, each with its hint or with this."""
         place = Place(error.document)
         for problem in error.problems:
             span = Span(problem.offset, problem.end)
-            self.add(rule, _locate_span(place, span), problem.message, hint=problem.hint)
+            where = _locate_span(place, span)
+            self.add(rule, where, problem.message, hint=hint or problem.hint)
 
     def __len__(self) -> int:
         return len(self.items)

@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path, PurePosixPath
 
 from codegen.avro.canonical import render
+from codegen.baselines import SNAPSHOT
+from codegen.baselines.snapshot import SnapshotBaseline
 from codegen.contract.model import Contract, Service
-from codegen.diagnostics import CouldNotCheck, Findings, KontraktError, Location, rule
+from codegen.diagnostics import CouldNotCheck, Findings, KontraktError, Location, Severity, rule
 from codegen.files import write_atomically
 from codegen.lock import LOCK_NAME, LOCK_VERSION, fingerprint, hash_text, read_lock
 from codegen.source import Json, Place
@@ -25,7 +27,8 @@ from codegen.targets import Target
 NOT_FRESH = rule(
     "generate/not-fresh",
     "A generated file is not what the contract generates now.",
-    "Stubs that lag behind their contract read and write what nobody reviewed.",
+    "Stubs that lag behind their contract read and write what nobody reviewed. Generate them "
+    "again, and commit them together with the schemas.",
 )
 UNKNOWN_TARGET = rule(
     "generate/unknown-target",
@@ -35,7 +38,17 @@ UNKNOWN_TARGET = rule(
 WRONG_OPTION = rule(
     "generate/wrong-option",
     "An option of a target is unknown, or has the wrong form.",
-    "A misspelt option would silently do nothing.",
+    "A misspelt option would silently do nothing, and the stubs would not be what was asked for.",
+)
+
+
+UNTESTED_EVENT = rule(
+    "generate/untested-event",
+    "No samples, or not all, could be made of an event, so generated tests leave it out.",
+    "Generated tests hold each codec to bytes that another implementation wrote. Where that one "
+    "refuses a schema, the codec is generated all the same, and nothing but itself proves it "
+    "right.",
+    severity=Severity.NOTE,
 )
 
 
@@ -97,6 +110,18 @@ class Comparison:
         return tuple(one for one in self.states if one.path.startswith(output.folder + "/"))
 
 
+def recall(contract: Contract, root: Path) -> Contract:
+    """The contract with the past that the repository's snapshot holds, if it has one.
+
+    Generated stubs read what older versions wrote, and the same files must give the same stubs, so
+    nothing else is asked. Raises CouldNotCheck for a snapshot that is none.
+    """
+    if not (root / SNAPSHOT).exists():
+        return contract
+    snapshot = SnapshotBaseline(root / SNAPSHOT, SNAPSHOT)
+    return replace(contract, histories=snapshot.histories(contract))
+
+
 def generate(
     contract: Contract, targets: Mapping[str, Target], findings: Findings
 ) -> tuple[Output, ...]:
@@ -113,13 +138,22 @@ def generate(
             if _has_wrong_options(target, options, service.origin.at("targets", name), findings):
                 continue
             folder = f"{service.name}/{name}"
-            files = {
-                _safe_path(folder, file.path): file.text
-                for file in target.files(service, contract, options)
-            }
+            rendered = target.files(service, contract, options)
+            files = {_safe_path(folder, file.path): file.text for file in rendered}
+            for event, reason in (one for file in rendered for one in file.untested):
+                _report_untested(event, reason, contract, findings)
             events = {event.name for event in (*service.produces, *service.consumes)}
             outputs.append(Output(service.name, name, folder, files, len(events)))
     return tuple(outputs)
+
+
+def _report_untested(event: str, reason: str, contract: Contract, findings: Findings) -> None:
+    findings.add(
+        UNTESTED_EVENT,
+        contract.types[event].origin.at("name"),
+        f"generated tests lack samples of {event}: {reason}",
+        hint="test what you write and read of it yourself",
+    )
 
 
 def compare(contract: Contract, outputs: tuple[Output, ...], folder: Path) -> Comparison:

@@ -6,7 +6,7 @@ answer is another one that is a finding: it will have the last word when the sch
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -18,13 +18,14 @@ from codegen.compatibility import SCOPES, Direction, Judge, Verdict
 from codegen.contract.model import Contract, History, Level, Subject
 from codegen.diagnostics import Findings, Location, Severity, rule
 from codegen.difference import EventDifference, State, compare_contracts
-from codegen.impact import Impact, judge_impact
+from codegen.impact.exposure import Impact, Refusal, Surroundings, judge_impacts
 from codegen.lock import Lock
-from codegen.rules.breaking import report_breaks
+from codegen.rules.breaking import NOT_JUDGED, report_breaks
 from codegen.rules.decoding import report_surprises
 from codegen.rules.evolution import report_hazards
 from codegen.rules.renames import report_renames
-from codegen.rules.succession import report_not_compared, report_succession
+from codegen.rules.shift import Shift
+from codegen.rules.succession import find_shifts, report_not_compared, report_shifts
 from codegen.rules.topic_changes import describe_weakening
 from codegen.rules.waivers import apply_waivers, name_changes, report_refusals
 from codegen.source import Place
@@ -34,7 +35,8 @@ REGISTRY_DIFFERS = rule(
     "compat/registry-differs",
     "The registry judges a schema otherwise than this check.",
     "The registry has the last word when a schema is registered, and consumers have it when they "
-    "read. Where the two differ somebody will be surprised.",
+    "read. Where the two differ, publishing stops although all is well, or it passes and consumers "
+    "stop.",
 )
 NO_PAST = rule(
     "compat/no-past",
@@ -53,7 +55,8 @@ REGISTRY_SILENT = rule(
 LEVEL_DIFFERS = rule(
     "compat/level-differs",
     "The registry guards a subject with another level than the manifest states.",
-    "Whoever registers past this tool is held to the registry's level, not to the reviewed one.",
+    "The registry judges by its own level. Whoever registers past this tool is held to that, not "
+    "to the reviewed one. Registering with kontrakt sets the level of the manifest.",
     severity=Severity.WARNING,
 )
 
@@ -75,6 +78,8 @@ class Review:
     """What changed in each event and each key, in words."""
     topology: tuple[EventDifference, ...]
     """What changed in topics and services, in words."""
+    shifts: tuple[Shift, ...]
+    """Those changes of topics and services that hurt somebody."""
 
 
 def review(
@@ -138,9 +143,11 @@ def _judge_all(
     if new_events and isinstance(baseline, Archive):
         renamed = report_renames(new_events, baseline.departed(contract), findings)
     succession = _find_succession(contract, baseline, renamed, findings)
-    if succession is not None:
-        report_succession(succession, findings)
+    shifts = () if succession is None else find_shifts(succession)
+    report_shifts(shifts, baseline.name, findings)
+    verdicts = {subject.name: verdict for subject, verdict in judged}
     for subject in changed:
+        _report_unasked(subject, verdicts[subject.name], histories[subject.name], findings)
         _foresee(subject, histories[subject.name], findings)
     broken = tuple(subject for subject, verdict in judged if not verdict.is_compatible)
     refused: Mapping[str, str] = {
@@ -152,12 +159,22 @@ def _judge_all(
         tuple(new),
         tuple(changed),
         tuple(unchanged),
-        _impacts(contract, {one.name for one in changed}, histories, judge, lock),
+        judge_impacts(
+            Surroundings(
+                contract,
+                histories,
+                {one.name: one for one in changed},
+                _find_refusals(changed, judged, histories, judge),
+                judge,
+                lock,
+            )
+        ),
         sum(len(history.versions) for history in histories.values()),
         refused,
         tuple(subject.name for subject in broken),
         _differences(contract, {one.name: histories[one.name] for one in changed}),
         () if succession is None else compare_topologies(succession),
+        shifts,
     )
 
 
@@ -172,6 +189,60 @@ def _find_succession(
     if trouble.has_errors:
         report_not_compared(contract.manifest.name, baseline.name, trouble, findings)
     return None if old is None else Succession(contract, old, baseline.name, renamed)
+
+
+_STRICTEST_FIRST = (
+    Level.FULL_TRANSITIVE,
+    Level.FULL,
+    Level.BACKWARD_TRANSITIVE,
+    Level.FORWARD_TRANSITIVE,
+    Level.BACKWARD,
+    Level.FORWARD,
+)
+
+
+def _find_refusals(
+    changed: Iterable[Subject],
+    judged: Iterable[tuple[Subject, Verdict]],
+    histories: Mapping[str, History],
+    judge: Judge,
+) -> dict[str, Refusal]:
+    """The changed subjects that their level refuses, and the strictest level that would not."""
+    names = {one.name for one in changed}
+    return {
+        subject.name: Refusal(
+            subject.name,
+            subject.level,
+            next(
+                (
+                    level
+                    for level in _STRICTEST_FIRST
+                    if judge.judge(subject.schema, histories[subject.name], level).is_compatible
+                ),
+                Level.NONE,
+            ),
+        )
+        for subject, verdict in judged
+        if verdict.failures and subject.name in names
+    }
+
+
+def _report_unasked(subject: Subject, verdict: Verdict, history: History, found: Findings) -> None:
+    """Say which versions cannot be read where the level does not ask about them anyway."""
+    checked = {id(version) for version in verdict.checked}
+    for version in history.versions:
+        if version.schema is None and id(version) not in checked:
+            found.add(
+                NOT_JUDGED,
+                Place(subject.document),
+                f"{version.label} of {subject.name} could not be compared: {version.problem}",
+                note=f"the level {subject.level.value} does not ask about it, but messages of it "
+                "may be on the topic",
+                hint="if none is left, delete that version from the registry; else the impact of a "
+                "change stays unknown",
+                subject=subject.name,
+                severity=Severity.WARNING,
+            )
 
 
 def _differences(contract: Contract, changed: Mapping[str, History]) -> tuple[EventDifference, ...]:
@@ -234,7 +305,9 @@ def _compare_verdicts(
         ours = judge.judge(subject.schema, histories[subject.name], level)
         if verdict is None:
             message = f"{client.name} does not judge {subject.name}: its schema has references"
-            findings.add(REGISTRY_SILENT, Place(subject.document), message, subject=subject.name)
+            hint = "nothing to mend; kontrakt probe shows what else the registry leaves out"
+            place = Place(subject.document)
+            findings.add(REGISTRY_SILENT, place, message, hint=hint, subject=subject.name)
             continue
         said = "; ".join(verdict.messages[:3]) or "it gives no reason"
         if not verdict.is_compatible:
@@ -247,26 +320,14 @@ def _compare_verdicts(
 def _report_disagreement(
     subject: Subject, level: Level, ours: Verdict, said: str, findings: Findings
 ) -> None:
-    message = (
-        f"the registry refuses this schema at the level {level.value}, and data can be read: {said}"
-        if ours.is_compatible
-        else f"the registry accepts this schema at the level {level.value}, and data cannot be read"
-    )
-    findings.add(REGISTRY_DIFFERS, Place(subject.document), message, subject=subject.name)
-
-
-def _impacts(
-    contract: Contract,
-    changed: set[str],
-    histories: Mapping[str, History],
-    judge: Judge,
-    lock: Lock,
-) -> tuple[Impact, ...]:
-    touched = {
-        name for subject in contract.subjects if subject.name in changed for name in subject.events
-    }
-    return tuple(
-        judge_impact(contract, event, histories[event.subject], judge, lock)
-        for event in contract.events
-        if event.name in touched and event.subject in histories
+    if ours.is_compatible:
+        message = f"the registry refuses this schema at the level {level.value}, and data can be "
+        message += f"read: {said}"
+        hint = "it has the last word: ask those who run it what it wants beyond the level"
+    else:
+        message = f"the registry accepts this schema at the level {level.value}, and data cannot "
+        message += "be read"
+        hint = "mend what this check reports: consumers stop, whatever the registry says"
+    findings.add(
+        REGISTRY_DIFFERS, Place(subject.document), message, hint=hint, subject=subject.name
     )

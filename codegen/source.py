@@ -248,9 +248,11 @@ def read_yaml(name: str, text: str) -> Document:
         mark = error.problem_mark or error.context_mark
         offset = min(mark.index if mark is not None else 0, len(text))
         message = " ".join(part for part in (error.context, error.problem) if part)
-        raise SourceError(
-            document, (Problem(f"not YAML: {message}", offset, offset + 1),)
-        ) from None
+        # In a mapping or list with brackets, the brace of ${NAME} opens another one.
+        is_variable = text[max(offset - 1, 0) : offset + 1] == "${"
+        hint = 'put it in quotes: "${NAME}"' if is_variable else ""
+        problem = Problem(f"not YAML: {message}", offset, offset + 1, hint)
+        raise SourceError(document, (problem,)) from None
     except (YAMLError, ValueError, RecursionError) as error:
         message = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SourceError(document, (Problem(f"not YAML: {message}", 0, 1),)) from None
@@ -299,17 +301,18 @@ def _explain_json(error: json.JSONDecodeError, text: str, offset: int) -> Proble
     if not text.strip().strip("\ufeff"):
         return Problem("the file is empty", 0, 0, hint="a schema is a JSON value")
     message, hint = error.msg, ""
-    before = text[:offset].rstrip()
-    if message.startswith("Expecting property name") and before.endswith(","):
+    before, after = text[:offset].rstrip(), text[offset:].lstrip()
+    if after.startswith(("//", "/*", "#")):
+        message = "a comment"
+        hint = 'say it in a "doc"; Avro Java reads comments, most other parsers refuse them'
+        offset = len(text) - len(after)
+    elif message.startswith("Illegal trailing comma"):  # Python 3.13 and later
+        message, hint = "a comma with nothing after it", "remove the comma"
+    elif before.endswith(",") and after.startswith(("]", "}")):
         message, hint = "a comma with nothing after it", "remove the comma"
         offset = len(before) - 1
     elif message.startswith("Expecting property name"):
-        message, hint = "a key in double quotes is expected here", "JSON has no comments"
-    elif (
-        message.startswith("Expecting value") and before.endswith(",") and text[offset:][:1] == "]"
-    ):
-        message, hint = "a comma with nothing after it", "remove the comma"
-        offset = len(before) - 1
+        message, hint = "a key in double quotes is expected here", ""
     elif message.startswith("Expecting ',' delimiter"):
         message, hint = "a comma or a closing bracket is missing", "add it before this place"
     elif message.startswith("Expecting ':' delimiter"):

@@ -9,13 +9,14 @@ import json
 import random
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 from uuid import UUID
 
+from codegen.baselines.holdings import Holdings, StoredSubject, StoredVersion, make_histories
 from codegen.contract.load import load_contract
 from codegen.contract.model import Contract
 from codegen.diagnostics import Findings
@@ -79,11 +80,36 @@ def import_package(contract: Contract, root: Path) -> ModuleType:
     return module
 
 
-def make_event(root: Path, schema: Any) -> tuple[ModuleType, Any]:
+def remember(contract: Contract, past: Iterable[Any]) -> Contract:
+    """The contract with these older versions of its only event."""
+    (event,) = contract.events
+    versions = tuple(
+        StoredVersion(event.subject, number, number, json.dumps(one))
+        for number, one in enumerate(past, 1)
+    )
+    holdings = Holdings({event.subject: StoredSubject(event.subject, versions)})
+    histories = make_histories(holdings, [event.subject], "snapshot")
+    assert all(one.schema for history in histories.values() for one in history.versions)
+    return dataclasses.replace(contract, histories=histories)
+
+
+def make_event(root: Path, schema: Any, past: Iterable[Any] = ()) -> tuple[ModuleType, Any]:
     """The package and the EventType of one event schema called test.Event."""
-    package = import_package(load(root, {"Event": schema}, [EVENT]), root / "generated")
+    contract = remember(load(root, {"Event": schema}, [EVENT]), past)
+    package = import_package(contract, root / "generated")
     (event,) = package.codecs.EVENTS
     return package, event
+
+
+def run_generated_tests(root: Path) -> list[str]:
+    """Run the tests of the package that make_event wrote; their names."""
+    (path,) = (root / "generated" / "tests").glob("*.py")
+    space: dict[str, Any] = {"__name__": "contract"}
+    exec(compile(path.read_text("utf-8"), str(path), "exec", dont_inherit=True), space)
+    tests = {name: value for name, value in space.items() if name.startswith("test_")}
+    for test in tests.values():
+        test()
+    return list(tests)
 
 
 SIMPLE: list[Any] = ["null", "boolean", "int", "long", "float", "double", "bytes", "string"]
@@ -115,12 +141,12 @@ class Schemas:
         self._open: list[str] = []
         self._known: list[str] = []
 
-    def event(self) -> Any:
-        """The schema of test.Event."""
+    def event(self, fewest: int = 0) -> Any:
+        """The schema of test.Event, with so many fields at least."""
         self._open = ["Event"]
         fields = [
             {"name": f"f{index}", "type": self.type(0)}
-            for index in range(self.random.randint(0, 9))
+            for index in range(self.random.randint(fewest, 9))
         ]
         return {"type": "record", "name": "Event", "namespace": "test", "fields": fields}
 
@@ -218,6 +244,12 @@ class Schemas:
         return self._python_type(kind)
 
 
+_TEXTS = [
+    "".join(random.Random(7).choices(letters, k=5000))
+    for letters in ("abc XYZ09", "äöß", "日本語", "\U0001f600x", "\x00\x7f\x80ÿ")
+]
+
+
 class Values:
     """Random values of a schema: as the models that a package has, and as fastavro takes them."""
 
@@ -297,9 +329,10 @@ class Values:
         return self.random.choice([0, 1, 1, 2, 3, 70 if self.depth < 3 else 2])
 
     def _text(self) -> str:
-        length = self.random.choice([0, 1, 5, 20, 63, 64, 65, 200, 1023, 1024, 5000])
-        letters = self.random.choice(["abc XYZ09", "äöß", "日本語", "\U0001f600x", "\x00\x7f\x80ÿ"])
-        return "".join(self.random.choices(letters, k=min(length, 3000)))
+        length = self.random.choice([0, 1, 5, 20, 63, 64, 65, 200, 1023, 1024, 3000])
+        pool = self.random.choice(_TEXTS)
+        start = self.random.randrange(len(pool) - length)
+        return pool[start : start + length]
 
     def _integer(self, bits: int) -> int:
         size = self.random.randint(0, bits - 1)

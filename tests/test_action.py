@@ -165,6 +165,20 @@ def test_what_could_not_be_checked_is_never_green(
     assert not list(runner.workspace.rglob("stolen"))
 
 
+def test_the_readme_shows_every_input_and_names_every_output() -> None:
+    """Its workflow is read as a runner would read it."""
+    text = (PROJECT / "README.md").read_text("utf-8")
+    [block] = re.findall(r"```yaml\n(permissions:.*?)```", text, re.S)
+    steps = YAML(typ="safe", pure=True).load(block)["steps"]
+    checkout, check_step, comment = steps
+    action = read_yaml(ACTION)
+    assert checkout["with"]["fetch-depth"] == 0
+    assert check_step["with"].keys() == action["inputs"].keys()
+    assert all(f"`{name}`" in text for name in action["outputs"])
+    # What people type reaches a script as variables only.
+    assert "${{" not in comment["run"]
+
+
 def test_the_steps_are_in_order_and_the_outputs_are_those_that_are_written(
     runner: Runner,
 ) -> None:

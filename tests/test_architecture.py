@@ -16,12 +16,12 @@ PACKAGE = Path(__file__).parent.parent / "codegen"
 
 HOMES = {
     "click": "cli/",
-    "requests": "baselines/http/",
     "urllib3": "baselines/http/",
     "jinja2": "targets/",
     "fastavro": "targets/",
     "jsonschema": ("contract/manifest.py", "generation.py", "publication/document.py"),
     "ruamel": "source.py",
+    "h11": "registry/http.py",
     "starlette": "registry/http.py",
     "uvicorn": "registry/http.py",
     "sqlite3": ("registry/database.py", "retail/", "targets/python/runtime/"),
@@ -76,7 +76,6 @@ def test_the_help_loads_nothing_but_click() -> None:
     assert "click" in loaded
     heavy = {
         "jinja2",
-        "requests",
         "urllib3",
         "jsonschema",
         "ruamel",

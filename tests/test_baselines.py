@@ -15,7 +15,7 @@ import pytest
 from registry_fake import RegistryFake, serve
 
 from codegen.avro.canonical import render
-from codegen.baselines import Archive, Baseline, open_baseline, open_registry
+from codegen.baselines import Archive, Baseline, Repository, open_baseline, open_registry
 from codegen.baselines.snapshot import save_snapshot
 from codegen.contract.load import load_contract
 from codegen.contract.model import Contract, Level, RegistrySettings
@@ -379,6 +379,16 @@ def test_two_past_meanings_of_a_type_are_none(tmp_path: Path) -> None:
 
 
 # --- folder --------------------------------------------------------------------------------------
+
+
+def test_where_the_past_had_its_registry_is_of_no_interest(tmp_path: Path) -> None:
+    elsewhere = OLD_MANIFEST.replace("${SCHEMA_REGISTRY_URL}", "http://127.0.0.1:9")
+    old = write(tmp_path / "old", OLD, elsewhere)
+    baseline = against(f"folder:{old}", write(tmp_path / "new", NEW))
+    findings = Findings()
+    assert isinstance(baseline, Repository)
+    assert baseline.contract(findings) is not None
+    assert list(findings) == []
 
 
 def test_a_folder_of_bare_schemas(tmp_path: Path) -> None:

@@ -210,6 +210,44 @@ def test_a_snapshot_makes_the_check_work_without_a_registry(kontrakt: Kontrakt, 
     assert "snapshot v1 (id" in done.stdout
 
 
+def test_what_the_snapshot_remembers_gets_readers(kontrakt: Kontrakt, shop: Path) -> None:
+    kontrakt("register", "--apply")
+    kontrakt("snapshot")
+    assert kontrakt("generate").returncode == 0
+    package = shop / "generated/inventory-service/python"
+    assert not (package / "inventory_service/history.py").exists(), "only one version so far"
+    with_default = ADDED.replace('"string"', '"string", "default": "none"')
+    edit(shop, PLACED, '    {"name": "currency"', with_default)
+    assert kontrakt("generate").returncode == 0
+    history = (package / "inventory_service/history.py").read_text()
+    assert "def _read_order_placed_v1(" in history
+    assert kontrakt("generate", "--check").returncode == 0
+    tests = [sys.executable, "-m", "pytest", "-q", "-k", "order_placed_v1", "--no-header"]
+    done = subprocess.run(
+        [*tests, "-p", "no:cacheprovider", str(package)],
+        env={**os.environ, "PYTHONPATH": str(package)},
+        cwd=package,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert kontrakt("register", "--apply").returncode == 0
+    kontrakt("snapshot")
+    assert kontrakt("generate", "--check").returncode == 0, "the newest version needs no reader"
+
+
+def test_a_snapshot_that_is_none_leaves_the_stubs_alone(kontrakt: Kontrakt, shop: Path) -> None:
+    kontrakt("generate")
+    (shop / "schemas/registry.snapshot.json").write_text('{"version": 1, "subjects": []}')
+    edit(shop, PLACED, "Where the order was placed", "Where it was placed")
+    for arguments in ([], ["--check"], ["--diff"]):
+        done = kontrakt("generate", *arguments)
+        assert done.returncode == 3
+        assert "schemas/registry.snapshot.json:1:" in done.stderr
+        assert "kontrakt snapshot" in done.stderr
+
+
 def git(root: Path, *arguments: str) -> None:
     names = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"]
     subprocess.run(["git", *names, *arguments], cwd=root, check=True, capture_output=True)
@@ -335,6 +373,12 @@ def test_rules_are_listed_and_explained(kontrakt: Kontrakt) -> None:
     assert "compat/field-without-default" in listed.stdout
     explained = kontrakt("rules", "compat/field-without-default")
     assert "A reader fills a field that the writer did not know" in explained.stdout
+    _, _, example = explained.stdout.partition("\nBad\n")
+    bad, _, good = example.partition("\nGood\n")
+    assert "error compat/field-without-default" in bad
+    assert '"default": "unknown"' in good
+    (row,) = json.loads(kontrakt("rules", "change/unit", "--format", "json").stdout)
+    assert row["id"] == "change/unit" and row["example"].startswith("Bad\n")
     unknown = kontrakt("rules", "compat/field-with-default")
     assert unknown.returncode == 2
     assert 'did you mean "compat/field-without-default"?' in unknown.stderr

@@ -75,3 +75,77 @@ def test_each_script_is_one_that_its_shell_reads(shell: str) -> None:
     if program := shutil.which(shell):
         checked = subprocess.run([program, "-n"], input=done.stdout, text=True, check=False)
         assert checked.returncode == 0
+
+
+MANIFEST = """\
+version: 1
+topics:
+  orders:
+    events: [retail.orders.OrderPlaced, retail.orders.OrderCancelled]
+  returns: {events: [retail.returns.Returned]}
+services:
+  order-service: {produces: [orders]}
+  returns-service: {consumes: [orders]}
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """One whose schemas cannot be read: who opens one waits for ever."""
+    folder = tmp_path / "schemas" / "retail"
+    folder.mkdir(parents=True)
+    (tmp_path / "schemas" / "contracts.yaml").write_text(MANIFEST)
+    for name in ("OrderPlaced", "OrderCancelled", "Returned"):
+        os.mkfifo(folder / f"{name}.avsc")
+    return tmp_path
+
+
+NAMES = {
+    "kontrakt new event X --topic o": ["orders"],
+    "kontrakt new event X --topic ": ["orders", "returns"],
+    "kontrakt new topic x --event retail.o": [
+        "retail.orders.OrderCancelled",
+        "retail.orders.OrderPlaced",
+    ],
+    "kontrakt new topic x --event Ret": ["Returned"],
+    "kontrakt new topic x --owner r": ["returns-service"],
+    "kontrakt new topic x --compatibility FULL": ["FULL", "FULL_TRANSITIVE"],
+    "kontrakt new service x --consumes r": ["returns"],
+    "kontrakt rules naming/file": ["naming/file-folder", "naming/file-name"],
+}
+
+
+@pytest.mark.parametrize("line", NAMES)
+def test_bash_completes_names_of_the_repository(repository: Path, line: str) -> None:
+    assert complete(line, repository) == NAMES[line]
+    assert complete(line, repository / "schemas" / "retail") == NAMES[line]
+
+
+@pytest.mark.parametrize("text", ["", "topics: [", "topics: 1", "\x00", "topics: {a: 1, b: {}}"])
+def test_a_manifest_that_cannot_be_read_completes_nothing_and_says_nothing(
+    repository: Path, text: str
+) -> None:
+    (repository / "schemas" / "contracts.yaml").write_text(text)
+    assert complete("kontrakt new topic x --event r", repository) == []
+
+
+@pytest.mark.parametrize(("shell", "expected"), [("zsh", "orders"), ("fish", "plain,orders")])
+def test_the_other_shells_are_answered_in_their_own_form(
+    repository: Path, shell: str, expected: str
+) -> None:
+    """What the scripts of zsh and fish ask, and split again; see click's shell_completion."""
+    words = {
+        "zsh": {"COMP_WORDS": "kontrakt new event X --topic o", "COMP_CWORD": "5"},
+        "fish": {"COMP_WORDS": "kontrakt new event X --topic o", "COMP_CWORD": "o"},
+    }[shell]
+    done = subprocess.run(
+        ["kontrakt"],
+        cwd=repository,
+        env={**environment(), **words, "_KONTRAKT_COMPLETE": f"{shell}_complete"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert expected in done.stdout.splitlines()
+    assert not done.stderr

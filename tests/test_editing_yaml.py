@@ -61,6 +61,11 @@ CASES: dict[str, tuple[str, Edit, str]] = {
     ),
     "null": ("s: null # none\n", Insert(("s", "w"), 1), "s: {w: 1} # none\n"),
     "empty in flow": ("s: {t: {}, u: 1}\n", Insert(("s", "t", "w"), 1), "s: {t: {w: 1}, u: 1}\n"),
+    "flow that was wrapped": (
+        "{a: {b: 1},\nc: 2, d: 3}\n",
+        Insert(("e",), 4),
+        "{a: {b: 1},\nc: 2, d: 3,\n e: 4}\n",
+    ),
     "other line ends": (
         "a:\r\n  b: 1\r\n",
         Insert(("a", "c"), ["x" * 50, "no"]),

@@ -16,6 +16,8 @@ from codegen.diagnostics import CouldNotCheck, Findings, KontraktError
 from codegen.generation import Comparison, State, compare, generate, write
 from codegen.source import Json
 from codegen.targets import GeneratedFile
+from codegen.targets.python.samples import sample_events
+from schemas import record, schema
 
 PROJECT = Path(__file__).parent.parent
 
@@ -207,3 +209,15 @@ def test_a_folder_that_cannot_be_written_is_told_and_left_as_it_was(
     with pytest.raises((KontraktError, CouldNotCheck)):
         write(look(contract, folder, PAGES))
     assert folder.read_text() == "a file where the folder should be"
+
+
+def test_an_event_that_fastavro_refuses_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise ValueError("no such thing\nas this")
+
+    graph = schema(record(("a", "int")))
+    assert sample_events(graph).problem == ""
+    monkeypatch.setattr("fastavro.schemaless_writer", refuse)
+    found = sample_events(graph)
+    assert found.events == ()
+    assert found.problem == "fastavro does not take it (ValueError: no such thing)"

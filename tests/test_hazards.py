@@ -94,6 +94,24 @@ def test_the_work_grows_with_the_text_and_not_with_the_ways_through_it() -> None
     assert calls[1] < calls[0] * 8
 
 
+@pytest.mark.parametrize("width", [15, 300])
+def test_looking_for_renames_grows_with_the_number_of_records(width: int) -> None:
+    def wide(count: int, word: str) -> SchemaGraph:
+        def inner(number: int) -> Any:
+            names = (f"{word}{'ab'[index % 2] * (index + 1)}" for index in range(width))
+            fields = [{"name": name, "type": "int", "default": 0} for name in names]
+            return record(*fields, name=f"R{number}")
+
+        return schema(record(*((f"r{number}", inner(number)) for number in range(count))))
+
+    calls = []
+    for count in (5, 20):
+        sides = [wide(count, word) for word in ("Amount", "amount_")]
+        calls.append(count_calls(lambda sides=sides: find(*sides))[1])
+    assert calls[1] < calls[0] * 5
+    assert calls[0] < 5 * 15_000
+
+
 def count_calls(work: Callable[[], list[Finding]]) -> tuple[list[Finding], int]:
     """What some work returns, and how many functions it called."""
     number = 0
@@ -235,6 +253,15 @@ def test_a_branch_in_front_takes_what_later_ones_had() -> None:
     ]
     for after in (["null", "long", "double"], ["null", "int", "double", "long"]):
         assert rules(field(after), field(["null", "long"]), level=level) == []
+
+
+def test_a_default_that_does_not_fit_any_more_is_not_put_back() -> None:
+    before = {"name": "f", "type": ["null", "string"], "default": None}
+    fitting, other = record({**before, "default": ""}), field("string")
+    (lost,) = find(schema(other), schema(fitting), level="BACKWARD")
+    assert (lost.rule.id, len(lost.mends)) == ("change/default-removed", 1)
+    (lost,) = find(schema(other), schema(record(before)), level="BACKWARD")
+    assert (lost.rule.id, len(lost.mends)) == ("change/default-removed", 0)
 
 
 def test_a_level_that_looks_forward_reports_growth_itself() -> None:

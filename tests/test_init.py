@@ -30,8 +30,9 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 COMMANDS = (
-    "format --check", "check", "generate", "generate --check", "register", "register --apply",
-    "check", "diff", "impact", "pull", "check --against snapshot",
+    "format --check", "lint --fail-on note", "check", "generate", "generate --check", "register",
+    "register --apply", "check", "diff", "impact", "pull", "check --against snapshot", "status",
+    "rules",
 )  # fmt: skip
 
 
@@ -51,7 +52,7 @@ def test_the_workflow_and_the_hooks_call_commands_that_exist(tmp_path: Path) -> 
     commands = [step["run"] for step in steps if step.get("run", "").startswith("kontrakt")]
     hooks = yaml.load((tmp_path / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     commands += [hook["entry"] for hook in hooks]
-    assert len(commands) == 6
+    assert len(commands) == 8
     for command in commands:
         options = [word for word in command.split() if word.startswith("--")]
         shown = run(tmp_path, command.split()[1], "--help").stdout
@@ -94,3 +95,25 @@ def test_what_exists_is_kept_and_said(tmp_path: Path) -> None:
     assert again.returncode == 2
     assert "schemas/contracts.yaml exists already" in again.stderr
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_init_writes_all_or_nothing(tmp_path: Path) -> None:
+    (tmp_path / "schemas").write_text("a file")
+    done = run(tmp_path, "init")
+    assert done.returncode == 2
+    assert "schemas exists already; nothing was written" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["schemas"]
+
+
+def test_the_schema_for_editors_is_told_when_it_is_old(tmp_path: Path) -> None:
+    run(tmp_path, "init")
+    path = tmp_path / "schemas/contracts.schema.json"
+    fresh = path.read_text()
+    path.write_text("{}")
+    done = run(tmp_path, "lint")
+    assert "manifest/old-editor-schema" in done.stdout
+    assert "kontrakt init --editor-schema" in done.stdout
+    assert run(tmp_path, "init", "--editor-schema").returncode == 0
+    assert path.read_text() == fresh
+    assert "old-editor-schema" not in run(tmp_path, "lint").stdout
+    assert run(tmp_path / ".github", "init", "--editor-schema").returncode == 2

@@ -15,6 +15,7 @@ from codegen.baselines import open_registry
 from codegen.baselines.capabilities import probe
 from codegen.cli import program
 from codegen.contract.model import Level, RegistrySettings
+from codegen.diagnostics import CouldNotCheck
 
 PROJECT = Path(__file__).parent.parent
 RECORD = {"type": "record", "name": "Order", "fields": [{"name": "id", "type": "string"}]}
@@ -119,6 +120,24 @@ def test_the_command_says_it_to_people_and_to_programs(
     value = json.loads(shown)
     assert (value["version"], value["registry"], value["level"]) == (1, url, Level.BACKWARD.value)
     assert {"name", "summary", "is_there", "note"} == set(value["items"][0])
+
+
+def test_it_needs_no_repository(
+    fake: RegistryFake, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SCHEMA_REGISTRY_URL", raising=False)
+    refused = CliRunner().invoke(program, ["probe"]).exception
+    assert isinstance(refused, CouldNotCheck), "nothing names a registry"
+    code, shown, _ = run("--registry", url)
+    assert (code, url in shown) == (0, True)
+    monkeypatch.setenv("SCHEMA_REGISTRY_URL", url)
+    assert run()[0] == 0
+    monkeypatch.delenv("SCHEMA_REGISTRY_URL")
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas/contracts.yaml").write_text(f"version: 1\nregistry: {{url: '{url}'}}\n")
+    (tmp_path / "schemas/Broken.avsc").write_text("{")
+    assert run()[0] == 0
 
 
 def test_a_context_that_the_registry_has_not_got(

@@ -263,6 +263,7 @@ def test_a_level_alone_is_a_change(
     made = plan(contract, client)
     assert len(made.changes) == 4
     assert all(step.action is Action.UNCHANGED for step in made.changes)
+    assert not any(step.changes for step in made.changes)
     publish(contract, client)
     assert set(fake.levels.values()) == {"BACKWARD"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,10 +17,11 @@ import pytest
 from registry_fake import Handler, RegistryFake, serve
 from test_publication import CANCELLED, MANIFEST, MONEY, load, with_field
 
+from codegen.baselines import open_registry
 from codegen.baselines.answers import Answer
 from codegen.baselines.holdings import Holdings
 from codegen.baselines.registry import RegistryBaseline, RegistryClient
-from codegen.contract.model import Contract
+from codegen.contract.model import Contract, RegistrySettings
 from codegen.diagnostics import CouldNotCheck, Findings, Severity
 from codegen.publication import Done, apply_plan, make_plan
 from codegen.registry.api import Request, respond
@@ -174,6 +176,34 @@ def _meet(registry: Registry, moment: int, theirs: Contract) -> None:
             assert register(theirs, Registry(registry.store, registry.name).client)[0] == []
 
     registry.before = publish
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+def test_a_registry_that_refuses_who_comes_second(tmp_path: Path, is_same: bool) -> None:
+    """As Apicurio does: "already exists", for a schema and for a level."""
+    contract = load(tmp_path, manifest=OWNED)
+    fake = RegistryFake()
+
+    def refuse(handler: Handler) -> bool:
+        path = handler.path.partition("?")[0]
+        if handler.command == "GET" or not path.startswith(("/config", "/subjects/orders-")):
+            return False
+        if handler.command == "PUT" or path.endswith("/versions"):
+            body = fake.requests[-1][3]
+            if "schema" in body and not is_same:
+                body = {"schema": json.dumps({**CANCELLED, "doc": "Of somebody else."})}
+            fake.answer(handler.command, path, {}, body)
+            handler.reply(409, b'{"error_code": 409, "message": "it already exists"}')
+            return True
+        return False
+
+    with serve(fake) as url:
+        client = open_registry(RegistrySettings(url), tmp_path)
+        fake.behave = refuse
+        rules, _ = register(contract, client)
+        assert rules == ([] if is_same else ["plan/out-of-date"])
+        if is_same:
+            assert make_plan(contract, client, Findings()).changes == ()
 
 
 @pytest.mark.parametrize("writes", [1, 4])

@@ -141,6 +141,30 @@ def test_the_manifest_has_the_topics_that_the_names_tell_of(desk: Desk) -> None:
     assert desk.run(new, "check").returncode == 0
 
 
+@pytest.mark.parametrize("topics", ["", "topics: {}\n", "topics:\n"])
+def test_a_manifest_may_begin_with_the_registry_alone(desk: Desk, topics: str) -> None:
+    shop = desk.make_shop()
+    folder = desk.make_folder()
+    (folder / "schemas").mkdir()
+    begun = f"# Ours.\nversion: 1\nregistry:\n  url: {desk.url}\n  timeout: 5\n{topics}"
+    (folder / MANIFEST).write_text(begun)
+    desk.url = "http://127.0.0.1:1"  # the environment's would not answer
+    desk.pull(folder)
+    text = (folder / MANIFEST).read_text()
+    assert text.startswith("# Ours.\nversion: 1\nregistry:\n  url: http")
+    assert (folder / PLACED).read_bytes() == (shop / PLACED).read_bytes()
+    assert "unchanged  9 files" in desk.pull(folder)
+    assert desk.run(folder, "status").returncode == 0
+
+
+def test_a_manifest_that_begins_wrongly_is_told(desk: Desk) -> None:
+    folder = desk.make_folder()
+    (folder / "schemas").mkdir()
+    (folder / MANIFEST).write_text(f"version: 1\nregistry: {{uri: '{desk.url}'}}\n")
+    assert 'unknown key "uri"' in desk.pull(folder, code=1)
+    assert [item.name for item in (folder / "schemas").iterdir()] == ["contracts.yaml"]
+
+
 def test_a_change_in_the_registry_is_shown_and_taken(desk: Desk) -> None:
     shop = desk.make_shop()
     (shop / PLACED).write_text((shop / PLACED).read_text().replace("    ", "  "))

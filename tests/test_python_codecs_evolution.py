@@ -8,6 +8,8 @@ import dataclasses
 import io
 import json
 import random
+import subprocess
+import sys
 import time
 from enum import Enum
 from pathlib import Path
@@ -16,7 +18,21 @@ from uuid import UUID
 
 import fastavro
 import pytest
-from python_packages import Schemas, Values, make_event
+from python_packages import (
+    EVENT,
+    Schemas,
+    Values,
+    import_package,
+    load,
+    make_event,
+    remember,
+    run_generated_tests,
+    write_package,
+)
+
+from codegen.diagnostics import Findings
+from codegen.generation import generate
+from codegen.targets import discover_targets
 
 
 def record(*fields: Any, name: str = "Event", **more: Any) -> dict[str, Any]:
@@ -151,11 +167,20 @@ CASES: dict[str, tuple[Any, Any, Any, Any]] = {
 @pytest.mark.parametrize("case", [name for name, row in CASES.items() if row[3] is not None])
 def test_resolution(tmp_path: Path, case: str) -> None:
     writer, value, reader, expected = CASES[case]
-    _, event = make_event(tmp_path, reader)
-    decode = event.resolve(json.dumps(writer), {})
-    result = datum(decode(written(writer, value), 0))
-    assert result == expected
-    assert [type(one) for one in result.values()] == [type(one) for one in expected.values()]
+    _, event = make_event(tmp_path, reader, [writer])
+    data = written(writer, value)
+    (past,) = event.codec.past()
+    decoders = [past.read, event.resolve(json.dumps(writer), {}), compile_alone(event, writer)]
+    for decode in decoders:
+        result = datum(decode(data, 0))
+        assert result == expected
+        assert [type(one) for one in result.values()] == [type(one) for one in expected.values()]
+
+
+def compile_alone(event: Any, writer: Any) -> Any:
+    """The decoder that is made at run time for a version that the package does not know."""
+    codec = type(event.codec)(event.codec.schema, event.codec._types)
+    return codec.resolve(json.dumps(writer), {})
 
 
 REFUSED: dict[str, tuple[Any, Any]] = {
@@ -348,6 +373,145 @@ def test_random_evolutions_are_read_as_fastavro_reads_them(tmp_path: Path, seed:
         if back is not None:
             with contextlib.suppress(old_package.DecodeError):
                 back(event.encode(result, b""), 0)
+
+
+def change(pick: random.Random, node: Any) -> Any:
+    """A type that reads what another wrote, by chance: changed at every depth."""
+    if isinstance(node, list):
+        branches = [change(pick, branch) for branch in node]
+        if pick.random() < 0.3:
+            pick.shuffle(branches)
+        if pick.random() < 0.2 and len(branches) > 1:
+            branches = [one for one in branches if isinstance(one, dict)] or branches[:1]
+        return branches if len(branches) > 1 or pick.random() < 0.7 else branches[0]
+    if isinstance(node, str):
+        wider = {"int": ["long", "float", "double"], "float": ["double"], "string": ["bytes"]}
+        return pick.choice([node, node, *wider.get(node, [])])
+    changed = dict(node)
+    if node["type"] == "array":
+        changed["items"] = change(pick, node["items"])
+    elif node["type"] == "map":
+        changed["values"] = change(pick, node["values"])
+    elif node["type"] == "enum":
+        changed["symbols"] = pick.sample(node["symbols"], pick.randint(1, len(node["symbols"])))
+        if pick.random() < 0.7:
+            changed["default"] = changed["symbols"][0]
+    elif node["type"] == "record":
+        fields = [{**one, "type": change(pick, one["type"])} for one in node["fields"]]
+        for one in fields:
+            if pick.random() < 0.15:
+                one["aliases"] = [one["name"]]
+                one["name"] = f"renamed_{one['name']}"
+        fields = [one for one in fields if defines_types(one) or pick.random() < 0.9]
+        if pick.random() < 0.5:
+            integers = {"type": "array", "items": "int"}
+            added: list[tuple[Any, Any]] = [("string", "new"), ("long", 5), (integers, [1, 2])]
+            added += [("double", 1.5), ("bytes", "\xff"), (["null", "int"], None)]
+            kind, default = pick.choice(added)
+            fields.append(field(f"added_{pick.randrange(10**6)}", kind, default=default))
+        if not any(map(defines_types, fields)):
+            pick.shuffle(fields)
+        changed["fields"] = fields
+    elif "logicalType" in node and node["type"] in ("int", "long") and pick.random() < 0.3:
+        return node["type"]
+    return changed
+
+
+def defines_types(one: Any) -> bool:
+    return '"name": "' in json.dumps(one["type"])
+
+
+@pytest.mark.parametrize("seed", range(1000, 1040))
+def test_straight_line_readers_read_what_the_plan_of_run_time_reads(
+    tmp_path: Path, seed: int
+) -> None:
+    pick = random.Random(seed)
+    old = Schemas(seed, for_fastavro=True).event()
+    new = change(pick, old)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "new").mkdir()
+    old_package, old_event = make_event(tmp_path / "old", old)
+    package, event = make_event(tmp_path / "new", new, [old])
+    parsed = fastavro.parse_schema(copy.deepcopy(old))
+    values = Values(seed, old_package, old_event, parsed)
+    try:
+        careful = compile_alone(event, old)
+    except package.DecodeError:
+        assert not event.codec.past()
+        return
+    decode = event.resolve(old_event.schema, {})
+    if careful is None:
+        assert decode is event.decode and not event.codec.past()
+        return
+    read = [past.read for past in event.codec.past()]
+    for _ in range(30):
+        data = written(old, values.pair(parsed)[1])
+        expected = attempt(careful, data, package)
+        assert attempt(decode, data, package) == expected
+        if read and expected.startswith("Event("):
+            assert repr(read[0](data, 0)) == expected
+        for end in range(min(len(data), 60)):
+            assert attempt(decode, data[:end], package) == attempt(careful, data[:end], package)
+        for _ in range(40):
+            damaged = damage(pick, data)
+            assert attempt(decode, damaged, package) == attempt(careful, damaged, package)
+    run_generated_tests(tmp_path / "new")
+
+
+def test_readers_are_as_ruff_leaves_them_and_clean_under_mypy(tmp_path: Path) -> None:
+    for seed in range(3000, 3012):
+        old = Schemas(seed).event()
+        new = change(random.Random(seed), old)
+        contract = remember(load(tmp_path / str(seed), {"Event": new}, [EVENT]), [old])
+        write_package(contract, tmp_path / "generated", f"package_{seed}")
+    assert len(list(tmp_path.glob("generated/package_*/history.py"))) > 8
+    format_ = ["ruff", "format", "--check", "--isolated", "--line-length", "100", "."]
+    check = ["ruff", "check", "--isolated", "--select", "I,F", "--line-length", "100", "."]
+    modules = [f"package_{seed}" for seed in range(3000, 3012)]
+    for command in (format_, check, ["mypy", "--strict", *modules]):
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=tmp_path / "generated",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_version_that_others_read_otherwise_is_told_to_be_without_tests(tmp_path: Path) -> None:
+    old, new = (
+        record(field("t", {"type": "long", "logicalType": f"timestamp-{unit}"}))
+        for unit in ("millis", "micros")
+    )
+    contract = remember(load(tmp_path, {"Event": new}, [EVENT]), [old])
+    findings = Findings()
+    generate(contract, discover_targets(), findings)
+    (finding,) = findings
+    assert finding.message == (
+        "generated tests lack samples of test.Event: implementations of Avro read what version 1 "
+        "wrote as other values"
+    )
+    package = import_package(contract, tmp_path / "generated")
+    (event,) = package.codecs.EVENTS
+    assert event.resolve(json.dumps(old), {})(b"\xd0\x0f", 0).t.timestamp() == 1.0
+    (past,) = event.codec.past()
+    assert past.read(b"\xd0\x0f", 0).t.timestamp() == 1.0
+
+
+def attempt(decode: Any, data: bytes, package: Any) -> str:
+    """What is read, as text, or what is said of it."""
+    try:
+        return repr(decode(data, 0))  # NaN equals nothing, and 1 equals True and 1.0
+    except package.DecodeError as error:
+        return str(error)
+
+
+def damage(pick: random.Random, data: bytes) -> bytes:
+    if not data:
+        return pick.randbytes(3)
+    index = pick.randrange(len(data))
+    return data[:index] + bytes([pick.randrange(256)]) + data[index + 1 :]
 
 
 def comparable(value: Any) -> Any:

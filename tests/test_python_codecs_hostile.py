@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from python_packages import EVENT, import_package, load, make_event, write_package
+from python_packages import EVENT, import_package, load, make_event, remember, write_package
 
 from codegen.diagnostics import KontraktError
 
@@ -96,6 +96,25 @@ def hostile() -> dict[str, Any]:
     }
 
 
+def hostile_past() -> dict[str, Any]:
+    """An older version that holds what is gone now, in another order, under other types."""
+    now = hostile()
+    fields = [one for one in reversed(now["fields"]) if one["name"] not in ("x", "kind", "d3")]
+    for one in fields:
+        if one["type"] == ["null", "string"]:
+            one["type"] = "string"
+    kind = {"type": "enum", "name": "Kind", "symbols": [*reversed(SYMBOLS), "gone"]}
+    tree = {"type": "record", "name": DEEP, "fields": [{"name": "n", "type": ["null", DEEP]}]}
+    gone: list[Any] = ["null", "int", "bytes", {"type": "array", "items": tree}, "double", "float"]
+    for _ in range(6):
+        gone = ["null", {"type": "array", "items": {"type": "map", "values": gone}}, "boolean"]
+    fields += [{"name": "gone", "type": gone}, {"name": "kind", "type": kind}]
+    return {**now, "fields": fields}
+
+
+DEEP = "Tree" * 20
+
+
 def run(*command: str, cwd: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=cwd, capture_output=True, text=True, check=False
@@ -127,7 +146,9 @@ def test_hostile_texts_become_nothing_but_texts(tmp_path: Path) -> None:
 
 def test_generated_files_are_as_ruff_leaves_them(tmp_path: Path) -> None:
     contract = load(tmp_path, {"Event": hostile()}, [EVENT])
+    contract = remember(contract, [hostile_past()])
     folder = write_package(contract, tmp_path / "generated", "thing_service")
+    assert (folder / "thing_service" / "history.py").exists()
     run("ruff", "format", "--check", "--isolated", "--line-length", "100", ".", cwd=folder)
     ruff = ["ruff", "check", "--isolated", "--select", "I,F,E", "--line-length", "100"]
     run(*ruff, ".", cwd=folder)

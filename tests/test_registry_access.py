@@ -441,6 +441,13 @@ def test_an_address_that_is_none_in_the_manifest(tmp_path: Path, url: str) -> No
     assert "pw" not in caught.value.message
 
 
+@pytest.mark.parametrize("url", ["http://a,http://b", "http://a:8081,b:8081", "https://a,b/api"])
+def test_a_list_of_addresses_is_told_from_one(tmp_path: Path, url: str) -> None:
+    with pytest.raises(KontraktError, match="no address of a registry") as caught:
+        open_registry(RegistrySettings(url), tmp_path)
+    assert caught.value.hint == "give one address; lists of them are not supported"
+
+
 def test_settings_do_not_show_secrets() -> None:
     oauth = ClientCredentials("https://issuer.example", SECRET, SECRET, parameters={"a": SECRET})
     settings = RegistrySettings(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerialize
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.serialization import MessageField, SerializationContext
 
+from codegen.registry import http
 from codegen.registry.api import respond
 from codegen.registry.call import Request
 from codegen.registry.http import MAX_BODY, serve_in_thread
@@ -98,9 +100,34 @@ def test_confluents_serializers_work_unchanged(client: SchemaRegistryClient) -> 
     assert later(data, context) == {"a": 7, "b": 0}
 
 
-def test_the_fixture_gives_a_service_s_tests_a_registry(schema_registry: str) -> None:
-    assert ask(schema_registry, "GET", "/subjects") == (200, [])
-    assert SchemaRegistryClient({"url": schema_registry}).get_subjects() == []
+def test_confluents_serializers_use_the_latest_version_with_its_references(
+    client: SchemaRegistryClient,
+) -> None:
+    line = record('{"name": "sku", "type": "string"}', name="shop.Line")
+    client.register_schema("shop.Line", Schema(line, "AVRO"))
+    reference = SchemaReference("shop.Line", "shop.Line", 1)
+    order = record('{"name": "line", "type": "shop.Line"}', name="shop.Order")
+    latest = client.register_schema("orders-value", Schema(order, "AVRO", [reference]))
+    context = SerializationContext("orders", MessageField.VALUE)
+    options = {"auto.register.schemas": False, "use.latest.version": True}
+    data = AvroSerializer(client, None, conf=options)({"line": {"sku": "s"}}, context)
+    assert data is not None
+    assert int.from_bytes(data[1:5], "big") == latest
+    assert AvroDeserializer(client)(data, context) == {"line": {"sku": "s"}}
+    with pytest.raises(SchemaRegistryError) as caught:
+        AvroSerializer(client, ONE, conf={"auto.register.schemas": False})({"a": 1}, context)
+    assert caught.value.error_code == 40403
+
+
+def test_confluents_serializers_register_normalized_schemas(client: SchemaRegistryClient) -> None:
+    mixed = record('{"name": "a", "type": "int"}', owner="me", colour="red")
+    sorted_ = record('{"name": "a", "type": "int"}', colour="red", owner="me")
+    context = SerializationContext("t", MessageField.VALUE)
+    options = {"normalize.schemas": True}
+    sent = [AvroSerializer(client, text, conf=options)({"a": 7}, context)
+            for text in (mixed, sorted_)]  # fmt: skip
+    assert sent[0] == sent[1]
+    assert client.get_versions("t-value") == [1]
 
 
 def test_references_are_resolved_and_guarded(client: SchemaRegistryClient, url: str) -> None:
@@ -201,6 +228,66 @@ def test_what_is_no_good_http_is_refused(url: str) -> None:
     kind = {"Content-Type": "text/html"}
     assert ask(url, "POST", "/subjects/s/versions", b"<html>", **kind)[0] == 415
     assert ask(url, "GET", "/subjects") == (200, [])
+
+
+HEAD = b"POST /subjects/s/versions HTTP/1.1\r\nHost: localhost\r\n"
+
+
+def send_raw(url: str, *parts: bytes) -> bytes:
+    """All that the server answers until it hangs up; each part is sent after an answer."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        found = b""
+        for part in parts:
+            found += connection.recv(65536) if part is not parts[0] else b""
+            connection.sendall(part)
+        return found + b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize(
+    ("parts", "answer"),
+    [
+        ((b"GET /sub",), b""),
+        ((HEAD,), b""),
+        ((b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"GET /sub"), b"HTTP/1.1 200 "),
+        ((HEAD + b"Content-Length: 10\r\n\r\n{",), b"HTTP/1.1 408 "),
+    ],
+)
+def test_who_is_too_slow_is_hung_up_on(
+    url: str, monkeypatch: pytest.MonkeyPatch, parts: tuple[bytes, ...], answer: bytes
+) -> None:
+    monkeypatch.setattr(http, "PATIENCE", 0.2)
+    found = send_raw(url, *parts)
+    assert found.startswith(answer)
+    assert bool(found) == bool(answer)
+    assert ask(url, "GET", "/subjects") == (200, [])
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /" + b"a" * http.MAX_HEAD,
+        HEAD + b"X: " + b"a" * http.MAX_HEAD,
+        b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+    ],
+)
+def test_a_head_that_is_none_or_too_long_is_refused(url: str, head: bytes) -> None:
+    assert send_raw(url, head).startswith(b"HTTP/1.1 400 ")
+    assert ask(url, "GET", "/subjects") == (200, [])
+
+
+def test_the_server_binds_loopback_unless_told_otherwise(tmp_path: Path) -> None:
+    assert "127.0.0.1" in run_command("--help").stdout
+    done = run_command("--host", "192.0.2.1", "--port", "0", "--database", str(tmp_path / "r.db"))
+    assert done.returncode == 2
+    assert "cannot listen on 192.0.2.1" in done.stderr
+
+
+def test_without_a_repository_the_file_must_be_named(tmp_path: Path) -> None:
+    program = f"import os; os.chdir({str(tmp_path)!r}); from codegen.cli import main; main()"
+    done = run_command("--port", "0", first=("-c", program))
+    assert done.returncode == 3
+    assert "with --database" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -510,6 +510,11 @@ def test_a_policy_that_is_not_judged_never_says_yes(registry: Registry) -> None:
     assert registry.code("POST", "/subjects/s/versions", {"schema": json.dumps(C)}) == 409
     registry.level("NONE", "s")
     registry.register("s", B)
+    unset = {"compatibilityPolicy": None, "compatibility": "FORWARD"}
+    assert registry.ask("PUT", "/config/s", unset)[0] == 200
+    lower = {"compatibilityPolicy": "logical"}
+    assert registry.code("PUT", "/config/s", lower) == 42203
+    assert registry.get("/config/s") == {"compatibilityLevel": "FORWARD"}
 
 
 def test_the_client_is_told_what_the_registry_added(registry: Registry) -> None:

@@ -15,6 +15,7 @@ from random_schemas import SchemaMaker
 
 from codegen.avro.canonical import parsing_canonical_form, render
 from codegen.avro.decoding import find_decoding_errors
+from codegen.avro.dialect import SPECIFICATION
 from codegen.avro.resolution import (
     AmbiguousFieldError,
     Kind,
@@ -189,6 +190,10 @@ def test_what_can_be_read_is_read_by_fastavro(seed: int) -> None:
     assert reader_graph is not None and writer_graph is not None
     assume(is_readable(reader_graph, writer_graph) and not has_hidden_alias(reader_graph))
     assume(not find_decoding_errors(reader_graph, writer_graph))
+    # A name that Avro Java takes for another type than the specification does; see _bind.
+    for value, graph in ((reader, reader_graph), (writer, writer_graph)):
+        other, _ = parse_text(json.dumps(value), SPECIFICATION)
+        assume(other is not None and parsing_canonical_form(other) == parsing_canonical_form(graph))
     try:
         parsed_writer = fastavro.parse_schema(writer)
         parsed_reader = fastavro.parse_schema(reader)

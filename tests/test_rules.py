@@ -1,7 +1,9 @@
-"""Each rule, from outside: a repository it must complain about, and one it must not.
+"""Each rule, from outside: a repository, a change or a session that it must complain about, and one
+that it must not.
 
-tests/rules/<category.rule>/bad and good are contract repositories. expect.txt lists what is found
-in the bad one, a line `file:line:column rule` each; prose is not compared.
+tests/rules/<category.rule> holds the case; see tests/rule_examples.py. Its expect.txt lists what is
+found in the bad one, a line `file:line:column rule` each; prose is not compared. What people are
+shown of it, under codegen/rules/examples, is: --update-golden writes both.
 """
 
 from __future__ import annotations
@@ -9,74 +11,64 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from rule_examples import CORPUS, Case
 
-from codegen.contract.load import load_contract, load_repository
-from codegen.diagnostics import Findings, make_report
-from codegen.generation import generate
-from codegen.linting import lint
-from codegen.rules import all_rules
-from codegen.rules.lint import lint_rules
-from codegen.targets import discover_targets
+from codegen.rules import EXAMPLES, all_rules
 
-CORPUS = Path(__file__).parent / "rules"
-CASES = sorted(path.name for path in CORPUS.iterdir() if path.is_dir())
-
-NEEDS_A_PAST = ("compat/", "change/", "waiver/")
-"""Rules about two versions of a schema: tests/evolution holds their cases."""
-
-OUTSIDE_A_REPOSITORY = (
-    "check/",
-    "drift/",
-    "generate/not-fresh",
-    "lint/unused-baseline",
-    "plan/",
-    "pull/",
-    "registry/",
-    "snapshot/",
-)
-"""Rules about generated files, registries, plans and snapshots: the tests of those hold cases."""
+CASES = [Case(path) for path in sorted(CORPUS.iterdir()) if path.is_dir()]
+FURTHER = [Case(path) for path in sorted(CORPUS.glob("*/more"))]
 
 
-ABOUT_LINT = {rule.id for rule in lint_rules()} | {"lint/unknown-rule", "lint/unused-ignore"}
+def each(cases: Iterable[Case]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("case", list(cases), ids=lambda case: case.name)
 
 
-def find(root: Path) -> list[str]:
-    """What is found in a repository: by lint, or by loading it and rendering its stubs."""
-    findings = Findings()
-    if root.parent.name.replace(".", "/", 1) in ABOUT_LINT:
-        repository = load_repository(root, findings)
-        assert repository.manifest is not None
-        linting = lint(repository, findings)
-        found = make_report((*linting.failures, *linting.findings)).findings
-        return [f"{item.location} {item.rule.id}" for item in found]
-    contract = load_contract(root, findings)
-    if contract is not None:
-        generate(contract, discover_targets(), findings)
-    return [f"{item.location} {item.rule.id}" for item in make_report(findings).findings]
+those_found = each(case for case in CASES + FURTHER if not case.is_session)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_a_rule_finds_what_is_bad(case: str, update_golden: bool) -> None:
-    expected = CORPUS / case / "expect.txt"
-    found = find(CORPUS / case / "bad")
+@those_found
+def test_a_rule_finds_what_is_bad(case: Case, update_golden: bool) -> None:
+    expected = case.folder / "expect.txt"
+    found = [f"{item.location} {item.rule.id}" for item in case.find("bad")]
     if update_golden:
         expected.write_text("".join(f"{line}\n" for line in found))
     assert found == expected.read_text().splitlines()
-    assert any(line.endswith(f" {case.replace('.', '/', 1)}") for line in found)
+    assert any(line.endswith(f" {case.rule}") for line in found)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_a_rule_is_silent_on_what_is_good(case: str) -> None:
-    assert find(CORPUS / case / "good") == []
+@those_found
+def test_a_rule_is_silent_on_what_is_good(case: Case) -> None:
+    assert [item for item in case.find("good") if not item.waived] == []
+
+
+@each(case for case in CASES if case.is_session)
+def test_a_session_ends_with_what_is_wrong_and_mends_it(case: Case, tmp_path: Path) -> None:
+    printed = case.run(tmp_path)
+    assert any(case.rule in line for line in printed["bad"])
+    assert not any(case.rule in line for line in printed["good"])
+
+
+@each(CASES)
+def test_people_are_shown_the_case(case: Case, tmp_path: Path, update_golden: bool) -> None:
+    text = case.explain(tmp_path)
+    assert str(tmp_path) not in text
+    assert str(CORPUS) not in text
+    shown = EXAMPLES / f"{case.folder.name}.txt"
+    if update_golden:
+        shown.write_text(text, "utf-8")
+    assert shown.read_text("utf-8") == text, (
+        "write it anew: pytest tests/test_rules.py --update-golden"
+    )
 
 
 def test_every_rule_has_a_case_and_explains_itself() -> None:
     rules = all_rules()
-    expected = {name for name in rules if not name.startswith(NEEDS_A_PAST + OUTSIDE_A_REPOSITORY)}
-    assert expected == {case.replace(".", "/", 1) for case in CASES}
+    assert set(rules) == {case.rule for case in CASES}, "see tests/rule_examples.py for a case"
+    assert {path.stem for path in EXAMPLES.iterdir()} == {case.folder.name for case in CASES}
     for rule in rules.values():
         assert rule.summary.endswith("."), rule.id
         assert len(rule.rationale) > 40, rule.id

@@ -74,6 +74,8 @@ def test_lines_and_columns_count_from_one() -> None:
         ('{"a" 1}', 5),
         ('{"a": 1 "b": 2}', 8),
         ("[1] x", 4),
+        ("[1] // x", 4),
+        ("[1, /* x */ 2]", 4),
         ("NaN", 0),
         ('{"a": 1, "a": 2}', 9),
         ("[" * 701 + "]" * 701, 700),
@@ -104,6 +106,13 @@ def test_yaml_has_no_dates_and_no_octal_surprises() -> None:
 def test_what_is_not_good_yaml_is_told(text: str) -> None:
     with pytest.raises(SourceError):
         read_yaml("a.yaml", text)
+
+
+def test_a_variable_in_braces_wants_quotes() -> None:
+    with pytest.raises(SourceError) as caught:
+        read_yaml("contracts.yaml", "oauth: {client_id: a, client_secret: ${SECRET}}\n")
+    (problem,) = caught.value.problems
+    assert (problem.offset, problem.hint) == (38, 'put it in quotes: "${NAME}"')
 
 
 def test_yaml_aliases_cannot_make_a_document_huge() -> None:

@@ -13,7 +13,8 @@ WRONG_SHAPE = rule(
 UNKNOWN_TYPE = rule(
     "schema/unknown-type",
     "A type is neither primitive nor defined anywhere in the repository.",
-    "A name without a dot means a type of the namespace it is written in.",
+    "A name without a dot means a type of the namespace it is written in. Without its definition "
+    "no library can read the schema, and no registry takes it.",
 )
 INVALID_NAME = rule(
     "schema/invalid-name",

@@ -88,8 +88,8 @@ class AnswerReader:
             if isinstance(answer.body, kind):
                 return answer.body
             raise self.misfit(f"not {'an array' if kind is list else 'an object'}")
-        message = answer.message or f"HTTP status {answer.status}"
-        said = f"{self.name} answered: {message}"
+        message = answer.message or "it gives no reason"
+        said = f"{self.name} answered {answer.status}: {message}"
         if answer.status in (409, 422):
             hint = "see what would break: kontrakt check --against registry"
             raise RegistryRefusal(message, hint, answer.status, (message,))

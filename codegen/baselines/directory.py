@@ -9,7 +9,6 @@ known to be new.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -168,8 +167,7 @@ def _load(files: PastFiles, documents: list[Document], findings: Findings) -> Co
     if manifest is None or findings.has_errors:
         return None
     # Where the past had its registry is of no interest, nor whether its variables are set.
-    variables = dict.fromkeys(re.findall(r"\$\{(\w+)\}", manifest.text), "")
-    return load_documents(manifest, documents, findings, variables)
+    return load_documents(manifest, documents, findings, with_registry=False)
 
 
 def _match_subjects(past: Contract, contract: Contract, label: str) -> dict[str, History]:

@@ -21,7 +21,7 @@ from codegen.progress import Work, work
 T = TypeVar("T")
 R = TypeVar("R")
 
-CONNECTIONS = 64
+CONNECTIONS = 96
 """How many requests are under way at once."""
 
 MAX_SUBJECTS = 100_000

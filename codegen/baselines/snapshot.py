@@ -30,18 +30,20 @@ from codegen.source import Document, Json, Place, SourceError, read_json
 FORMAT = 1
 """The version of the file format that is written, and the only one that is read."""
 
-MAX_CHARACTERS = 200_000_000
-"""A longer snapshot is refused; it would hold some 50,000 versions."""
+MAX_CHARACTERS = 500_000_000
+"""A longer snapshot is refused; it would hold some 150,000 versions, which take 5 GB of memory."""
 
 WRONG_SHAPE = rule(
     "snapshot/wrong-shape",
     "The snapshot of the registry does not have the form that kontrakt writes.",
-    "A snapshot that was mended by hand, or merged badly, would let a breaking change pass.",
+    "A snapshot that was mended by hand, or merged badly, would let a breaking change pass. Only "
+    "kontrakt snapshot and kontrakt pull write it.",
 )
 UNREADABLE = rule(
     "snapshot/unreadable",
     "The snapshot of the registry is not JSON.",
-    "Most often two branches changed it; take one side, then run kontrakt snapshot.",
+    "Most often two branches changed it; take one side, then run kontrakt snapshot. Until then "
+    "nothing is known of the past, so nothing is reported as good.",
 )
 
 _ANEW = "write it anew: kontrakt snapshot"
@@ -79,7 +81,7 @@ class SnapshotBaseline:
         findings = Findings()
         holdings = read_snapshot(self._shown, self._read(), findings)
         if holdings is None:
-            lines = (f"{item.location}: {item.message}" for item in findings)
+            lines = (f"{item.location}: {item.rule.id}: {item.message}" for item in findings)
             raise CouldNotCheck("the snapshot cannot be used\n" + "\n".join(lines), hint=_ANEW)
         return holdings
 

@@ -14,8 +14,9 @@ from codegen.cli._names import complete_baselines
 from codegen.report import FORMATS
 
 if TYPE_CHECKING:
-    from codegen.contract.model import Contract
+    from codegen.contract.model import Contract, RegistrySettings
     from codegen.diagnostics import Findings, KontraktError, Report
+    from codegen.source import Document
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -125,6 +126,44 @@ def open_repository(
         show(make_report(findings, summary=summary), format_name)
         raise click.exceptions.Exit(1)
     return folder, contract, findings
+
+
+def open_registry_settings(
+    root: Path | None, address: str | None
+) -> tuple[Path, Document | None, RegistrySettings]:
+    """The folder, its manifest where there is one, and the registry to ask, for what needs no more.
+
+    The manifest may have no topics yet, and schemas are not looked at. Without one, it is the
+    folder one is in, and the registry of the environment. Prints the findings and leaves with exit
+    code 1 when the manifest is wrong; raises CouldNotCheck where nothing names a registry.
+    """
+    from codegen.baselines import EMBEDDED  # noqa: PLC0415
+    from codegen.cli._progress import show_progress  # noqa: PLC0415
+    from codegen.contract.load import MANIFEST, find_root, read_file  # noqa: PLC0415
+    from codegen.contract.manifest import check_shape  # noqa: PLC0415
+    from codegen.contract.registry import read_registry_settings  # noqa: PLC0415
+    from codegen.diagnostics import CouldNotCheck, Findings, make_report  # noqa: PLC0415
+    from codegen.source import read_yaml  # noqa: PLC0415
+
+    show_progress()
+    folder = root
+    if folder is None:
+        with suppress(CouldNotCheck):
+            folder = find_root(Path.cwd())
+    folder = remember_root(folder or Path.cwd())
+    findings, manifest = Findings(), None
+    settings = read_registry_settings(read_yaml(MANIFEST, ""), findings)
+    if (folder / MANIFEST).is_file():
+        manifest = read_file(folder, folder / MANIFEST, findings)
+        if manifest is not None and check_shape(manifest, findings, needs_topics=False):
+            settings = read_registry_settings(manifest, findings)
+        if findings.has_errors:
+            show(make_report(findings, summary="The manifest cannot be used as it is."))
+            raise click.exceptions.Exit(1)
+    elif settings.url is None and not address and not (folder / EMBEDDED).is_file():
+        message = f"no {MANIFEST} in {folder} or above it, and no registry is named"
+        raise CouldNotCheck(message, "set SCHEMA_REGISTRY_URL, or give the address as an option")
+    return folder, manifest, settings
 
 
 def show(report: Report, format_name: str | None = "text", *, err: bool = False) -> None:

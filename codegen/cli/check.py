@@ -74,7 +74,8 @@ def _check(
 
     from codegen.diagnostics import make_report, override_severities  # noqa: PLC0415
     from codegen.difference import describe_differences  # noqa: PLC0415
-    from codegen.impact import describe  # noqa: PLC0415
+    from codegen.impact.plan import make_plan  # noqa: PLC0415
+    from codegen.impact.wording import describe  # noqa: PLC0415
     from codegen.lock import LOCK_NAME, read_lock  # noqa: PLC0415
     from codegen.review import review  # noqa: PLC0415
 
@@ -82,7 +83,7 @@ def _check(
     found = make_report(override_severities(findings, contract.severities)).findings
     sections = (
         *describe_differences((*outcome.differences, *outcome.topology)),
-        *describe(outcome.impacts, datetime.now(UTC).date()),
+        *describe(outcome.impacts, make_plan(outcome.impacts), datetime.now(UTC).date()),
     )
     summary = _summary(contract, outcome, found, baseline.name)
     open_count = sum(not finding.waived for finding in found)

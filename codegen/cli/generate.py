@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 def command(root: Path | None, check: bool, diff: bool, force: bool) -> None:
     """Generate the typed stubs of each service into generated/.
 
+    Events that schemas/registry.snapshot.json holds older versions of get a reader for each.
+
     \b
     Example:
       kontrakt generate
@@ -29,13 +31,13 @@ def command(root: Path | None, check: bool, diff: bool, force: bool) -> None:
     from time import perf_counter  # noqa: PLC0415
 
     from codegen.cli._repository import open_repository, show  # noqa: PLC0415
-    from codegen.diagnostics import make_report  # noqa: PLC0415
-    from codegen.generation import compare, generate, report_states, write  # noqa: PLC0415
+    from codegen.diagnostics import Findings, make_report  # noqa: PLC0415
+    from codegen.generation import compare, generate, recall, report_states, write  # noqa: PLC0415
     from codegen.targets import discover_targets  # noqa: PLC0415
 
     started = perf_counter()
     folder, contract, findings = open_repository(root)
-    outputs = generate(contract, discover_targets(), findings)
+    outputs = generate(recall(contract, folder), discover_targets(), findings)
     if findings.has_errors:
         show(make_report(findings, summary="Nothing was written."))
         raise click.exceptions.Exit(1)
@@ -45,12 +47,15 @@ def command(root: Path | None, check: bool, diff: bool, force: bool) -> None:
     if check or diff:
         if comparison.is_fresh:
             raise click.exceptions.Exit(0)
-        report_states(comparison, findings, "generated")
+        stale = Findings()
+        report_states(comparison, stale, "generated")
         if check:
-            summary = f"{len(findings)} of {len(comparison.states)} generated files are not fresh."
-            show(make_report(findings, summary=summary))
+            summary = f"{len(stale)} of {len(comparison.states)} generated files are not fresh."
+            show(make_report((*findings, *stale), summary=summary))
         raise click.exceptions.Exit(1)
     write(comparison, force=force)
+    if len(findings):
+        show(make_report(findings))
     _show_outputs(comparison, perf_counter() - started)
 
 

@@ -6,30 +6,40 @@ from pathlib import Path
 
 import click
 
-from codegen.cli._repository import against_option, format_option, root_option
+from codegen.cli._repository import against_option, root_option
 
 
 @click.command()
 @root_option
 @against_option
-@format_option
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    show_default=True,
+    help="How to print it.",
+)
 def command(root: Path | None, against: str | None, format_name: str) -> None:
     """Say which services a change touches, and in which order to deploy them.
 
-    Each consumer is judged by the schema that its stubs were generated from, as
-    generated/kontrakt.lock has it, or else by the latest version.
+    Each service is judged by the schema that its stubs were generated from, as kontrakt.lock has
+    it, or else by the latest version, and by what its topics still hold. Where no order is safe,
+    the steps are written out that make one.
 
     \b
     Example:
       kontrakt impact
       kontrakt impact --against git:main
+      kontrakt impact --against git:main --format markdown
     """
-    from datetime import date  # noqa: PLC0415
+    from datetime import UTC, datetime  # noqa: PLC0415
 
     from codegen.baselines import open_baseline  # noqa: PLC0415
-    from codegen.cli._repository import open_repository, show  # noqa: PLC0415
-    from codegen.diagnostics import CouldNotCheck, Findings, make_report  # noqa: PLC0415
-    from codegen.impact import Rollout, describe_services, plan  # noqa: PLC0415
+    from codegen.cli._repository import open_repository  # noqa: PLC0415
+    from codegen.diagnostics import CouldNotCheck, Findings  # noqa: PLC0415
+    from codegen.impact.account import FORMATS, Account  # noqa: PLC0415
+    from codegen.impact.plan import make_plan  # noqa: PLC0415
     from codegen.lock import LOCK_NAME, read_lock  # noqa: PLC0415
     from codegen.review import review  # noqa: PLC0415
 
@@ -37,21 +47,19 @@ def command(root: Path | None, against: str | None, format_name: str) -> None:
     baseline = open_baseline(against, contract.registry, folder)
     lock = read_lock(folder / "generated" / LOCK_NAME)
     outcome = review(contract, baseline, Findings(), lock)
-    changes = {one.subject: tuple(map(str, one.differences)) for one in outcome.differences}
-    sections = [
-        (
-            f"{one.name} {one.before} -> {one.after}",
-            (*changes.get(one.event.subject, ()), *describe_services(one)),
-        )
-        for one in outcome.impacts
-    ]
-    if steps := plan(outcome.impacts, date.today()):
-        sections.append(("Deploy", steps))
-    changed = len(outcome.impacts)
-    summary = f"{changed} of {len(contract.events)} events changed, against {baseline.name}"
-    checked = (subject.name for subject in contract.subjects)
-    show(make_report((), checked, summary, sections), format_name)
-    if any(one.rollout is Rollout.UNKNOWN for one in outcome.impacts):
+    plan = make_plan(outcome.impacts)
+    account = Account(
+        baseline.name,
+        len(contract.events),
+        outcome.impacts,
+        {one.subject: one for one in outcome.differences},
+        outcome.topology,
+        outcome.shifts,
+        plan,
+        datetime.now(UTC).date(),
+    )
+    click.echo(FORMATS[format_name](account), nl=False)
+    if plan.unknown:
         raise CouldNotCheck(
             "the impact of a change is unknown: a version of its history cannot be compared",
             "kontrakt check says which version, and why",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
+
+MANIFEST_FILE = "schemas/contracts.yaml"
+
+MODE_LINE = "# yaml-language-server: $schema="
 
 MANIFEST = """\
 # Which service sends and handles which event on which topic.
@@ -55,11 +59,6 @@ EVENT = """\
 
 GIT_IGNORE = ".kontrakt/\n"
 
-EDITOR_SCHEMA = "contracts.schema.json"
-"""The manifest's JSON Schema, beside it, where editors find it without a network."""
-
-MODE_LINE = f"# yaml-language-server: $schema={EDITOR_SCHEMA}\n"
-
 WORKFLOW = """\
 name: contracts
 on:
@@ -80,6 +79,7 @@ jobs:
           python-version: "3.12"
       - run: pip install kontrakt
       - run: kontrakt format --check
+      - run: kontrakt lint --format github
       - run: kontrakt generate --check
       - run: kontrakt check --against "git:origin/$BASE" --format github
         env:
@@ -97,6 +97,13 @@ repos:
         additional_dependencies: [kontrakt]
         files: ^schemas/.*\\.avsc$
         require_serial: true
+      - id: kontrakt-lint
+        name: schemas and manifest keep the rules
+        entry: kontrakt lint
+        language: python
+        additional_dependencies: [kontrakt]
+        files: ^schemas/
+        pass_filenames: false
       - id: kontrakt-check
         name: no change of a contract breaks anyone
         entry: kontrakt check --against git:HEAD
@@ -113,11 +120,23 @@ repos:
         pass_filenames: false
 """
 
+SURROUNDINGS = {
+    ".gitignore": GIT_IGNORE,
+    ".github/workflows/contracts.yml": WORKFLOW,
+    ".pre-commit-config.yaml": HOOKS,
+}
+
 
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
 @click.option("--example", type=click.Choice(["retail"]), help="Begin with this example instead.")
-def command(folder: Path, example: str | None) -> None:
+@click.option(
+    "--editor-schema",
+    "is_editor_schema",
+    is_flag=True,
+    help="Only write the manifest's JSON Schema for editors anew, in a repository that is there.",
+)
+def command(folder: Path, example: str | None, is_editor_schema: bool) -> None:
     """Make a new contract repository in FOLDER; nothing that exists is overwritten.
 
     It comes with a workflow for GitHub, hooks for pre-commit, and the JSON Schema of the manifest
@@ -128,37 +147,65 @@ def command(folder: Path, example: str | None) -> None:
       kontrakt init contracts
       kontrakt init shop --example retail
     """
-    from codegen.contract.manifest import manifest_schema  # noqa: PLC0415
-    from codegen.diagnostics import KontraktError  # noqa: PLC0415
-    from codegen.retail import example_files, write_files  # noqa: PLC0415
+    from codegen.contract.manifest import EDITOR_SCHEMA, write_editor_schema  # noqa: PLC0415
 
-    if example is None:
-        files = {
-            "schemas/contracts.yaml": MANIFEST,
-            "schemas/example/greetings/Greeted.avsc": EVENT,
-        }
-    else:
-        files = example_files()
-    files["schemas/contracts.yaml"] = MODE_LINE + files["schemas/contracts.yaml"]
-    files[f"schemas/{EDITOR_SCHEMA}"] = json.dumps(manifest_schema(), indent=2) + "\n"
-    surroundings = {
-        ".gitignore": GIT_IGNORE,
-        ".github/workflows/contracts.yml": WORKFLOW,
-        ".pre-commit-config.yaml": HOOKS,
-    }
-    for name, text in surroundings.items():
+    if is_editor_schema:
+        if example:
+            raise click.UsageError("--editor-schema writes one file, and no example.")
+        _refresh(folder)
+        return
+    files = _contracts(example)
+    files[MANIFEST_FILE] = f"{MODE_LINE}{EDITOR_SCHEMA}\n{files[MANIFEST_FILE]}"
+    files[f"schemas/{EDITOR_SCHEMA}"] = write_editor_schema()
+    for name, text in SURROUNDINGS.items():
         if os.path.lexists(folder / name):
             click.echo(f"kept  {folder / name}, which exists already", err=True)
         else:
             files[name] = text
+    _write(folder, files)
+    where = "" if folder == Path() else f"cd {folder} && "
+    click.echo(f"Next: {where}kontrakt lint && kontrakt check && kontrakt generate")
+
+
+def _contracts(example: str | None) -> dict[str, str]:
+    from codegen.retail import example_files  # noqa: PLC0415
+
+    if example is not None:
+        return example_files()
+    return {MANIFEST_FILE: MANIFEST, "schemas/example/greetings/Greeted.avsc": EVENT}
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    from codegen.diagnostics import KontraktError  # noqa: PLC0415
+    from codegen.retail import write_files  # noqa: PLC0415
+
     try:
         for name in write_files(folder, files):
             click.echo(f"wrote {folder / name}")
     except FileExistsError as error:
         raise KontraktError(
-            f"{error} exists already", "name a new folder: kontrakt init FOLDER"
+            f"{error.filename} exists already; nothing was written",
+            "name a new folder: kontrakt init FOLDER",
         ) from None
     except OSError as error:
-        raise KontraktError(f"{error.filename} cannot be written: {error.strerror}") from None
-    where = "" if folder == Path() else f"cd {folder} && "
-    click.echo(f"Next: {where}kontrakt check && kontrakt generate")
+        reason = (error.strerror or "unknown error").lower()
+        message = f"{error.filename} cannot be written: {reason}; nothing was written"
+        raise KontraktError(message) from None
+
+
+def _refresh(folder: Path) -> None:
+    from codegen.contract.manifest import EDITOR_SCHEMA, write_editor_schema  # noqa: PLC0415
+    from codegen.diagnostics import KontraktError  # noqa: PLC0415
+    from codegen.files import write_atomically  # noqa: PLC0415
+
+    path = folder / "schemas" / EDITOR_SCHEMA
+    if not (folder / MANIFEST_FILE).is_file():
+        message = f"there is no {folder / MANIFEST_FILE}"
+        raise KontraktError(message, "go to a contract repository, or make one: kontrakt init")
+    try:
+        write_atomically(path, write_editor_schema())
+    except OSError as error:
+        reason = (error.strerror or "unknown error").lower()
+        raise KontraktError(f"{path} cannot be written: {reason}") from None
+    click.echo(f"wrote {path}")
+    click.echo(f"Editors read it where {MANIFEST_FILE} begins with: {MODE_LINE}{EDITOR_SCHEMA}")

@@ -39,16 +39,16 @@ def command(root: Path | None, address: str | None, format_name: str) -> None:
     """
     from codegen.baselines import open_registry_baseline  # noqa: PLC0415
     from codegen.baselines.capabilities import probe  # noqa: PLC0415
-    from codegen.cli._repository import open_repository  # noqa: PLC0415
+    from codegen.cli._repository import open_registry_settings  # noqa: PLC0415
 
-    folder, contract, _ = open_repository(root)
-    found = probe(open_registry_baseline(address, contract.registry, folder).client)
+    folder, _, settings = open_registry_settings(root, address)
+    found = probe(open_registry_baseline(address, settings, folder).client)
     if format_name == "json":
         click.echo(_as_json(found))
     else:
         _show(found)
     missing = {item.name for item in found.items if item.is_there is False}
-    if contract.registry.context and "contexts" in missing:
+    if settings.context and "contexts" in missing:
         problem = "the manifest names a context, and this registry has none"
         click.echo(f"{click.style('error', fg='red', bold=True)}: {problem}", err=True)
         click.echo("  remove registry.context", err=True)

@@ -10,8 +10,6 @@ import click
 from codegen.cli._repository import count_words, root_option
 
 if TYPE_CHECKING:
-    from codegen.contract.model import Contract, RegistrySettings
-    from codegen.diagnostics import Findings
     from codegen.pulling import Pull
 
 
@@ -34,8 +32,9 @@ def command(
 ) -> None:
     """Take the newest schemas from the registry as .avsc files, with manifest entries and snapshot.
 
-    In a folder without schemas/contracts.yaml it takes all subjects and makes a repository; else
-    those of the contract, and those named after its topics and namespaces. A file with a schema
+    In a folder without schemas/contracts.yaml, or with one that has no topics yet, it takes all
+    subjects and makes a repository; else those of the contract, and those named after its topics
+    and namespaces. A file with a schema
     that the registry never saw stops it, unless --force is given. Written is all or nothing, and a
     type that subjects refer to becomes a file of its own. Exit code 1: something is in the way.
 
@@ -46,17 +45,26 @@ def command(
       kontrakt pull --prefix orders-
     """
     from codegen.baselines import open_registry_baseline  # noqa: PLC0415
-    from codegen.cli._repository import show  # noqa: PLC0415
+    from codegen.cli._repository import (  # noqa: PLC0415
+        open_registry_settings,
+        open_repository,
+        show,
+    )
+    from codegen.contract.manifest import has_topics  # noqa: PLC0415
     from codegen.diagnostics import Findings, make_report  # noqa: PLC0415
     from codegen.pulling import plan_pull, select_subjects, write_pull  # noqa: PLC0415
-    from codegen.pulling.files import report_edits  # noqa: PLC0415
+    from codegen.pulling.files import begin_manifest, report_edits  # noqa: PLC0415
 
     found = Findings()
-    folder, contract, settings = _open(root, found)
+    folder, manifest, settings = open_registry_settings(root, address)
+    contract = None
+    if manifest is not None and has_topics(manifest):
+        _, contract, _ = open_repository(folder)
     client = open_registry_baseline(address, settings, folder).client
     chosen = select_subjects(client, contract, names, prefixes)
-    url = client.transport.name if address else ""
-    pull = plan_pull(folder, contract, client, chosen, found, url)
+    if manifest is None:
+        manifest = begin_manifest(client.transport.name if address else "")
+    pull = plan_pull(folder, contract or manifest, client, chosen, found)
     if pull is not None:
         _show(pull, force=force)
         if not force:
@@ -70,27 +78,6 @@ def command(
     write_pull(folder, pull)
     if contract is None:
         click.echo("Next: name the services in schemas/contracts.yaml, then kontrakt check")
-
-
-def _open(root: Path | None, findings: Findings) -> tuple[Path, Contract | None, RegistrySettings]:
-    """The repository; without a manifest the folder itself, and the registry of the environment."""
-    from codegen.cli._repository import open_repository  # noqa: PLC0415
-    from codegen.contract.load import MANIFEST, find_root  # noqa: PLC0415
-    from codegen.contract.registry import read_registry_settings  # noqa: PLC0415
-    from codegen.diagnostics import CouldNotCheck  # noqa: PLC0415
-    from codegen.source import read_yaml  # noqa: PLC0415
-
-    folder = root
-    if folder is None:
-        try:
-            folder = find_root(Path.cwd())
-        except CouldNotCheck:
-            folder = Path.cwd()
-    if (folder / MANIFEST).is_file():
-        folder, contract, _ = open_repository(folder)
-        return folder, contract, contract.registry
-    empty = read_yaml(MANIFEST, "version: 1\n")
-    return folder, None, read_registry_settings(empty, findings)
 
 
 def _show(pull: Pull, *, force: bool) -> None:

@@ -41,14 +41,12 @@ def command(root: Path | None, host: str, port: int, database: Path | None) -> N
       kontrakt registry
       kontrakt registry --port 0 --database /tmp/registry.db
     """
-    from codegen.baselines import EMBEDDED  # noqa: PLC0415
-    from codegen.contract.load import find_root  # noqa: PLC0415
     from codegen.diagnostics import KontraktError  # noqa: PLC0415
     from codegen.registry.entries import RegistryError  # noqa: PLC0415
-    from codegen.registry.http import serve  # noqa: PLC0415
+    from codegen.registry.http import is_loopback, serve  # noqa: PLC0415
     from codegen.registry.store import Store  # noqa: PLC0415
 
-    file = database or (root or find_root(Path.cwd())) / EMBEDDED
+    file = database or _find_database(root)
     try:
         store = Store(file)
     except RegistryError as error:
@@ -56,8 +54,24 @@ def command(root: Path | None, host: str, port: int, database: Path | None) -> N
 
     def announce(address: str) -> None:
         click.echo(f"Serving {file} on {address} (Ctrl-C stops it)")
+        if not is_loopback(host):
+            click.echo(
+                "Whoever can reach this address can write: there are no passwords.", err=True
+            )
 
     try:
         serve(store, host, port, announce)
     finally:
         store.close()
+
+
+def _find_database(root: Path | None) -> Path:
+    from codegen.baselines import EMBEDDED  # noqa: PLC0415
+    from codegen.contract.load import find_root  # noqa: PLC0415
+    from codegen.diagnostics import CouldNotCheck  # noqa: PLC0415
+
+    try:
+        return (root or find_root(Path.cwd())) / EMBEDDED
+    except CouldNotCheck as error:
+        hint = f"name the file of the registry with --database, or {error.hint}"
+        raise CouldNotCheck(error.message, hint) from None

@@ -28,12 +28,13 @@ from codegen.avro.schema import (
     SchemaGraph,
 )
 from codegen.contract.lint import LintSettings, read_lint_settings
-from codegen.contract.manifest import WRONG_SHAPE, check_shape
+from codegen.contract.manifest import WRONG_SHAPE, check_editor_schema, check_shape
 from codegen.contract.model import (
     Contract,
     Event,
     FieldKey,
     Level,
+    RegistrySettings,
     SchemaKey,
     Service,
     SubjectStrategy,
@@ -61,7 +62,8 @@ BYTE_ORDER_MARK = rule(
 NO_TYPE = rule(
     "contract/file-without-type",
     "A schema file does not define a named type.",
-    "Files refer to each other's types by name, so each file defines one record, enum or fixed.",
+    "Files refer to each other's types by name, so each file defines one record, enum or fixed. A "
+    "type without a name can be used by none of them.",
 )
 NO_RECORD = rule(
     "contract/event-without-record",
@@ -72,13 +74,14 @@ NO_RECORD = rule(
 UNKNOWN_NAME = rule(
     "contract/unknown-name",
     "The manifest names an event, a topic or a type that nothing defines.",
-    "A contract that is misspelt is a contract that nobody checks.",
+    "A contract that is misspelt is a contract that nobody checks: the event would not be "
+    "registered, and no stub would know it.",
 )
 DUPLICATE_SUBJECT = rule(
     "contract/duplicate-subject",
     "Two different schemas would share one subject.",
     "A subject is the history of one schema. With two events in it each would be checked against "
-    "the other.",
+    "the other, and the registry would refuse the second one.",
 )
 KEY_FIELD = rule(
     "contract/key-field",
@@ -119,11 +122,16 @@ class Repository:
 
 def load_contract(root: FilePath, findings: Findings) -> Contract | None:
     """Load the contract repository in a folder; None when there were errors."""
-    return load_repository(root, findings).contract
+    return _read(root, findings).contract
 
 
 def load_repository(root: FilePath, findings: Findings) -> Repository:
-    """Load what can be read of the contract repository in a folder."""
+    """Load what can be read of the contract repository in a folder, for those who mend it."""
+    check_editor_schema(root, findings)
+    return _read(root, findings)
+
+
+def _read(root: FilePath, findings: Findings) -> Repository:
     manifest = read_file(root, root / MANIFEST, findings)
     paths = find_schema_files(root / "schemas", root, findings)
     schemas = [read_file(root, path, findings) for path in paths]
@@ -134,17 +142,22 @@ def load_documents(
     manifest: Document,
     schemas: Iterable[Document],
     findings: Findings,
-    environment: Mapping[str, str] | None = None,
+    *,
+    with_registry: bool = True,
 ) -> Contract | None:
-    """Make a contract of documents that were read; None when `findings` holds errors."""
-    return assemble(manifest, schemas, findings, environment).contract
+    """Make a contract of documents that were read; None when `findings` holds errors.
+
+    Without the registry, its settings in the manifest are not looked at.
+    """
+    return assemble(manifest, schemas, findings, with_registry=with_registry).contract
 
 
 def assemble(
     manifest: Document | None,
     schemas: Iterable[Document],
     findings: Findings,
-    environment: Mapping[str, str] | None = None,
+    *,
+    with_registry: bool = True,
 ) -> Repository:
     """Make a repository of documents that were read; no contract when `findings` holds errors."""
     documents = {document.name: document for document in schemas}
@@ -154,7 +167,8 @@ def assemble(
         manifest = None
     if manifest is not None:
         settings = read_lint_settings(manifest)
-        contract = _Loader(manifest, list(documents.values()), parsed, findings).load(environment)
+        loader = _Loader(manifest, list(documents.values()), parsed, findings)
+        contract = loader.load(with_registry=with_registry)
     contract = None if findings.has_errors else contract
     return Repository(manifest, documents, parsed, contract, settings)
 
@@ -277,7 +291,7 @@ class _Loader:
         self._findings = findings
         self._place = Place(manifest)
 
-    def load(self, environment: Mapping[str, str] | None) -> Contract:
+    def load(self, *, with_registry: bool) -> Contract:
         for name, root in self._parsed.roots.items():
             if not isinstance(root, Record | Enum | Fixed | Broken):
                 message = "this file defines no record, enum or fixed"
@@ -301,7 +315,9 @@ class _Loader:
             subjects=()
             if self._findings.has_errors
             else derive_subjects(self._parsed, self._documents, topics),
-            registry=read_registry_settings(self._manifest, self._findings, environment),
+            registry=read_registry_settings(self._manifest, self._findings)
+            if with_registry
+            else RegistrySettings(None),
             severities=read_lint_settings(self._manifest).severities,
             manifest=self._manifest,
             waivers=tuple(self._waivers()),

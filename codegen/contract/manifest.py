@@ -11,8 +11,9 @@ from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
+from pathlib import Path as FilePath
 
-from codegen.diagnostics import Finding, Findings, rule
+from codegen.diagnostics import Finding, Findings, Severity, rule
 from codegen.source import Document, Json, Place
 
 WRONG_SHAPE = rule(
@@ -20,6 +21,20 @@ WRONG_SHAPE = rule(
     "The manifest does not have the form that its JSON Schema states.",
     "A key that is misspelt would otherwise be a setting that silently does nothing.",
 )
+
+OLD_EDITOR_SCHEMA = rule(
+    "manifest/old-editor-schema",
+    "The JSON Schema that editors read beside the manifest is not that of this kontrakt.",
+    "The editor would mark keys that are right as wrong, and say nothing of keys that kontrakt "
+    "does not take. The commands do not read the file.",
+    severity=Severity.NOTE,
+)
+
+EDITOR_SCHEMA = "contracts.schema.json"
+"""The manifest's JSON Schema, beside it, where editors find it without a network."""
+
+
+_HOW_TO_BEGIN = "name at least one, with its events, or take them from the registry: kontrakt pull"
 
 
 @cache
@@ -30,7 +45,30 @@ def manifest_schema() -> Mapping[str, Json]:
     return schema
 
 
-def check_shape(manifest: Document, findings: Findings) -> bool:
+def has_topics(manifest: Document) -> bool:
+    """Whether there is a topic in it: without one it can only say where the registry is."""
+    return not isinstance(manifest.value, dict) or bool(manifest.value.get("topics"))
+
+
+def write_editor_schema() -> str:
+    """The text of the file that editors read."""
+    return json.dumps(manifest_schema(), indent=2) + "\n"
+
+
+def check_editor_schema(root: FilePath, findings: Findings) -> None:
+    """Report a file for editors that another version of kontrakt has written."""
+    name = f"schemas/{EDITOR_SCHEMA}"
+    try:
+        text = (root / name).read_text("utf-8", "replace")
+    except OSError:
+        return
+    if text != write_editor_schema():
+        message = "editors check the manifest by the schema of another version of kontrakt"
+        hint = "write it anew: kontrakt init --editor-schema"
+        findings.add(OLD_EDITOR_SCHEMA, Place(Document(name, text)), message, hint=hint)
+
+
+def check_shape(manifest: Document, findings: Findings, *, needs_topics: bool = True) -> bool:
     """Report all that is wrong with the manifest's form; True when nothing is."""
     from jsonschema import Draft202012Validator  # noqa: PLC0415 - 70 ms for those who need it
 
@@ -38,7 +76,11 @@ def check_shape(manifest: Document, findings: Findings) -> bool:
         message = "the manifest is empty"
         findings.add(WRONG_SHAPE, Place(manifest), message, hint='begin with "version: 1"')
         return False
-    errors = list(Draft202012Validator(manifest_schema()).iter_errors(manifest.value))
+    schema, value = manifest_schema(), manifest.value
+    if not needs_topics and not has_topics(manifest):
+        schema = {**schema, "required": [key for key in schema["required"] if key != "topics"]}
+        value = {key: item for key, item in value.items() if key != "topics"}
+    errors = list(Draft202012Validator(schema).iter_errors(value))
     found = Findings()
     for error in errors:
         _report(manifest, error, found)
@@ -73,7 +115,8 @@ def _report(manifest: Document, error: Json, findings: Findings) -> None:
             missing = [key for key in error.validator_value if key not in value]
             keys = " and ".join(f'"{key}"' for key in missing)
             where = Place(manifest, place.path, on_key=bool(place.path))
-            findings.add(WRONG_SHAPE, where, f"{keys} is missing here")
+            hint = _HOW_TO_BEGIN if missing == ["topics"] else ""
+            findings.add(WRONG_SHAPE, where, f"{keys} is missing here", hint=hint)
         case "enum" | "const":
             allowed = (
                 error.validator_value if error.validator == "enum" else [error.validator_value]
@@ -104,8 +147,7 @@ def _report(manifest: Document, error: Json, findings: Findings) -> None:
         case "minItems":
             findings.add(WRONG_SHAPE, place, "this list is empty")
         case "minProperties":
-            hint = "name at least one, with its events"
-            findings.add(WRONG_SHAPE, place, "there is nothing in here", hint=hint)
+            findings.add(WRONG_SHAPE, place, "there is nothing in here", hint=_HOW_TO_BEGIN)
         case "anyOf" if isinstance(value, dict):
             inner = [item for item in error.context or () if item.schema_path[0] == 1]
             for item in inner:

@@ -146,6 +146,11 @@ class Topic:
     max_payload_bytes: int | None = None
     """What a message's value should not be larger than; None where nothing is stated."""
 
+    @property
+    def keeps_forever(self) -> bool:
+        """Whether a message may stay for ever: nothing is deleted for its age."""
+        return "delete" not in self.cleanup_policy or self.retention_ms == -1
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -242,6 +247,8 @@ class Contract:
     severities: Severities
     manifest: Document
     waivers: tuple[Waiver, ...] = ()
+    histories: Mapping[str, History] = field(default_factory=dict)
+    """The past of each subject, by its name, as far as the committed snapshot knows it."""
 
     @property
     def events(self) -> tuple[Event, ...]:

@@ -18,13 +18,15 @@ from codegen.source import Document, Json, Place
 UNSET_VARIABLE = rule(
     "manifest/unset-variable",
     "The manifest names an environment variable that is not set.",
-    "A secret that is empty by mistake ends in a refused log-in far from its cause.",
+    "The value comes from the environment of whoever runs kontrakt. A secret that is empty by "
+    "mistake ends in a refused log-in far from its cause.",
 )
 
 LITERAL_SECRET = rule(
     "manifest/literal-secret",
     "A secret stands in the manifest itself.",
-    "Everybody who can read the repository, now or in its history, can read it too.",
+    "Everybody who can read the repository, now or in its history, can read it too. Name an "
+    "environment variable instead, and change the secret: it is known already.",
     severity=Severity.WARNING,
 )
 

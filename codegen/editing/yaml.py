@@ -304,7 +304,8 @@ class _Writer:
 
 # What YAML 1.2 or the older 1.1, which some readers still speak, would take for something else.
 _OTHER_TYPE = (
-    r"^(?:[-+.]?[0-9][-+.:_0-9a-zA-Z]*|~|null|true|false|yes|no|on|off|y|n"
+    r"^(?:[-+]?(?:[.0-9][.0-9_]*(?:e[-+]?[0-9]*)?|0[box][0-9a-f_]*|[0-9][0-9_]*(?::[0-9_.]*)+)"
+    r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*|~|null|true|false|yes|no|on|off|y|n"
     r"|[-+]?\.(?:inf|nan)|<<|=)$"
 )
 _INDICATOR = r"^[-?:,\[\]{}#&*!|>'\"%@`]|^$|^\s|\s$|:(?:\s|$)|\s#|[^\x20-\x7e\xa1-\ud7ff]"
@@ -432,7 +433,7 @@ class _Editor:
         if not has_comma:
             self._replacements.append((ends[-1], ends[-1], ","))
         place = ends[-1] + (rest.index(",") + 1 if has_comma else 0)
-        if is_long:
+        if is_long and "\n" in rest:
             place = self._layout.line_end(place)
         comma = "," if has_comma else ""
         self._replacements.append((place, place, f"{space}{new}{comma}"))

@@ -24,7 +24,8 @@ from codegen.publication.planning import Action, Plan, Step, report_refusal, wri
 OUT_OF_DATE = rule(
     "plan/out-of-date",
     "The registry or the files have moved on since the plan was made.",
-    "What was reviewed is not what would be done. The plan is made anew, and looked at again.",
+    "What was reviewed is not what would be done: somebody registered a version, or edited a file. "
+    "Make the plan anew, and look at it again.",
 )
 
 
@@ -85,43 +86,68 @@ def _apply_step(
         for item in step.references
     )
     if step.action is Action.REGISTER:
-        _require_unmoved(step, references, client)
+        stored = _find_done(step, references, client)
     # A new subject has nothing to be judged by, and some registries know no level of it yet.
     is_late = step.tightens_level or not step.latest
     if step.changes_level and not is_late:
         client.set_level(step.subject.level, name)
-    if step.action is Action.REGISTER:
-        stored = client.register(name, write_text(step.subject), references, step.metadata)
+    if step.action is Action.REGISTER and stored is None:
+        stored = _register(step, references, client)
     if step.changes_level and is_late:
         client.set_level(step.subject.level, name)
     return stored
 
 
-def _require_unmoved(
+def _register(
     step: Step, references: tuple[VersionReference, ...], client: RegistryClient
-) -> None:
-    """Raise _MovedOn unless the newest version is the one planned on, or this schema already."""
+) -> StoredVersion:
+    try:
+        text = write_text(step.subject)
+        return client.register(step.subject.name, text, references, step.metadata)
+    except RegistryRefusal:
+        # Apicurio refuses who comes second at the same moment, be it with the same schema.
+        if (stored := _find_done(step, references, client)) is not None:
+            return stored
+        raise
+
+
+def _find_done(
+    step: Step, references: tuple[VersionReference, ...], client: RegistryClient
+) -> StoredVersion | None:
+    """The newest version, where somebody has registered this schema meanwhile.
+
+    None where the newest one is that planned on. Raises _MovedOn where it is another one.
+    """
     name = step.subject.name
     latest = max(client.versions(name), default=0)
     if latest == step.latest:
-        return
+        return None
     ours = client.lookup(name, write_text(step.subject), references, step.metadata)
     if ours is None or ours.version != latest:
         now = f"at v{latest}" if latest else "without a version"
         then = f"at v{step.latest}" if step.latest else "without one"
         raise _MovedOn(f"{name} is {now} now; it was {then} when the plan was made")
+    return ours
 
 
 def _require_nothing_between(step: Step, stored: StoredVersion, client: RegistryClient) -> None:
     """Raise _MovedOn where others registered after the look at the newest version.
 
     A registry takes no condition along with a schema, so that moment cannot be closed. Where it
-    does not tell of deleted versions, the number alone may be another one than expected.
+    does not tell of deleted versions, the number alone may be another one than expected; and who
+    registers the same schema at the same moment may get a version of his own (Apicurio).
     """
-    versions = client.versions(step.subject.name)
-    between = [f"v{version}" for version in versions if step.latest < version < stored.version]
-    if between:
+    numbers = client.versions(step.subject.name)
+    between = [number for number in numbers if step.latest < number < stored.version]
+    others = [item for number in between if (item := client.find(stored.subject, number))]
+    theirs = [item for item in others if _content(item) != _content(stored)]
+    if theirs:
+        listed = ", ".join(f"v{item.version}" for item in theirs)
         raise _MovedOn(
-            f"{step.subject.name} became v{stored.version}: somebody else registered "
-            f"{', '.join(between)} at the same moment, and this schema was reviewed without it"
+            f"{step.subject.name} became v{stored.version}: somebody else registered {listed} at "
+            "the same moment, and this schema was reviewed without it"
         )
+
+
+def _content(stored: StoredVersion) -> tuple[str, frozenset[VersionReference]]:
+    return stored.text, frozenset(stored.references)

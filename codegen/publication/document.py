@@ -41,7 +41,7 @@ OTHER_REGISTRY = rule(
     "plan/other-registry",
     "A plan was made for another registry.",
     "The same subjects may hold something else there, so a review for one says nothing of the "
-    "other.",
+    "other. Each registry has a plan of its own.",
 )
 
 _ANEW = "make it anew: kontrakt register --plan FILE"
@@ -89,7 +89,7 @@ def read_plan(file: FilePath, findings: Findings) -> Document | None:
     try:
         document = read_json(name, text, longest=MAX_CHARACTERS)
     except SourceError as error:
-        findings.add_source_error(UNREADABLE, error)
+        findings.add_source_error(UNREADABLE, error, _ANEW)
         return None
     value = document.value
     if not isinstance(value, dict) or "digest" not in value:

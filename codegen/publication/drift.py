@@ -12,7 +12,8 @@ from codegen.source import Place
 MISSING = rule(
     "drift/missing",
     "The registry does not hold a subject of the contract.",
-    "Producers look their schemas up and never register them, so none could send this event.",
+    "Producers look their schemas up and never register them, so none could send this event. "
+    "Register it before the first producer is deployed.",
 )
 EXTRA = rule(
     "drift/extra",
@@ -23,12 +24,14 @@ EXTRA = rule(
 SCHEMA = rule(
     "drift/schema",
     "The newest version of a subject is not the schema of the repository.",
-    "Checks and stubs are about another schema than the one that producers find.",
+    "Checks and stubs are about another schema than the one that producers find: one of the two "
+    "was changed without the other.",
 )
 LEVEL = rule(
     "drift/level",
     "A subject is guarded by another level than the manifest states.",
-    "Whoever registers past this tool is held to the registry's level, not to the reviewed one.",
+    "The registry judges by its own level. Whoever registers past this tool is held to that, not "
+    "to the reviewed one.",
 )
 REFERENCES = rule(
     "drift/references",
@@ -39,7 +42,7 @@ REFERENCES = rule(
 METADATA = rule(
     "drift/metadata",
     "The metadata of a subject are not those of the manifest.",
-    "People find the owner of a subject in the registry, and ask the wrong ones.",
+    "People look up the owner of a subject in the registry, and would ask the wrong ones.",
 )
 
 _REGISTER = "publish it: kontrakt register --apply"

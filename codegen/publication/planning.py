@@ -29,7 +29,8 @@ from codegen.source import Json, Place
 REFUSED = rule(
     "registry/refused",
     "The registry does not take a schema.",
-    "Producers look their schemas up and never register them, so none could send this event.",
+    "A registry may be read-only for a while, or have rules of its own beyond the level. Producers "
+    "look their schemas up and never register them, so none could send this event.",
 )
 
 
@@ -113,6 +114,10 @@ def make_plan(contract: Contract, client: RegistryClient, findings: Findings) ->
     new = [step for step in plan.steps if step.action is Action.REGISTER]
     prospects = client.find_prospects(step.subject.name for step in new)
     _report_modes(contract, client, prospects, findings)
+    if new and contract.registry.context and not client.has_contexts():
+        message = f"{client.name} has no contexts: to it they are a part of each subject's name"
+        hint = "remove registry.context from the manifest, or name a registry that has them"
+        findings.add(REFUSED, Location(contract.manifest.name), message, hint=hint)
     # Under another level than holds when it is registered, the answer would mean nothing.
     asked = [
         step for step in new if step.latest and (step.tightens_level or not step.changes_level)
@@ -241,7 +246,7 @@ def _describe(step: Step, history: History) -> tuple[str, ...]:
         words += [str(item) for item in differences[:MOST]]
         if len(differences) > MOST:
             words.append(f"and {len(differences) - MOST} more changes")
-    if step.stale is not None or not words:
+    if step.stale is not None or (not words and step.action is Action.REGISTER):
         words += _describe_references(step.references, step.stale or ())
     words += [
         f"{name} {show_text(new)}" + (f" (was {show_text(old)})" if old else "")

@@ -22,6 +22,7 @@ from codegen.baselines.registry import RegistryClient
 from codegen.baselines.snapshot import write_snapshot
 from codegen.contract.load import MANIFEST, load_documents
 from codegen.contract.model import Contract, History
+from codegen.contract.paths import choose_path
 from codegen.diagnostics import CouldNotCheck, Findings, KontraktError, Location, rule
 from codegen.difference import MOST, find_differences, list_names
 from codegen.editing import Edit, apply
@@ -31,7 +32,6 @@ from codegen.pulling.topics import find_topics, make_edits
 from codegen.pulling.types import (
     Pulled,
     PulledType,
-    choose_path,
     collect_types,
     is_known_version,
 )
@@ -40,7 +40,8 @@ from codegen.source import Document, read_json, read_yaml
 LOCAL_EDITS = rule(
     "pull/local-edits",
     "A file holds a schema that the registry never saw.",
-    "Writing the registry's over it would lose somebody's work.",
+    "Writing the registry's over it would lose somebody's work. Publish it first, or say with "
+    "--force that it may be lost.",
 )
 
 _SKELETON = """\
@@ -122,31 +123,31 @@ def _near(text: str, listed: Collection[str]) -> str:
 
 def plan_pull(
     root: FilePath,
-    contract: Contract | None,
+    known: Contract | Document,
     client: RegistryClient,
     names: Collection[str],
     findings: Findings,
-    url: str = "",
 ) -> Pull | None:
     """What pulling these subjects would do; None and findings where it cannot be done whole.
 
-    `url` is written into a manifest that is not there yet. Raises CouldNotCheck.
+    `known` is the contract of the repository, or a manifest without topics where there is none yet.
+    Raises CouldNotCheck.
     """
+    contract, manifest = (None, known) if isinstance(known, Document) else (known, known.manifest)
     holdings = client.fetch(names)
     histories = make_histories(holdings, holdings.subjects, "registry")
     local = _find_local(contract)
     pulled = collect_types(holdings, histories, local, findings)
     files = _plan_schemas(root, contract, pulled, local, histories)
-    known = {subject.name for subject in contract.subjects} if contract is not None else set()
-    topics = find_topics(holdings, pulled.roots, known)
-    edits = make_edits(topics, contract)
+    listed = {subject.name for subject in contract.subjects} if contract is not None else set()
+    topics = find_topics(holdings, pulled.roots, listed)
+    edits = make_edits(topics, contract or manifest)
     if contract is None and not edits and not findings.has_errors:
         raise CouldNotCheck(
             f"{client.name} holds no event that could be pulled",
             "; ".join([*topics.notes, *(f"{name}: {why}" for name, why in pulled.left_out.items())])
             or "register one, or name another registry with --from",
         )
-    manifest = contract.manifest if contract is not None else _make_manifest(url)
     text = _edit(manifest, edits)
     if findings.has_errors:
         return None
@@ -274,7 +275,8 @@ def _plan_file(root: FilePath, name: str, text: str, *, may_change: bool) -> Pul
     return PulledFile(name, text, State.UNCHANGED if held == text.encode() else other)
 
 
-def _make_manifest(url: str) -> Document:
+def begin_manifest(url: str) -> Document:
+    """A manifest without topics, for the registry at an address; without one, the environment's."""
     stated = json.dumps(url) if url else "${SCHEMA_REGISTRY_URL}"
     return read_yaml(MANIFEST, _SKELETON.format(url=stated))
 

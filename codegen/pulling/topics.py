@@ -15,7 +15,7 @@ from codegen.baselines.holdings import Holdings
 from codegen.contract.model import Contract, Level, SubjectStrategy
 from codegen.contract.subjects import strictest
 from codegen.editing import Edit, Insert
-from codegen.source import Json
+from codegen.source import Document, Json
 
 _TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 
@@ -104,10 +104,16 @@ def _split(name: str, root: str) -> tuple[str, SubjectStrategy | None]:
     return (topic if kind == "value" else ""), SubjectStrategy.TOPIC
 
 
-def make_edits(found: FoundTopics, contract: Contract | None) -> tuple[Edit, ...]:
-    """What to insert into the manifest; what does not fit there is added to the notes."""
+def make_edits(found: FoundTopics, known: Contract | Document) -> tuple[Edit, ...]:
+    """What to insert into the manifest; what does not fit there is added to the notes.
+
+    `known` is the contract, or a manifest that has no topics yet.
+    """
+    if isinstance(known, Document) and "topics" not in known.value and found.topics:
+        every = {name: _write_topic(entry) for name, entry in sorted(found.topics.items())}
+        return (Insert(("topics",), every),)
     edits: list[Edit] = []
-    topics = {topic.name: topic for topic in contract.topics} if contract is not None else {}
+    topics = {} if isinstance(known, Document) else {topic.name: topic for topic in known.topics}
     for name, entry in sorted(found.topics.items()):
         held = topics.get(name)
         if held is None:

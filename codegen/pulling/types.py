@@ -7,7 +7,6 @@ from outside: no path is made of one that is no Avro name.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -25,7 +24,6 @@ from codegen.avro.schema import (
     Schema,
     SchemaGraph,
     Union,
-    split_name,
     walk,
 )
 from codegen.baselines.holdings import Holdings, StoredVersion
@@ -42,11 +40,6 @@ CONFLICT = rule(
 )
 
 _FULL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
-_LONGEST = 100
-"""A name of more characters is cut, and told from others by a hash."""
-
-_DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9])", re.ASCII | re.IGNORECASE)
-"""What Windows takes for a device, with any extension."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,28 +211,6 @@ def _cut_inside(schema: Schema, names: Collection[str]) -> Schema:
 def is_safe(name: str) -> bool:
     """Whether a full name is one by the specification, and so may become a path."""
     return _FULL_NAME.fullmatch(name) is not None
-
-
-def choose_path(name: str, taken: Collection[str]) -> str:
-    """The file for a type, under schemas/: its namespace as folders, its name as the file's.
-
-    `taken` are the paths in use, in lower case: file systems may not tell upper from lower case.
-    """
-    namespace, simple = split_name(name)
-    folders = [_shorten(part) for part in namespace.split(".") if part]
-    stem = "/".join(("schemas", *folders, _shorten(simple)))
-    if f"{stem}.avsc".lower() in taken:
-        stem += f"-{_hash(name)}"
-    return f"{stem}.avsc"
-
-
-def _shorten(part: str) -> str:
-    is_usable = len(part) <= _LONGEST and not _DEVICE.fullmatch(part)
-    return part if is_usable else f"{part[:_LONGEST]}-{_hash(part)}"
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def is_known_version(

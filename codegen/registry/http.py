@@ -34,6 +34,15 @@ if TYPE_CHECKING:
 MAX_BODY = 10_000_000
 """A longer request body, in bytes, is refused with 413."""
 
+MAX_HEAD = 64 * 1024
+"""A longer request line with its headers, in bytes, is refused with 400."""
+
+MAX_CONNECTIONS = 500
+"""More connections at once are refused with 503."""
+
+PATIENCE = 30.0
+"""Whoever takes longer, in seconds, to send a head or a body is hung up on."""
+
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 ACCEPTED = (
     "application/vnd.schemaregistry.v1+json",
@@ -81,7 +90,7 @@ def serve_in_thread(store: Store, host: str = "127.0.0.1", port: int = 0) -> Ite
 @contextmanager
 def _run(store: Store, host: str, port: int) -> Iterator[tuple[str, threading.Thread]]:
     with _listen(host, port) as listening:
-        server = _make_server(store, is_local=_is_loopback(listening.getsockname()[0]))
+        server = _make_server(store, is_local=is_loopback(listening.getsockname()[0]))
         thread = threading.Thread(target=server.run, args=([listening],), name="registry")
         thread.start()
         try:
@@ -100,6 +109,9 @@ def _make_server(store: Store, is_local: bool) -> uvicorn.Server:
         raise _missing_extra() from None
     config = uvicorn.Config(
         make_application(store, is_local),
+        http=_make_protocol(),
+        h11_max_incomplete_event_size=MAX_HEAD,
+        limit_concurrency=MAX_CONNECTIONS,
         log_level="warning",
         access_log=False,
         lifespan="off",
@@ -109,6 +121,40 @@ def _make_server(store: Store, is_local: bool) -> uvicorn.Server:
         timeout_graceful_shutdown=5,
     )
     return uvicorn.Server(config)
+
+
+def _make_protocol() -> type[asyncio.Protocol]:
+    """uvicorn's protocol, which by itself waits for ever for the rest of a request's head."""
+    import h11  # noqa: PLC0415
+    from uvicorn.protocols.http.h11_impl import H11Protocol  # noqa: PLC0415
+
+    class ImpatientProtocol(H11Protocol):
+        hanging_up: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._wait_for_head()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._wait_for_head()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            self._stop_waiting()
+
+        def _wait_for_head(self) -> None:
+            if self.conn.their_state is not h11.IDLE:
+                self._stop_waiting()
+            elif self.hanging_up is None:
+                self.hanging_up = self.loop.call_later(PATIENCE, self.transport.close)
+
+        def _stop_waiting(self) -> None:
+            if self.hanging_up is not None:
+                self.hanging_up.cancel()
+                self.hanging_up = None
+
+    return ImpatientProtocol
 
 
 def make_application(store: Store, is_local: bool) -> ASGIApp:
@@ -140,10 +186,14 @@ def make_application(store: Store, is_local: bool) -> ASGIApp:
 
 async def _answer(store: Store, request: HttpRequest) -> Response:
     data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > MAX_BODY:
-            return _refuse(413, f"The body is longer than {MAX_BODY} bytes")
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async for chunk in request.stream():
+                data += chunk
+                if len(data) > MAX_BODY:
+                    return _refuse(413, f"The body is longer than {MAX_BODY} bytes")
+    except TimeoutError:
+        return _refuse(408, f"The body did not come within {PATIENCE:g} seconds")
     body = None
     if data:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -167,7 +217,7 @@ def _check_sender(request: HttpRequest, is_local: bool) -> Response | None:
     host, origin = request.headers.get("host", ""), request.headers.get("origin")
     try:
         is_own_page = origin is None or urlsplit(origin).netloc == host
-        is_own_name = not is_local or _is_loopback(urlsplit(f"//{host}").hostname or "localhost")
+        is_own_name = not is_local or is_loopback(urlsplit(f"//{host}").hostname or "localhost")
     except ValueError:
         is_own_page = is_own_name = False
     if is_own_page and is_own_name:
@@ -179,7 +229,8 @@ def _check_sender(request: HttpRequest, is_local: bool) -> Response | None:
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine itself, reached from nowhere else."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -197,7 +248,9 @@ def _write(answer: Response, kind: type[HttpResponse]) -> HttpResponse:
     if text is None:
         text = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":"))
     data = text.encode("utf-8", "backslashreplace")
-    return kind(data, answer.status, media_type=CONTENT_TYPE)
+    # The rest of a body that came too slowly is not waited for.
+    headers = {"Connection": "close"} if answer.status == 408 else None
+    return kind(data, answer.status, headers, media_type=CONTENT_TYPE)
 
 
 def _listen(host: str, port: int) -> socket.socket:

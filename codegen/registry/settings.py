@@ -79,9 +79,22 @@ class Settings:
                 raise RegistryError(42203, _NO_LEVEL)
         with self.database.change():
             merged = (self.own_configuration(scope) or {}) | wanted
-            kept = {key: one for key, one in merged.items() if one is not None}
-            _check_policy(self.configuration(scope) | kept)
-            self._set("config", scope, kept)
+            self._set("config", scope, {key: one for key, one in merged.items() if one is not None})
+            self._check_policy(scope)
+
+    def is_logical(self, scope: str) -> bool:
+        """Whether the policy that holds for a scope looks at logical types, as Flink does."""
+        return str(self.configuration(scope).get("compatibilityPolicy")).upper() == "LOGICAL"
+
+    def _check_policy(self, scope: str) -> None:
+        """Refuse a policy by which the level cannot be judged, in Confluent's words."""
+        level = self.level(scope)
+        if self.is_logical(scope) and level in (Level.FORWARD, Level.FORWARD_TRANSITIVE):
+            raise RegistryError(
+                42203,
+                "compatibilityPolicy=LOGICAL cannot be combined with compatibilityLevel="
+                f"{level.value}: Iceberg only supports backward-compatible schema evolution",
+            )
 
     def forget_configuration(self, scope: str) -> dict[str, Json]:
         """Unset all, and return what held. Raises RegistryError (40401) when nothing was set."""
@@ -178,17 +191,6 @@ class Settings:
 
     def _forget(self, kind: str, scope: str) -> None:
         self.database.write("DELETE FROM settings WHERE scope = ? AND kind = ?", scope, kind)
-
-
-def _check_policy(configuration: Mapping[str, Json]) -> None:
-    """Refuse a policy where the level cannot be judged by it, in Confluent's words."""
-    level = configuration[_LEVEL]
-    if configuration.get("compatibilityPolicy") == "LOGICAL" and level.startswith("FORWARD"):
-        raise RegistryError(
-            42203,
-            f"compatibilityPolicy=LOGICAL cannot be combined with compatibilityLevel={level}: "
-            "Iceberg only supports backward-compatible schema evolution",
-        )
 
 
 def _scopes(scope: str) -> tuple[str, ...]:

@@ -315,7 +315,7 @@ class Store:
         ]  # fmt: skip
         validates = configuration.get("validateFields") is True
         objections = find_objections(prepared.graph, versions, level, validates)
-        if versions and not objections and configuration.get("compatibilityPolicy") == "LOGICAL":
+        if versions and not objections and self.settings.is_logical(subject):
             # What else this policy forbids is not known here, and must not pass unseen.
             message = "The compatibilityPolicy LOGICAL is not judged here; unset it, or use NONE"
             raise RegistryError(501, message)

@@ -6,8 +6,13 @@ this module; `kontrakt init` and `kontrakt demo` write both into a folder.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from errno import EEXIST
+from os import strerror
 from pathlib import Path
+
+from codegen.files import write_together
 
 _HERE = Path(__file__).parent
 
@@ -20,21 +25,25 @@ def example_files() -> dict[str, str]:
             if path.suffix in (".avsc", ".yaml", ".py"):
                 name = f"{prefix}/{path.relative_to(folder).as_posix()}"
                 files[name] = path.read_text("utf-8")
+    # Editors find the schema of the manifest elsewhere than in this project.
+    comment, _, rest = files["schemas/contracts.yaml"].partition("\n")
+    assert comment.startswith("# yaml-language-server:")
+    files["schemas/contracts.yaml"] = rest
     return files
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> list[str]:
     """Write files, by path, under a folder and return the paths; nothing is overwritten.
 
-    Raises FileExistsError, before anything is written, for a file that is there already.
+    Either all are written or none. Raises FileExistsError, with the path, for what is there already
+    or is a file where a folder has to be, and OSError.
     """
     for name in files:
-        if (folder / name).exists():
-            raise FileExistsError(str(folder / name))
-    for name, text in files.items():
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
+        for place in (path, *path.parents):
+            if (place == path and os.path.lexists(path)) or place.is_file():
+                raise FileExistsError(EEXIST, strerror(EEXIST), str(place))
+    write_together({folder / name: text for name, text in files.items()})
     return sorted(files)
 
 

@@ -29,63 +29,80 @@ from codegen.source import Json, Place
 FIELD_WITHOUT_DEFAULT = rule(
     "compat/field-without-default",
     "A new field has no default, so readers cannot read what was written before it existed.",
-    "A reader fills a field that the writer did not know with the default. Without one it stops "
-    "at the first older message, and with it the whole partition.",
+    "A reader fills a field that the writer did not know with the default. Without one it stops at "
+    "the first older message, and with it the whole partition. Give the field a default that says "
+    "what older messages meant.",
 )
 FIELD_REMOVED = rule(
     "compat/field-removed",
     "A field was removed that readers need, because it has no default in their schema.",
     "A service that still runs with the older schema looks for the field in each new message, and "
-    "has nothing to put in its place.",
+    "has nothing to put in its place: it stops. Go on writing the field until no such service is "
+    "left. What has a default in the readers' schema can be removed at any time.",
 )
 TYPE_CHANGED = rule(
     "compat/type-changed",
     "A type was replaced by one that it cannot be read as.",
     "Avro widens int to long, float and double, long to float and double, float to double, and "
-    "takes string and bytes for each other. Everything else is another type.",
+    "takes string and bytes for each other. With anything else a reader stops at the first message "
+    "of the other type. Add a field with the new type beside the old one, write both, and drop the "
+    "old one when nobody reads it any more.",
 )
 NAME_CHANGED = rule(
     "compat/name-changed",
     "A record, enum or fixed has another name.",
     "Readers match named types by name. A reader that lists the old full name under aliases reads "
-    "older data; a reader that was built before the change cannot know the new name.",
+    "older data; a reader that was built before the change cannot know the new name. Keep it: what "
+    "people call the type now can stand in its doc.",
 )
 SIZE_CHANGED = rule(
     "compat/size-changed",
     "A fixed has another size.",
-    "A fixed is written without its length, so reader and writer must agree on it.",
+    "A fixed is written without its length, so reader and writer must agree on it: with another "
+    "size all that follows would be read at the wrong place. Add a field with a new fixed beside "
+    "the old one.",
 )
 SYMBOL_REMOVED = rule(
     "compat/symbol-removed",
     "An enum lost symbols that older messages hold, and has no default for them.",
     "A reader that meets a symbol it does not know takes the default of the enum, and stops where "
-    "there is none.",
+    "there is none, and with it the whole partition. Stop writing the symbol, and leave it in the "
+    "schema while messages hold it.",
 )
 SYMBOL_ADDED = rule(
     "compat/symbol-added",
     "An enum gained symbols that older readers do not know, and have no default for.",
-    "The default that counts is the one in the reader's schema, so it must be there before the "
-    "first new symbol is sent.",
+    "A reader that meets a symbol it does not know takes the default of its own enum, and stops "
+    "where there is none. The default that counts is the one in the reader's schema, so it must be "
+    "there before the first new symbol is sent: add it, deploy the readers, then add the symbol.",
 )
 BRANCH_REMOVED = rule(
     "compat/branch-removed",
     "A union lost a branch that older messages hold.",
-    "Each message says which branch it holds. A reader without that branch stops.",
+    "Each message says which branch it holds. A reader without that branch stops there, and with "
+    "it the whole partition. Stop writing the branch, and take it out when no message holds it any "
+    "more.",
 )
 BRANCH_ADDED = rule(
     "compat/branch-added",
     "A union gained a branch, or a type became a union, and older readers cannot read it.",
-    "Services that run with the older schema stop at the first message that holds the branch.",
+    "Services that run with the older schema stop at the first message that holds the branch, and "
+    "with them the whole partition. Add a field for the new kind of value beside the old one: "
+    "older readers pass over it.",
 )
 AMBIGUOUS_FIELD = rule(
     "compat/ambiguous-alias",
     "A field's name and aliases fit several fields of the other schema.",
-    "Avro Java refuses to read at all then, and a registry reports it as an incompatibility.",
+    "A reader finds its field in a message by name or by alias. Where the message has both, nobody "
+    "can say which is meant: Avro Java refuses to read at all then, and a registry reports it as "
+    "an incompatibility.",
 )
 NOT_JUDGED = rule(
     "compat/not-judged",
     "A version of the history could not be compared.",
-    "What could not be checked is never reported as good.",
+    "A version that is damaged, or that refers to a type which is gone, cannot be compared, so "
+    "nobody knows whether its messages can still be read. What could not be checked is never "
+    "reported as good.",
 )
 
 
@@ -416,7 +433,7 @@ _WORDINGS: Mapping[tuple[Kind, Direction], _Wording] = {
     (Kind.AMBIGUOUS_FIELD, _NEW): _Wording(
         AMBIGUOUS_FIELD,
         lambda facts: f"the name and the aliases of a field fit several: {facts.reason.message}",
-        lambda facts: f"{facts.versions} have more than one of them",
+        lambda facts: f"more than one of them is in {facts.versions}",
         lambda facts: "remove the alias that is not needed",
     ),
     (Kind.AMBIGUOUS_FIELD, _OLD): _Wording(

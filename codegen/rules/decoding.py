@@ -22,8 +22,9 @@ ACCEPTED_BUT_FAILS = rule(
 REJECTED_BUT_WORKS = rule(
     "compat/rejected-but-works",
     "The registry rejects a schema with which Avro Java reads all data.",
-    "Avro Java reads records by their fields and does not look at their names. Decoders of other "
-    "languages do, and the registry will not take the schema.",
+    "Avro Java reads records by their fields and does not look at their names, so its consumers "
+    "would work. Decoders of other languages do look, and the registry will not take the schema. "
+    "Keep the name, or add a field of the new type.",
     severity=Severity.NOTE,
 )
 UNSOUND_VERDICT = rule(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from codegen.avro.defaults import check_default
 from codegen.avro.matching import FieldPair
 from codegen.avro.schema import Field
 from codegen.compatibility import SCOPES, Direction
@@ -23,7 +24,8 @@ DEFAULT_CHANGED = rule(
     "The default of a field changed: old messages without the field mean something else now.",
     "A default is filled in by the reader, not stored by the writer. What was written before the "
     "field existed is read with the new value from the day that a reader is deployed with it, and "
-    "two readers of different age disagree about the same message.",
+    "two readers of different age disagree about the same message. The default says what old "
+    "messages mean: keep it, and let producers write what holds from now on.",
     severity=Severity.WARNING,
 )
 
@@ -87,14 +89,15 @@ def _find_default_changes(pair: FieldPair, revision: Revision) -> Iterator[Hazar
         if scope.is_transitive and Direction.BACKWARD in scope.directions:
             return  # the verdict reports the versions without the field
         mend = restore_default(new.origin, old.default.value)
+        problem = check_default(revision.subject.schema, new.schema, old.default.value)
         yield Hazard(
             DEFAULT_REMOVED,
             new.origin.at("name"),
             old.origin.at("default"),
             f'"{label}" lost its default, {show_value(old.default.value)}',
             "messages from before the field existed cannot be read any more",
-            mend.advice,
-            mends=(mend,),
+            "give it a default that fits its new type" if problem else mend.advice,
+            mends=() if problem else (mend,),
         )
     elif not is_same_json(new.default.value, old.default.value):
         before, after = show_value(old.default.value), show_value(new.default.value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 
 from codegen.avro.resolution import Kind
@@ -19,7 +19,7 @@ from codegen.difference import show_value
 from codegen.editing import Edit, Enclose, Insert, Mend, Remove
 from codegen.source import Json, Path, Place
 
-MAX_RENAME_PAIRS = 2_500
+MAX_RENAME_PAIRS = 400
 """Where more pairs of a removed and a new field are possible, no rename is looked for."""
 
 SIMILAR = 0.6
@@ -131,23 +131,30 @@ def find_renames(
     if len(gone) * len(come) > MAX_RENAME_PAIRS:
         return {}
     is_single = len(gone) == len(come) == 1 and not by_name_only
+    types = {name: _type(item) for name, (_, item) in gone.items()}
     scores: dict[tuple[str, str], float] = {}
     for name, (position, item) in come.items():
-        for other, (other_position, other_item) in gone.items():
+        kind = _type(item)
+        for other, (other_position, _) in gone.items():
+            if types[other] != kind:
+                continue
             ratio = SequenceMatcher(None, _letters(name), _letters(other)).ratio()
-            is_alike = ratio >= SIMILAR or (is_single and position == other_position)
-            if is_alike and _type(item) == _type(other_item):
+            if ratio >= SIMILAR or (is_single and position == other_position):
                 is_in_place = position == other_position and not by_name_only
                 scores[name, other] = ratio + is_in_place
-    return {
-        name: other
-        for (name, other), score in scores.items()
-        if all(
-            score > rival
-            for pair, rival in scores.items()
-            if pair != (name, other) and (pair[0] == name or pair[1] == other)
-        )
-    }
+    return dict(_choose_best(scores))
+
+
+def _choose_best(scores: Mapping[tuple[str, str], float]) -> Iterator[tuple[str, str]]:
+    """The pairs whose score is above that of every other pair with one of the two names."""
+    by_name: dict[tuple[int, str], list[float]] = {}
+    for pair, score in scores.items():
+        for side in enumerate(pair):
+            by_name.setdefault(side, []).append(score)
+    for pair, score in scores.items():
+        rivals = [by_name[side] for side in enumerate(pair)]
+        if all(score == max(listed) and listed.count(score) == 1 for listed in rivals):
+            yield pair
 
 
 def value_at(place: Place) -> Json:

@@ -30,6 +30,12 @@ class Shift:
     after: Json = None
     severity: Severity | None = None
 
+    @property
+    def part(self) -> str:
+        """What it is about: `topic orders`, `service billing`."""
+        kind = "service" if self.old_place.path[:1] == ("services",) else "topic"
+        return f"{kind} {self.subject}"
+
 
 def place_of(topic: Topic, key: str, contract: Contract) -> Place:
     """Where a setting of a topic is stated: with it, under `defaults`, or else the topic's name."""

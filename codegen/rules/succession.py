@@ -9,7 +9,9 @@ that a waiver can be bound to it.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import chain
 
 from codegen.diagnostics import Change, Findings, Location, Related, locate, rule
 from codegen.lock import fingerprint
@@ -22,19 +24,22 @@ from codegen.topology import Succession
 NOT_COMPARED = rule(
     "change/not-compared",
     "The manifest of the baseline has errors, so topics and services were not compared.",
-    "A key, a retention or an event that was taken away would go unseen. What could not be "
-    "checked is never reported as good.",
+    "A key, a retention or an event that was taken away would go unseen. What could not be checked "
+    "is never reported as good: name a past without errors, or mend that one.",
 )
 
 
-def report_succession(succession: Succession, findings: Findings) -> None:
-    """A finding for each change of a topic or a service that hurts somebody."""
-    for pair in succession.topics:
-        for shift in find_topic_changes(pair, succession):
-            _report(shift, succession.label, findings)
-    for one in succession.services:
-        for shift in find_service_changes(one, succession):
-            _report(shift, succession.label, findings)
+def find_shifts(succession: Succession) -> tuple[Shift, ...]:
+    """Each change of a topic or a service that hurts somebody."""
+    topics = (find_topic_changes(pair, succession) for pair in succession.topics)
+    services = (find_service_changes(pair, succession) for pair in succession.services)
+    return tuple(chain(*topics, *services))
+
+
+def report_shifts(shifts: Iterable[Shift], label: str, findings: Findings) -> None:
+    """A finding for each of these changes; `label` names the baseline."""
+    for shift in shifts:
+        _report(shift, label, findings)
 
 
 def report_not_compared(manifest: str, label: str, trouble: Findings, findings: Findings) -> None:

@@ -43,14 +43,15 @@ RETENTION_SHORTENED = rule(
     "change/retention-shortened",
     "Messages are kept for a shorter time, and older ones are deleted as soon as that is set.",
     "A consumer that stood still for longer than the retention loses what it has not read, and a "
-    "new one can start only from what is left. What is deleted cannot be brought back.",
+    "new one can start only from what is left. What is deleted cannot be brought back, so see "
+    "first that nobody needs it.",
     severity=Severity.WARNING,
 )
 RETENTION_LENGTHENED = rule(
     "change/retention-lengthened",
     "Messages are kept for a longer time, and must stay readable for as long.",
     "How long a field or symbol must be kept follows from the retention. A date that was worked "
-    "out with the shorter one is too early now.",
+    "out with the shorter one is too early now: ask kontrakt impact before anything is dropped.",
     severity=Severity.NOTE,
 )
 CLEANUP_POLICY_CHANGED = rule(
@@ -83,22 +84,24 @@ EVENT_REMOVED = rule(
     "change/event-removed",
     "An event that services produce or consume does not travel on its topic any more.",
     "Its messages are on the topic until retention takes them, and services that still run send "
-    "more. Stubs made from the new manifest do not know it. First stop producing it; when none is "
-    "left, stop consuming it; then remove it.",
+    "more. Stubs made from the new manifest do not know it. First let its consumers stop, then its "
+    "producers; remove it when no message of it is left.",
 )
 EVENT_ADDED = rule(
     "change/event-added",
     "A new event travels on a topic that services consume already.",
     "Whoever subscribes to a topic is sent everything on it. A service with older stubs does not "
     "know the event: in the Python stubs Policy.on_unknown_event says what it does, by default it "
-    "skips the message, commits, and never sees it again.",
+    "skips the message, commits, and never sees it again. Deploy the consumers that handle it "
+    "first, or send it on a topic of its own.",
     severity=Severity.NOTE,
 )
 TOPIC_REMOVED = rule(
     "change/topic-removed",
     "A topic that services produce to or consume from is gone from the manifest.",
     "The topic, its messages and its subjects live on in Kafka and in the registry, and services "
-    "that were deployed before go on using it. Nothing checks its schemas any more.",
+    "that were deployed before go on using it. Nothing checks its schemas any more. First let its "
+    "consumers and producers leave it; take it out when its messages are gone.",
 )
 TOPIC_RENAMED = rule(
     "change/topic-renamed",
@@ -225,7 +228,7 @@ def _find_partitions(new: Topic, old: Topic, succession: Succession) -> Iterator
         note, severity = "without a key there is no order that could be lost", Severity.NOTE
         hint = "topics that are joined with it must have as many"
     else:
-        note = f"new messages of a {describe_key(new.key)} may go to another partition"
+        note = f"new messages of one {describe_key(new.key)} may go to another partition"
         severity = Severity.ERROR if "compact" in new.cleanup_policy else Severity.WARNING
         hint = (
             "the old message of each key stays in its old partition, where compaction keeps it: "
@@ -394,6 +397,8 @@ def _find_removed_event(event: Event, new: Topic, succession: Succession) -> Ite
     elsewhere = f"; it travels on {join(tuple(others))}" if others else ""
     did = [f"{producers} produced it"] if producers else []
     did += [f"{consumers} consumed it"] if consumers else []
+    steps = [f"{consumers} stop consuming it"] if consumers else []
+    steps += [f"{producers} stop producing it"] if producers else []
     yield Shift(
         EVENT_REMOVED,
         new.name,
@@ -401,10 +406,8 @@ def _find_removed_event(event: Event, new: Topic, succession: Succession) -> Ite
         event.origin,
         f"{event.name} does not travel on topic {new.name} any more{elsewhere}",
         " and ".join(did),
-        f"let {producers} stop producing it first; remove it when no message of it is left "
-        f"({_kept(new)})"
-        if producers
-        else f"see that no message of it is left ({_kept(new)})",
+        f"first let {', then '.join(steps)}; remove it when no message of it is left "
+        f"({_kept(new)})",
         before=event.name,
         after=None,
         severity=None if producers and consumers else Severity.WARNING,

@@ -84,7 +84,7 @@ JAVA_STRING = rule(
     "Java reads a string as another class now.",
     "The property avro.java.string decides whether Avro Java makes a String or a Utf8 of a string. "
     "The bytes stay the same; programs that were built for the one fail on the other with a "
-    "ClassCastException, or find no key of a map equal.",
+    "ClassCastException, or find no key of a map equal. Leave fields that are in use as they are.",
     severity=Severity.WARNING,
 )
 UNION_GROWN = rule(
@@ -108,8 +108,9 @@ UNION_SHIFTED = rule(
 MADE_REQUIRED = rule(
     "change/made-required",
     "A field that could be null cannot any more.",
-    "New readers refuse old messages without a value. A level that looks forward only does not ask "
-    "about them, and the topic holds them for as long as its retention says.",
+    "New readers refuse old messages without a value, and stop. A level that looks forward only "
+    "does not ask about them, and the topic holds them for as long as its retention says. Keep "
+    "null until none is left, and let producers always write a value.",
     severity=Severity.WARNING,
 )
 
@@ -119,7 +120,8 @@ UNALIASED_RENAME = rule(
     "A field looks like one that was renamed, and has no alias: what older messages hold is lost.",
     "Readers match fields by name. To them a renamed field is one field that is gone and another "
     "that is new: they pass over the old value and fill in the default, without any error. With "
-    'the old name under "aliases" they find it again; if it is no rename, all is well.',
+    'the old name under "aliases" new readers find it again; with both fields, and both written, '
+    "old readers do too. If it is no rename, all is well.",
     severity=Severity.WARNING,
 )
 

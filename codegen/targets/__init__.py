@@ -23,10 +23,14 @@ ENTRY_POINTS = "kontrakt.targets"
 
 @dataclass(frozen=True, slots=True)
 class GeneratedFile:
-    """A text and its path, relative to generated/<service>/<target>/, with forward slashes."""
+    """A text and its path, relative to generated/<service>/<target>/, with forward slashes.
+
+    `untested` are events by full name that the file, a test, leaves out or tests less, and why.
+    """
 
     path: str
     text: str
+    untested: tuple[tuple[str, str], ...] = ()
 
 
 class Target(Protocol):

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -433,6 +434,24 @@ def test_docs_alone_come_into_step_too(kontrakt: Kontrakt, shop: Path) -> None:
     assert "was expected" not in done.stdout
     assert "unchanged  7 subjects" in kontrakt("register").stdout
     assert kontrakt("status").returncode == 0
+
+
+def test_three_people_may_publish_the_same_at_once(
+    kontrakt: Kontrakt, shop: Path, other: SchemaRegistryClient
+) -> None:
+    fields = '"fields": [\n'
+    for version in (1, 2):
+        with ThreadPoolExecutor(3) as pool:
+            done = list(pool.map(lambda _: kontrakt("register", "--apply"), range(3)))
+        # Who read while another wrote may have seen parts that do not fit, and says so.
+        assert {one.returncode for one in done} <= {0, 1, 3}
+        again = kontrakt("register", "--apply")
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert other.get_compatibility(SUBJECT) == "FULL_TRANSITIVE"
+        assert kontrakt("status").returncode == 0
+        more = f'    {{"name": "n{version}", "type": "int", "default": 0, "doc": "More."}},\n'
+        for name in (PLACED, LINE):
+            edit(shop, name, fields, fields + more)
 
 
 def test_what_somebody_else_registered_is_drift_and_can_be_taken(

@@ -3,7 +3,7 @@
 Nothing is trusted: answers are bounded in size and time, no redirect is followed (so credentials go
 to the named host only), TLS is verified, and every failure is one CouldNotCheck that names the
 address without its credentials and says what to do. This package is the only one that imports
-requests, and urllib3 for what requests passes on.
+urllib3.
 
     address         what an address must look like, and how it is shown
     connection      TLS, proxy, pool; one request, repeated where that may help

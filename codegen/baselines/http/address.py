@@ -18,9 +18,12 @@ def split_address(url: str, what: str = "a registry") -> SplitResult:
         (host or "").encode("idna")
     except (ValueError, UnicodeError):
         host = None
-    if not host or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
+    hosts = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    is_list = url.count("://") > 1 or "," in hosts
+    is_plain = host and parts.scheme in ("http", "https") and not (parts.query or parts.fragment)
+    if not is_plain or is_list:
         hint = "an example: http://127.0.0.1:8081"
-        if url.count("://") > 1:
+        if is_list:
             hint = "give one address; lists of them are not supported"
         raise KontraktError(f"{show_address(url)} is no address of {what}", hint=hint)
     return parts

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from random import uniform
 from time import monotonic, sleep
-from typing import Any
-from urllib.parse import SplitResult
+from urllib.parse import SplitResult, unquote
 from urllib.request import getproxies, proxy_bypass
 
-from requests import PreparedRequest, RequestException, Response
-from requests.adapters import HTTPAdapter
-from urllib3 import Retry, exceptions
+from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Retry, Timeout, exceptions
 
 from codegen.baselines.answers import AnswerTooLong
 from codegen.baselines.http.address import base_address, show_address, split_address
@@ -54,27 +52,6 @@ class Reply:
     data: bytes
 
 
-class _Adapter(HTTPAdapter):
-    """The adapter of requests with one TLS context of ours.
-
-    It is used without a session: cookies, redirects, .netrc and the environment are no part of
-    asking a registry.
-    """
-
-    def __init__(self, context: ssl.SSLContext | None) -> None:
-        self._context = context
-        super().__init__(1, CONNECTIONS, pool_block=True)
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, **options, ssl_context=self._context)
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        return super().proxy_manager_for(proxy, **options, ssl_context=self._context)
-
-    def cert_verify(self, *_: Any) -> None:
-        """The context verifies, and trusts whom it was told to; requests would add its own list."""
-
-
 class Connection:
     """The host of an address, for all threads. Nothing is sent before the first request."""
 
@@ -93,11 +70,8 @@ class Connection:
             min(settings.connect_timeout, settings.timeout),
             settings.timeout,
         )
-        self._timeout = (self._way.connect_timeout, settings.timeout)
-        self._proxies = {parts.scheme: proxy} if proxy else {}
-        if proxy:
-            split_address(proxy, "a proxy")
-        self._adapter = _Adapter(context)
+        self._timeout = Timeout(connect=self._way.connect_timeout, read=settings.timeout)
+        self._pool = _make_pool(proxy, context)
 
     def exchange(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None
@@ -112,7 +86,7 @@ class Connection:
             try:
                 reply = self._ask(method, target, headers, body)
                 asked_for = reply.headers.get("Retry-After")
-            except (RequestException, exceptions.HTTPError, OSError, ValueError) as error:
+            except (exceptions.HTTPError, OSError, ValueError) as error:
                 failure = explain(error, self._way)
                 if not failure.is_passing or attempt > RETRIES:
                     tried = f" (tried {attempt} times)" if attempt > 1 else ""
@@ -130,24 +104,30 @@ class Connection:
     def _ask(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes | None
     ) -> Reply:
-        request = PreparedRequest()
-        request.prepare(method, self.name + target, headers, data=body)
-        response = self._adapter.send(
-            request, stream=True, timeout=self._timeout, proxies=self._proxies
+        response = self._pool.urlopen(
+            method,
+            self.name + target,
+            body=body,
+            headers=headers,
+            timeout=self._timeout,
+            retries=False,
+            redirect=False,
+            preload_content=False,
         )
         try:
             data = self._read(response)
         except BaseException:
             response.close()  # the rest of the answer would be taken for the next one
             raise
-        response.raw.release_conn()
-        return Reply(response.status_code, response.headers, data)
+        finally:
+            response.release_conn()
+        return Reply(response.status, response.headers, data)
 
-    def _read(self, response: Response) -> bytes:
+    def _read(self, response: BaseHTTPResponse) -> bytes:
         """The body, whole. A server that sends it in drops is as slow as one that sends none."""
         started = monotonic()
         data = bytearray()
-        while chunk := response.raw.read1(65_536, decode_content=True):
+        while chunk := response.read1(65_536, decode_content=True):
             data += chunk
             if len(data) > MAX_ANSWER:
                 message = f"{self.name} answered more than {MAX_ANSWER:,} bytes"
@@ -184,6 +164,26 @@ def _choose_proxy(parts: SplitResult, named: str) -> str:
         return ""
     proxies = getproxies()
     return proxies.get(parts.scheme) or proxies.get("all") or ""
+
+
+def _make_pool(proxy: str, context: ssl.SSLContext | None) -> PoolManager:
+    """Connections to one host, through a proxy where there is one. Raises KontraktError."""
+    if not proxy:
+        return PoolManager(1, maxsize=CONNECTIONS, block=True, ssl_context=context)
+    parts = split_address(proxy, "a proxy")
+    headers = {}
+    if parts.username or parts.password:
+        # RFC 7617, in UTF-8
+        pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+        headers["Proxy-Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+    return ProxyManager(
+        base_address(parts),
+        1,
+        proxy_headers=headers,
+        maxsize=CONNECTIONS,
+        block=True,
+        ssl_context=context,
+    )
 
 
 def _is_loopback(host: str) -> bool:

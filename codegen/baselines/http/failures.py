@@ -39,7 +39,7 @@ class TooSlow(exceptions.ReadTimeoutError):
 
 
 def explain(error: Exception, way: Way) -> Failure:
-    """Put an exception of requests, of urllib3 below it or of the operating system into words."""
+    """Put an exception of urllib3 or of the operating system into words."""
     causes = [one for one in _chain(error) if type(one) is not exceptions.NewConnectionError]
 
     def is_caused_by(*kinds: type[BaseException]) -> bool:

@@ -86,12 +86,12 @@ class HttpTransport:
             message = f"{self.name} redirects to {target or 'nowhere'}"
             raise CouldNotCheck(message, "if you trust that address, put it into registry.url")
         if reply.status == HTTPStatus.NO_CONTENT or (not reply.data and reply.status >= 400):
-            return {"message": f"HTTP status {reply.status}"} if reply.status >= 400 else None
+            return None
         try:
             return read_json(self.name, reply.data.decode("utf-8")).value
         except (UnicodeDecodeError, SourceError):
             if reply.status >= 400:
-                return {"message": f"HTTP status {reply.status}, {_describe(reply)}"}
+                return {"message": _describe(reply)}
             message = f"{self.name} answered {_describe(reply)} instead of JSON"
             hint = (
                 "registry.url must be the base address of Confluent's API (Apicurio's ends in "

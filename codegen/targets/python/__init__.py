@@ -17,6 +17,7 @@ from codegen.diagnostics import KontraktError
 from codegen.source import Json
 from codegen.targets import GeneratedFile
 from codegen.targets.python.codecs_view import codecs_view, name_events, schemas_view
+from codegen.targets.python.history_view import history_view
 from codegen.targets.python.literals import docstring
 from codegen.targets.python.models_view import exported_models, models_view
 from codegen.targets.python.names import name_classes
@@ -65,7 +66,7 @@ class PythonTarget:
                 f"name another one in the manifest, for example package: {package}_service",
             )
         pages = _pages(service, contract, package, is_async=options.get("style") == "async")
-        written = [GeneratedFile(page.path, _render(page)) for page in pages]
+        written = [GeneratedFile(page.path, _render(page), page.untested) for page in pages]
         written.append(GeneratedFile(f"{package}/py.typed", ""))
         written += [
             GeneratedFile(f"{package}/_runtime/{name}.py", text)
@@ -106,6 +107,11 @@ def _pages(
         ("schemas", "The schemas of {}, as registered.", schemas_view(events, contract, classes)),
         ("codecs", "How the events of {} are coded.", codecs_view(events, contract, classes)),
     )
+    history = history_view(events, contract, classes)
+    if history is not None:
+        doc = "How other versions of the events of {} are read."
+        modules = (*modules, ("history", doc, history))
+    samples, untested = samples_view(events, contract, package, names.models, classes)
     return (
         *service_pages(service, contract, names),
         *(
@@ -117,8 +123,9 @@ def _pages(
             "test_contract.py.j2",
             {
                 "doc": _head("The codecs of {}, beside bytes that fastavro wrote.", service),
-                **samples_view(events, package, names.models, classes),
+                **samples,
             },
+            untested,
         ),
     )
 

@@ -5,7 +5,6 @@ The schema's text is the one that is registered, with the types of other files a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -15,8 +14,9 @@ from codegen.contract.model import Contract, Event, FieldKey, SchemaKey, Service
 from codegen.diagnostics import KontraktError
 from codegen.targets.python.decoders import write_decoder
 from codegen.targets.python.encoders import write_encoder
-from codegen.targets.python.literals import long_string, string
+from codegen.targets.python.literals import string, string_argument, words_in
 from codegen.targets.python.names import RESERVED_CLASSES, name_attributes, unique
+from codegen.targets.python.past import find_past
 from codegen.targets.python.service_view import import_order, snake
 from codegen.targets.python.straight_line import Module, has_weightless_items
 from codegen.targets.python.types import annotation
@@ -82,7 +82,7 @@ def _schema_view(subject: Subject, constants: Mapping[str, str]) -> Mapping[str,
         "constant": constants[subject.name],
         "name": string(getattr(root, "name", subject.name)),
         "subject": string(subject.name),
-        "lines": long_string(text, 8),
+        "schema": string_argument("schema", text, 4),
         "references": tuple_lines("    references=", referred, ","),
     }
 
@@ -109,10 +109,11 @@ def codecs_view(
     graph = SchemaGraph(named[0].event.schema.root, contract.types)
     module = Module(graph, {name: classes[name] for name in types})
     coders = [_write_coders(module, one) for one in named]
+    with_past = {one.constant for one in named if find_past(one.event, contract)}
     keys = [_write_key(module, one, contract.topic(one.event.topic)) for one in named]
     code = [line for function in module.functions for line in function]
     return {
-        "imports": _imports(code, module),
+        "imports": library_imports(code, module, "from collections.abc import Mapping"),
         "classes": import_order(types.values()),
         "wire": import_order(module.wire),
         "types": [{"name": string(name), "class": types[name]} for name in sorted(types)],
@@ -126,9 +127,12 @@ def codecs_view(
                 "constant": f"_{one.constant}",
                 "class": classes[one.event.name],
                 "schema": one.constant,
+                "past": f"_past_of_{one.constant.lower()}" if one.constant in with_past else "",
             }
             for one in named
         ],
+        "has_past": bool(with_past),
+        "has_duration": "Duration" in words_in(code),
         "all_events": tuple_lines("EVENTS: Final = ", [one.constant for one in named]),
         "events": [
             {
@@ -190,13 +194,13 @@ def _write_key(module: Module, one: NamedEvent, topic: Topic) -> str:
             return name
 
 
-def _imports(code: Iterable[str], module: Module) -> list[str]:
-    """What the functions need of Python's library."""
-    words = {word for line in code for word in re.findall(r"\w+", line)}
+def library_imports(code: Iterable[str], module: Module, *more: str) -> list[str]:
+    """What the functions of a module need of Python's library, and what its template needs."""
+    words = words_in(code)
     lines = ["import datetime as dt"] if "dt" in words else []
     if module.needs_struct:
         lines.append("import struct")
-    lines.append("from collections.abc import Mapping")
+    lines += more
     if "Decimal" in words:
         lines.append("from decimal import Decimal")
     lines.append("from typing import Any, Final")

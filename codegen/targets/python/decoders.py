@@ -49,7 +49,7 @@ def write_decoder(module: Module, record: Record, codec: str) -> str:
     scope = module.scope()
     with scope.block("try:"):
         scope.line("p = start")
-        value = _Decoder(module, scope).record(record)
+        value = Decoder(module, scope).record(record)
         with scope.block("if p == len(data):"):
             scope.line(f"return {value}")
     with scope.block("except Exception:"):
@@ -60,7 +60,7 @@ def write_decoder(module: Module, record: Record, codec: str) -> str:
     return name
 
 
-class _Decoder:
+class Decoder:
     """Writes the code for values into one function; `p` is the position in `data`."""
 
     def __init__(self, module: Module, scope: Scope) -> None:
@@ -77,18 +77,18 @@ class _Decoder:
         attributes = name_attributes(field.name for field in record.fields)
         waiting: list[tuple[str, str]] = []
         for field, attribute in zip(record.fields, attributes, strict=True):
-            kind = self._float_kind(field.schema)
+            kind = self.float_kind(field.schema)
             if kind:
                 waiting.append((kind, f"{value}.{attribute}"))
                 continue
-            self._floats(waiting)
+            self.floats(waiting)
             waiting = []
             goal = f"{value}.{attribute}"
             if len(goal) > MAX_GOAL:
-                self._scope.assign(goal, self._variable(field.schema, attribute))
+                self._scope.assign(goal, self.variable(field.schema, attribute))
             else:
                 self.value(field.schema, goal, attribute)
-        self._floats(waiting)
+        self.floats(waiting)
         self._scope.line(f"{value}.__class__ = {cls}")
         return value
 
@@ -119,7 +119,7 @@ class _Decoder:
             case _:
                 assert_never(target)
 
-    def _variable(self, schema: Schema, hint: str) -> str:
+    def variable(self, schema: Schema, hint: str) -> str:
         """Add the code that reads one value; the variable that holds it."""
         target = self._module.graph.resolve(schema)
         is_inlined = isinstance(target, Record) and self._module.is_inlined(target)
@@ -131,7 +131,7 @@ class _Decoder:
 
     def _function(self, target: Record | Array | Map | Union) -> str:
         def fill(scope: Scope) -> None:
-            inner = _Decoder(self._module, scope)
+            inner = Decoder(self._module, scope)
             if isinstance(target, Record):
                 value = inner.record(target)
             else:
@@ -151,7 +151,8 @@ class _Decoder:
             case _:
                 self._union(target, goal, hint)
 
-    def _float_kind(self, schema: Schema) -> str:
+    def float_kind(self, schema: Schema) -> str:
+        """`float` or `double` for what is one, and nothing else."""
         target = self._module.graph.resolve(schema)
         is_float = isinstance(target, Primitive) and target.logical is None
         return (
@@ -160,7 +161,7 @@ class _Decoder:
             else ""
         )
 
-    def _floats(self, waiting: list[tuple[str, str]]) -> None:
+    def floats(self, waiting: list[tuple[str, str]]) -> None:
         """Neighbouring floats and doubles, unpacked in one step."""
         if not waiting:
             return
@@ -178,7 +179,7 @@ class _Decoder:
             self._scope.items("(", goals, f") = {unpack}(data, p)")
         self._scope.line(f"p += {sum(_STRUCT[kind][1] for kind, _ in waiting)}")
 
-    def _short(self, goal: str, short: str, long: str) -> None:
+    def short(self, goal: str, short: str, long: str) -> None:
         """A value behind its length: read at once if that is one byte, else by a function."""
         end = self._module.use("END")
         self._scope.line("b = data[p]")
@@ -201,7 +202,7 @@ class _Decoder:
             read = self._module.use(_LOGICAL[logical.name])
             self._scope.line(f"{goal}, p = {read}(data, p)")
         else:
-            self._integer("read_long", goal)
+            self.integer("read_large", goal)
 
     def _primitive(self, schema: Primitive, goal: str) -> None:
         match schema.type:
@@ -211,28 +212,32 @@ class _Decoder:
                 self._scope.line(f"{goal} = {self._module.use('BOOLEANS')}[data[p]]")
                 self._scope.line("p += 1")
             case "int":
-                self._integer("read_int", goal)
+                self.integer("read_int", goal)
             case "long":
-                self._integer("read_long", goal)
+                self.integer("read_large", goal)
             case "float" | "double":
-                self._floats([(schema.type, goal)])
+                self.floats([(schema.type, goal)])
             case "bytes":
-                self._short(goal, "data[p + 1 : e]", "read_bytes")
+                self.short(goal, "data[p + 1 : e]", "read_bytes")
             case _:
-                self._short(goal, "data[p + 1 : e].decode()", "read_text")
+                self.short(goal, "data[p + 1 : e].decode()", "read_text")
 
-    def _integer(self, reader: str, goal: str) -> None:
-        zigzag, read = self._module.use("ZIGZAG"), self._module.use(reader)
+    def integer(self, reader: str, goal: str) -> None:
+        """A number: up to three bytes are read at once, more of them by a function."""
+        use = self._module.use
+        zigzag, first, sign = use("ZIGZAG"), use("FIRST"), use("SIGN")
         self._scope.line("b = data[p]")
         with self._scope.block("if b < 128:"):
             self._scope.line(f"{goal} = {zigzag}[b]")
             self._scope.line("p += 1")
-        with self._scope.block("elif data[p + 1] < 128:"):
-            first, sign = self._module.use("FIRST"), self._module.use("SIGN")
-            self._scope.assign(goal, f"{first}[b] + {sign}[b] * data[p + 1]")
+        with self._scope.block("elif (c := data[p + 1]) < 128:"):
+            self._scope.assign(goal, f"{first}[b] + {sign}[b] * c")
             self._scope.line("p += 2")
+        with self._scope.block("elif (d := data[p + 2]) < 128:"):
+            self._scope.assign(goal, f"{first}[b] + {sign}[b] * (c - 128 + (d << 7))")
+            self._scope.line("p += 3")
         with self._scope.block("else:"):
-            self._scope.line(f"{goal}, p = {read}(data, p)")
+            self._scope.line(f"{goal}, p = {use(reader)}(data, p)")
 
     def _fixed(self, schema: Fixed, goal: str) -> None:
         raw = f"data[p : p + {schema.size}]"
@@ -265,10 +270,10 @@ class _Decoder:
             self._scope.line(f"{goal} = {table}[data[p]]")
             self._scope.line("p += 1")
         else:
-            self._count()
+            self.count()
             self._scope.line(f"{goal} = {table}[n]")
 
-    def _count(self) -> None:
+    def count(self) -> None:
         """Read a count or an index to `n`, twice its value."""
         more = self._module.use("read_more")
         self._scope.line("n = data[p]")
@@ -276,26 +281,27 @@ class _Decoder:
         with self._scope.block("if n > 127:"):
             self._scope.line(f"n, p = {more}(data, p)")
 
-    def _block(self) -> None:
+    def begin_block(self) -> None:
         """Read the item count of a block to `n`; there cannot be more items than bytes."""
-        self._count()
+        self.count()
         self._scope.refuse_if("n & 1 or n >> 1 > len(data) - p")
 
-    def _end_of_blocks(self) -> None:
+    def end_blocks(self) -> None:
+        """Nothing may follow the first block."""
         self._scope.refuse_if("data[p]")
         self._scope.line("p += 1")
 
     def _array(self, items: Schema, goal: str, hint: str) -> None:
         values = self._scope.name(hint)
-        self._block()
-        kind = self._float_kind(items)
+        self.begin_block()
+        kind = self.float_kind(items)
         if kind:
             code, size = _STRUCT[kind]
             self._module.needs_struct = True
             self._scope.line(f'{values} = list(struct.unpack_from(f"<{{n >> 1}}{code}", data, p))')
             self._scope.line(f"p += (n >> 1) * {size}")
             with self._scope.block("if n:"):
-                self._end_of_blocks()
+                self.end_blocks()
         else:
             self._scope.line(f"{values}: list[Any] = []")
             word = "if"
@@ -303,29 +309,30 @@ class _Decoder:
                 read = self._module.use(f"read_{integers}s")
                 with self._scope.block(f"if n >= {2 * FEWEST}:"):
                     self._scope.line(f"{values}, p = {read}(data, p, n >> 1)")
-                    self._end_of_blocks()
+                    self.end_blocks()
                 word = "elif"
             with self._scope.block(f"{word} n:"):
                 with self._scope.block("for _ in range(n >> 1):"):
-                    item = self._variable(items, "item")
+                    item = self.variable(items, "item")
                     self._scope.line(f"{values}.append({item})")
-                self._end_of_blocks()
+                self.end_blocks()
         self._scope.line(f"{goal} = {values}")
 
     def _map(self, values: Schema, goal: str, hint: str) -> None:
         entries = self._scope.name(hint)
         key = self._scope.name("key")
-        self._block()
+        self.begin_block()
         self._scope.line(f"{entries}: dict[str, Any] = {{}}")
         with self._scope.block("if n:"):
             with self._scope.block("for _ in range(n >> 1):"):
-                self._short(key, "data[p + 1 : e].decode()", "read_text")
-                item = self._variable(values, "item")
+                self.short(key, "data[p + 1 : e].decode()", "read_text")
+                item = self.variable(values, "item")
                 self._scope.line(f"{entries}[{key}] = {item}")
-            self._end_of_blocks()
+            self.end_blocks()
         self._scope.line(f"{goal} = {entries}")
 
     def _union(self, union: Union, goal: str, hint: str) -> None:
+        self._scope.declare(goal)
         self._scope.line("b = data[p]")
         self._scope.line("p += 1")
         word = "if"

@@ -5,6 +5,7 @@ Everything is printed as `ruff format` would leave it, so that generated files n
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -28,6 +29,9 @@ def bytes_literal(data: bytes) -> str:
 
 def long_string(text: str, indent: int) -> list[str]:
     """A string literal as the lines between a pair of brackets, none of them too long."""
+    whole = " " * indent + string(text)
+    if _width(whole) <= LINE_LENGTH:
+        return [whole]
     room = LINE_LENGTH - indent - 12
     parts: list[str] = []
     start = size = 0
@@ -38,6 +42,20 @@ def long_string(text: str, indent: int) -> list[str]:
             parts.append(text[start : index + 1])
             start, size = index + 1, 0
     return [" " * indent + string(part) for part in (*parts, text[start:]) if part or not parts]
+
+
+def string_argument(name: str, text: str, indent: int) -> list[str]:
+    """A string as the argument of a call, in brackets where it takes a line of its own."""
+    margin = " " * indent
+    whole = f"{margin}{name}={string(text)},"
+    if _width(whole) <= LINE_LENGTH:
+        return [whole]
+    return [f"{margin}{name}=(", *long_string(text, indent + 4), f"{margin}),"]
+
+
+def words_in(lines: Iterable[str]) -> set[str]:
+    """Every name, keyword and number in lines of code; words of texts and comments too."""
+    return {word for line in lines for word in re.findall(r"\w+", line)}
 
 
 def docstring(text: str, indent: int) -> list[str]:

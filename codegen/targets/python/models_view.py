@@ -6,12 +6,11 @@ the order in which the service's events need them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from codegen.avro.schema import Enum, Field, Named, Record, SchemaGraph, Union
-from codegen.targets.python.literals import LINE_LENGTH, docstring, string
+from codegen.targets.python.literals import LINE_LENGTH, docstring, string, words_in
 from codegen.targets.python.names import name_attributes, name_members, unique
 from codegen.targets.python.service_view import snake
 from codegen.targets.python.types import Defaults, annotation, union_types
@@ -69,19 +68,15 @@ def exported_models(
     """Every class that the module offers."""
     named = tuple(types)
     names = [classes[one.name] for one in named if isinstance(one, Record | Enum)]
-    if "Duration" in _words(field_types(named, graph, classes)):
+    if "Duration" in words_in(field_types(named, graph, classes)):
         names.append("Duration")
     return tuple(names)
-
-
-def _words(texts: Iterable[str]) -> set[str]:
-    return {word for text in texts for word in re.findall(r"\w+", text)}
 
 
 def _imports(
     used: str, has_enums: bool, page: _Page, records: list[Mapping[str, object]]
 ) -> list[str]:
-    words = _words([used])
+    words = words_in([used])
     lines = ["import datetime as dt"] if "dt" in words else []
     if records:
         has_fields = any(record["has_factories"] for record in records)

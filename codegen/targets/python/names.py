@@ -23,12 +23,34 @@ _ANNOTATIONS = frozenset(
 _BUILTIN_TYPES = frozenset(("bool", "bytes", "dict", "float", "int", "list", "str"))
 
 _CODECS = frozenset(
-    ("Any", "Codec", "EVENTS", "EventType", "Final", "Mapping", "SchemaReference", "TYPES", "wire")
+    (
+        "Any",
+        "Codec",
+        "EVENTS",
+        "EventType",
+        "Final",
+        "Mapping",
+        "PastSchema",
+        "SchemaReference",
+        "TYPES",
+        "wire",
+    )
 )
 """What the module of codecs imports and defines."""
 
 _MODULES = frozenset(
-    ("codecs", "consumer", "fakes", "models", "producer", "py", "schemas", "settings", "tests")
+    (
+        "codecs",
+        "consumer",
+        "fakes",
+        "history",
+        "models",
+        "producer",
+        "py",
+        "schemas",
+        "settings",
+        "tests",
+    )
 )
 
 RESERVED_CLASSES = frozenset(

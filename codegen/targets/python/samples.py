@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import assert_never
 
 from codegen.avro.canonical import render
@@ -61,39 +61,102 @@ class Endless(Exception):
     """A type that holds itself in every value of it, so that it has none."""
 
 
-def sample_events(graph: SchemaGraph) -> Iterator[tuple[Json, bytes]]:
-    """Samples of a schema: each as JSON, as a default would be written, and as Avro."""
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Samples of a schema: each as JSON, as a default would be written, and as Avro.
+
+    `problem` is empty, or says why there are fewer than there could be.
+    """
+
+    events: tuple[tuple[Json, bytes], ...]
+    problem: str = ""
+
+
+def sample_events(graph: SchemaGraph) -> Samples:
+    """Samples of a schema, no two the same."""
     from fastavro import parse_schema, schemaless_writer  # noqa: PLC0415 - 30 ms
 
     schema = json.loads(render(graph, inline=True))
-    seen: set[bytes] = set()
+    found: dict[bytes, Json] = {}
+    problem = ""
     for number in range(COUNT):
         out = io.BytesIO()
         try:
             value = _Sampler(graph, number).value(graph.root, 0)
-            parsed = parse_schema(_without_logical_types(schema))
+            parsed = parse_schema(_without(schema, "logicalType", "default"))
             schemaless_writer(out, parsed, _datum(graph, graph.root, value))
-        except Exception:
-            # Endless, or valid Avro that fastavro does not take: such an event has no samples.
-            return
-        if out.getvalue() not in seen:
-            seen.add(out.getvalue())
-            yield value, out.getvalue()
+        except Endless:
+            problem = "every value of it holds another one, without end"
+            break
+        except Exception as error:
+            # Valid Avro that fastavro does not take; what it raises then is no part of its promise.
+            lines = str(error).splitlines() or [""]
+            problem = f"fastavro does not take it ({type(error).__name__}: {lines[0][:200]})"
+            break
+        found.setdefault(out.getvalue(), value)
+    return Samples(tuple((value, data) for data, value in found.items()), problem)
 
 
-def _without_logical_types(schema: Json) -> Json:
+def read_sample(reader: SchemaGraph, writer: SchemaGraph, data: bytes) -> Json:
+    """What fastavro reads, with one schema, of what was written with another, as sample_events.
+
+    Raises ValueError where it does not, or where one of a union's branches looks like another.
+    """
+    from fastavro import parse_schema, schemaless_reader, schemaless_writer  # noqa: PLC0415
+
+    def read(raw: bytes, written: Json, wanted: Json = None) -> object:
+        return schemaless_reader(
+            io.BytesIO(raw), written, wanted, return_record_name=True, return_named_type=True
+        )
+
+    def show(found: object) -> str:
+        # Text, since 1 equals 1.0 and True; fields that were not written come last.
+        return json.dumps(found, sort_keys=True, default=repr)
+
+    try:
+        plain = [
+            parse_schema(_without(json.loads(render(graph, inline=True)), "logicalType"))
+            for graph in (writer, reader)
+        ]
+        found = read(data, *plain)
+        value = _without_names(found)
+        out = io.BytesIO()
+        schemaless_writer(out, plain[1], _datum(reader, reader.root, value))
+        if show(read(out.getvalue(), plain[1])) == show(found):
+            return value
+    except Exception as error:
+        raise ValueError("fastavro reads no such data") from error
+    raise ValueError("the branches of a union look alike")
+
+
+def _without(schema: Json, *attributes: str) -> Json:
     """The same schema for the same bytes: fastavro takes plain numbers, texts and bytes for it."""
     if isinstance(schema, list):
-        return [_without_logical_types(branch) for branch in schema]
+        return [_without(branch, *attributes) for branch in schema]
     if not isinstance(schema, dict):
         return schema
-    plain = {key: value for key, value in schema.items() if key not in ("logicalType", "default")}
+    plain = {key: value for key, value in schema.items() if key not in attributes}
     for key in ("type", "items", "values"):
         if key in plain:
-            plain[key] = _without_logical_types(plain[key])
+            plain[key] = _without(plain[key], *attributes)
     if "fields" in plain:
-        plain["fields"] = [_without_logical_types(field) for field in plain["fields"]]
+        plain["fields"] = [_without(field, *attributes) for field in plain["fields"]]
     return plain
+
+
+def _without_names(value: object) -> Json:
+    """What fastavro read, as JSON: without the names of branches, bytes as text."""
+    match value:
+        case tuple():
+            return _without_names(value[1])
+        case list():
+            return [_without_names(item) for item in value]
+        case dict():
+            return {key: _without_names(item) for key, item in value.items()}
+        case bytes():
+            return value.decode("latin-1")
+        case _:
+            return value
 
 
 class _Sampler:

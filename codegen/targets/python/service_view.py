@@ -25,6 +25,7 @@ EXPORTED = (
     ("DeliveryError", "_runtime.errors"),
     ("DeliveryFailed", "_runtime.errors"),
     ("EncodeError", "_runtime.codec"),
+    ("Health", "_runtime.health"),
     ("Inbox", "_runtime.inbox"),
     ("MemoryInbox", "_runtime.inbox"),
     ("Message", "_runtime.message"),
@@ -52,18 +53,22 @@ _FLAVOURED = ("consumer", "delivery", "fakes", "inbox", "outbox", "producer")
 """Modules of the runtime that have a twin for asyncio, with the same names in it."""
 
 _CONSUMING = {"Action", "Inbox", "MemoryInbox", "MessageFailed", "Policy", "RejectMessage"}
-_CONSUMING |= {"SqliteInbox", "PostgresInbox", "Statistics", "DecodeError"}
+_CONSUMING |= {"SqliteInbox", "PostgresInbox", "Statistics", "DecodeError", "Health"}
 _PRODUCING = {"MessageTooLarge", "SchemaNotRegistered", "EncodeError", "ProducerEnded"}
 _PRODUCING |= {"ProducerFenced", "TransactionFailed"}
 
 RESERVED_NAMES = frozenset(name for name, _ in EXPORTED) | {
+    "BatchConsumer",
+    "BatchHandler",
     "Consumer",
     "Handler",
+    "Received",
     "Outbox",
     "Produced",
     "Producer",
     "Fakes",
     # What the pages import for themselves.
+    "Batched",
     "Callable",
     "EventConsumer",
     "EventOutbox",
@@ -71,6 +76,7 @@ RESERVED_NAMES = frozenset(name for name, _ in EXPORTED) | {
     "Never",
     "Protocol",
     "Route",
+    "Sequence",
     "ServiceFakes",
     "TypeAlias",
     "Union",
@@ -99,11 +105,15 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One file: its path in the package's folder, its template, and what that prints."""
+    """One file: its path in the package's folder, its template, and what that prints.
+
+    `untested` is that of the generated file.
+    """
 
     path: str
     template: str
     values: Mapping[str, object]
+    untested: tuple[tuple[str, str], ...] = ()
 
 
 def service_pages(service: Service, contract: Contract, names: Names) -> tuple[Page, ...]:
@@ -179,6 +189,8 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
         "client": "aiokafka" if names.is_async else "confluent-kafka",
         "is_async": names.is_async,
         "offers_exactly_once": bool(produced) and not names.is_async,
+        "offers_batches": not names.is_async,
+        "in_threads": "" if names.is_async else ", each in a thread",
         "async": "async " if names.is_async else "",
         "await": "await " if names.is_async else "",
         "consumes": bool(consumed),
@@ -202,7 +214,7 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
         "ignored": _ignored(service, contract),
         "deletions": _deletions(service.consumes, contract, "on_deletion_from_"),
         "deletes": deletes,
-        "consumer_imports": _imports(_CONSUMER_PAGE, names),
+        "consumer_imports": _imports(_CONSUMER_PAGE + _BATCHING * (not names.is_async), names),
         "producer_imports": _imports(_PRODUCER_PAGE + _DELETING * bool(deletes), names),
         "fakes_imports": _imports(_FAKES_PAGE, names),
         **_exports(service, names),
@@ -294,6 +306,7 @@ _CONSUMER_PAGE = (
     ("Route", "reading"),
     ("Settings", "settings"),
 )
+_BATCHING = (("Batched", "batching"), ("Received", "batching"))
 _PRODUCER_PAGE = (
     ("EventOutbox", "outbox"),
     ("EventProducer", "producer"),
@@ -327,6 +340,9 @@ def _exports(service: Service, names: Names) -> Mapping[str, object]:
             modules.setdefault(place, []).append(name)
     if service.consumes:
         modules["consumer"] = ["Consumer", "Handler"]
+        if not names.is_async:
+            modules["consumer"] += ["BatchConsumer", "BatchHandler"]
+            modules["_runtime.batching"] = ["Received"]
     if service.produces:
         modules["producer"] = ["Outbox", "Producer"]
     return {

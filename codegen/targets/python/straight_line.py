@@ -35,8 +35,19 @@ MAX_INDENT = 8
 """Code that is nested deeper goes on in a function of its own."""
 
 _RESERVED = frozenset((*vars(builtins), *vars(wire), *keyword.kwlist, "dt", "schemas", "struct"))
-_RESERVED |= {"Any", "Codec", "Decimal", "EVENTS", "EventType", "Final", "Mapping", "TYPES", "UUID"}
-_RESERVED |= {"b", "data", "e", "event", "header", "n", "p", "start", "value"}
+_RESERVED |= {
+    "Any",
+    "Codec",
+    "Decimal",
+    "EVENTS",
+    "EventType",
+    "Duration",
+    "Final",
+    "Mapping",
+    "TYPES",
+    "UUID",
+}
+_RESERVED |= {"b", "c", "d", "data", "e", "event", "header", "n", "p", "start", "value"}
 
 
 class Scope:
@@ -60,6 +71,11 @@ class Scope:
             self.line(f"{goal} = (")
             self.line(f"    {value}")
             self.line(")")
+
+    def declare(self, goal: str) -> None:
+        """Tell type checkers that a variable may hold values of several types."""
+        if "." not in goal:
+            self.line(f"{goal}: Any")
 
     def items(self, head: str, items: list[str], tail: str) -> None:
         """Add something in brackets, with an item on each line."""
@@ -135,11 +151,17 @@ class Module:
     ) -> str:
         """The name of the function that handles a schema; it is written when first asked for."""
         target = self.graph.resolve(schema)
-        known = target.name if isinstance(target, Record) else str(id(target))
-        key = (prefix, known)
+        if isinstance(target, Record):
+            hint = snake(self.classes[target.name])
+            return self.write(f"{prefix}_{hint}", (prefix, target.name), fill, signature)
+        return self.write(f"{prefix}_inner", (prefix, str(id(target))), fill, signature)
+
+    def write(
+        self, hint: str, key: tuple[str, str], fill: Callable[[Scope], None], signature: str
+    ) -> str:
+        """The name of the function with this key; it is written when first asked for."""
         if key not in self._names:
-            hint = snake(self.classes[target.name]) if isinstance(target, Record) else "inner"
-            name = self._names[key] = unique(f"_{prefix}_{hint}", self._taken)
+            name = self._names[key] = unique(f"_{hint}", self._taken)
             scope = self.scope()
             fill(scope)
             self.functions.append([f"def {name}{signature}:", *scope.lines])

@@ -371,6 +371,14 @@ class FakeConsumer:
         """Receive again."""
         self._is_paused = False
 
+    def lag(self) -> dict[Partition, int | None]:
+        """Its partitions, and how many records it has not received of each."""
+        with self._kafka.lock:
+            return {
+                (topic, number): len(self._kafka.partitions(topic)[number]) - position
+                for (topic, number), position in self._positions.items()
+            }
+
     def close(self) -> None:
         """Give the partitions back, commit, leave the group."""
         if self in self._group.members:

@@ -112,6 +112,13 @@ class _FakeTransport:
     def monotonic(self) -> float:
         return self._kafka.clock
 
+    def sleep(self, delay: float) -> None:
+        # Other threads run, and the clock is as late as it must be.
+        end = self._kafka.clock + delay
+        with self._kafka.lock:
+            self._kafka.lock.wait(0.001)
+            self._kafka.clock = max(self._kafka.clock, end)
+
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:

@@ -49,10 +49,18 @@ def write_long(value: int) -> str:
     """A long of any size that it may have."""
     if type(value) is not int:
         raise TypeError
-    # The first lines of `_write_zigzag` once more: a call takes as long as what it does.
     zigzag = value + value if value >= 0 else ~(value + value)
-    if 0x4000 <= zigzag < 0x200000:
-        return f"{MORE[zigzag & 127]}{MORE[zigzag >> 7 & 127]}{LAST[zigzag >> 14]}"
+    # The first lines of `_write_zigzag` once more: a call takes as long as what it does.
+    try:
+        if zigzag < 0x4000:
+            return _LAST_TWO[zigzag]
+        if zigzag < 0x10000000:
+            return _NEXT_TWO[zigzag & 0x3FFF] + _LAST_TWO[zigzag >> 14]
+        if zigzag < 0x40000000000:
+            low = zigzag & 0xFFFFFFF
+            return f"{_NEXT_TWO[low & 0x3FFF]}{_NEXT_TWO[low >> 14]}{_LAST_TWO[zigzag >> 28]}"
+    except IndexError:
+        pass
     if zigzag >> 64:
         raise OverflowError
     return _write_zigzag(zigzag)
@@ -68,24 +76,33 @@ def write_longs(values: list[int]) -> str:
     return lanes.write(values, write_long, is_int=False)
 
 
+_LAST_TWO: Final[list[str]] = []
+"""The last byte of a number, or its last two, by what they stand for; filled when first needed."""
+
+_NEXT_TWO: Final[list[str]] = []
+"""Two bytes of a number that goes on, by what they stand for; filled when first needed."""
+
+
 def _write_zigzag(value: int) -> str:
-    if value < 0x200000:
-        if value < 128:
-            return LAST[value]
+    try:
         if value < 0x4000:
-            return MORE[value & 127] + LAST[value >> 7]
-        return f"{MORE[value & 127]}{MORE[value >> 7 & 127]}{LAST[value >> 14]}"
-    # Parts of a number are faster than all of it.
-    low = value & 0x1FFFFF
-    high = value >> 21
-    start = f"{MORE[low & 127]}{MORE[low >> 7 & 127]}{MORE[low >> 14]}"
-    if high < 128:
-        return start + LAST[high]
-    if high < 0x4000:
-        return f"{start}{MORE[high & 127]}{LAST[high >> 7]}"
-    if high < 0x200000:
-        return f"{start}{MORE[high & 127]}{MORE[high >> 7 & 127]}{LAST[high >> 14]}"
-    return start + _write_zigzag(high)
+            return _LAST_TWO[value]
+        if value < 0x10000000:
+            return _NEXT_TWO[value & 0x3FFF] + _LAST_TWO[value >> 14]
+        # Parts of a number are faster than all of it.
+        low = value & 0xFFFFFFF
+        high = value >> 28
+        if high < 0x4000:
+            return f"{_NEXT_TWO[low & 0x3FFF]}{_NEXT_TWO[low >> 14]}{_LAST_TWO[high]}"
+        return f"{_NEXT_TWO[low & 0x3FFF]}{_NEXT_TWO[low >> 14]}{_write_zigzag(high)}"
+    except IndexError:
+        _fill_tables()
+        return _write_zigzag(value)
+
+
+def _fill_tables() -> None:
+    _NEXT_TWO[:] = [first + second for second in MORE for first in MORE]
+    _LAST_TWO[:] = [*LAST, *(first + second for second in LAST[1:] for first in MORE)]
 
 
 def write_text(value: str) -> tuple[str, str]:
@@ -170,14 +187,10 @@ def write_timestamp_millis(value: dt.datetime) -> str:
     """A moment: its milliseconds since 1970. Without a time zone it raises."""
     since = value - _EPOCH
     number = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
-    if 0x4_0000_0000 <= number < 0x200_0000_0000:
+    if 0x4_0000_0000 <= number < 0x200_0000_0000 and _LAST_TWO:
         # Six bytes, from July 1970 to 2039; parts of a number are faster than all of it.
-        low = number & 0xFFFFF
-        high = number >> 20
-        return (
-            f"{MORE[low << 1 & 127]}{MORE[low >> 6 & 127]}{MORE[low >> 13]}"
-            f"{MORE[high & 127]}{MORE[high >> 7 & 127]}{LAST[high >> 14]}"
-        )
+        low = number & 0x7FFFFFF
+        return f"{_NEXT_TWO[low << 1 & 0x3FFF]}{_NEXT_TWO[low >> 13]}{_LAST_TWO[number >> 27]}"
     return _write_zigzag(number << 1 ^ number >> 63)
 
 
@@ -362,6 +375,26 @@ def read_long(data: bytes, position: int) -> tuple[int, int]:
     return (~number if first & 1 else number), position + 7
 
 
+def read_large(data: bytes, position: int) -> tuple[int, int]:
+    """A long of more than three bytes: the caller has seen that the first three go on."""
+    first = data[position]
+    fourth = data[position + 3]
+    number = (
+        _LOW[first] + _SECOND[data[position + 1]] + _THIRD[data[position + 2]] + _FOURTH[fourth]
+    )
+    if fourth < 128:
+        return (~number if first & 1 else number), position + 4
+    fifth = data[position + 4]
+    if fifth < 128:
+        number += _FIFTH[fifth]
+        return (~number if first & 1 else number), position + 5
+    sixth = data[position + 5]
+    if sixth < 128:
+        number += _FIFTH[fifth] + _SIXTH[sixth]
+        return (~number if first & 1 else number), position + 6
+    return read_long(data, position)
+
+
 def read_int(data: bytes, position: int) -> tuple[int, int]:
     """An int of several bytes."""
     number, end = read_long(data, position)
@@ -536,6 +569,29 @@ def decimal_product(precision: int) -> Callable[[int, Decimal], Decimal]:
 def decimal_unit(scale: int) -> Decimal:
     """What a decimal with so many digits behind the point is a multiple of."""
     return Decimal((0, (1,), -scale))
+
+
+def value_reader(writer: str, reader: str) -> Callable[[bytes, int], tuple[Any, int]]:
+    """A reader of values of one schema, written as JSON, that were written with another."""
+    from .evolution import compile_reader  # noqa: PLC0415 - rarely needed
+    from .schema import parse  # noqa: PLC0415
+
+    return compile_reader(parse(writer, {}), parse(reader, {}), {})
+
+
+def round_to_float(number: int) -> float:
+    """The double that is nearest to a number among those that a float can hold."""
+    value: float = _unpack_float(_pack_float(number))[0]
+    return value
+
+
+_unpack_float: Final = struct.Struct("<f").unpack
+
+
+def read_text_bytes(data: bytes, position: int) -> tuple[bytes, int]:
+    """The UTF-8 bytes of a string of over 63 bytes."""
+    text, end = read_text(data, position)
+    return text.encode(), end
 
 
 def symbol_bytes(enum: type[Enum]) -> Mapping[int, Any]:

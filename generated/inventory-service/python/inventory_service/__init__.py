@@ -5,12 +5,12 @@
 `inventory_service.fakes` has Kafka and the registry in memory, for your tests.
 """
 
+from ._runtime.batching import (
+    Received,
+)
 from ._runtime.codec import (
     DecodeError,
     EncodeError,
-)
-from ._runtime.consumer import (
-    Statistics,
 )
 from ._runtime.delivery import (
     Delivery,
@@ -30,11 +30,17 @@ from ._runtime.errors import (
     StubError,
     TransactionFailed,
 )
+from ._runtime.health import (
+    Health,
+)
 from ._runtime.inbox import (
     Inbox,
     MemoryInbox,
     PostgresInbox,
     SqliteInbox,
+)
+from ._runtime.judging import (
+    Statistics,
 )
 from ._runtime.message import (
     Message,
@@ -48,6 +54,8 @@ from ._runtime.settings import (
     settings,
 )
 from .consumer import (
+    BatchConsumer,
+    BatchHandler,
     Consumer,
     Handler,
 )
@@ -71,6 +79,8 @@ from .producer import (
 
 __all__ = [
     "Action",
+    "BatchConsumer",
+    "BatchHandler",
     "CancellationCause",
     "CardPayment",
     "Channel",
@@ -82,6 +92,7 @@ __all__ = [
     "DeliveryFailed",
     "EncodeError",
     "Handler",
+    "Health",
     "Inbox",
     "InvoicePayment",
     "MemoryInbox",
@@ -97,6 +108,7 @@ __all__ = [
     "Producer",
     "ProducerEnded",
     "ProducerFenced",
+    "Received",
     "RegistryError",
     "RegistryUnavailable",
     "RejectMessage",

@@ -4,11 +4,11 @@
 `notification_service.fakes` has Kafka and the registry in memory, for your tests.
 """
 
+from ._runtime.batching import (
+    Received,
+)
 from ._runtime.codec import (
     DecodeError,
-)
-from ._runtime.consumer import (
-    Statistics,
 )
 from ._runtime.delivery import (
     Delivery,
@@ -23,11 +23,17 @@ from ._runtime.errors import (
     SettingsError,
     StubError,
 )
+from ._runtime.health import (
+    Health,
+)
 from ._runtime.inbox import (
     Inbox,
     MemoryInbox,
     PostgresInbox,
     SqliteInbox,
+)
+from ._runtime.judging import (
+    Statistics,
 )
 from ._runtime.message import (
     Message,
@@ -41,6 +47,8 @@ from ._runtime.settings import (
     settings,
 )
 from .consumer import (
+    BatchConsumer,
+    BatchHandler,
     Consumer,
     Handler,
 )
@@ -53,6 +61,8 @@ from .models import (
 
 __all__ = [
     "Action",
+    "BatchConsumer",
+    "BatchHandler",
     "CancellationCause",
     "Consumer",
     "Customer",
@@ -61,6 +71,7 @@ __all__ = [
     "DeliveryError",
     "DeliveryFailed",
     "Handler",
+    "Health",
     "Inbox",
     "MemoryInbox",
     "Message",
@@ -69,6 +80,7 @@ __all__ = [
     "OrderCompleted",
     "Policy",
     "PostgresInbox",
+    "Received",
     "RegistryError",
     "RegistryUnavailable",
     "RejectMessage",

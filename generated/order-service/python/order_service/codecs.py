@@ -140,9 +140,12 @@ def _decode_order_placed(data: bytes, start: int = 5, /) -> Any:
                 if b < 128:
                     order_line.quantity = ZIGZAG[b]
                     p += 1
-                elif data[p + 1] < 128:
-                    order_line.quantity = FIRST[b] + SIGN[b] * data[p + 1]
+                elif (c := data[p + 1]) < 128:
+                    order_line.quantity = FIRST[b] + SIGN[b] * c
                     p += 2
+                elif (d := data[p + 2]) < 128:
+                    order_line.quantity = FIRST[b] + SIGN[b] * (c - 128 + (d << 7))
+                    p += 3
                 else:
                     order_line.quantity, p = read_int(data, p)
                 e = p + END[data[p]]
@@ -575,9 +578,12 @@ def _decode_stock_reserved(data: bytes, start: int = 5, /) -> Any:
                 if b < 128:
                     order_line.quantity = ZIGZAG[b]
                     p += 1
-                elif data[p + 1] < 128:
-                    order_line.quantity = FIRST[b] + SIGN[b] * data[p + 1]
+                elif (c := data[p + 1]) < 128:
+                    order_line.quantity = FIRST[b] + SIGN[b] * c
                     p += 2
+                elif (d := data[p + 2]) < 128:
+                    order_line.quantity = FIRST[b] + SIGN[b] * (c - 128 + (d << 7))
+                    p += 3
                 else:
                     order_line.quantity, p = read_int(data, p)
                 e = p + END[data[p]]

@@ -17,7 +17,15 @@ from .errors import StubError
 from .evolution import compile_reader
 from .schema import SchemaError
 
-__all__ = ["Codec", "DecodeError", "Decoder", "EncodeError", "EventType", "SchemaReference"]
+__all__ = [
+    "Codec",
+    "DecodeError",
+    "Decoder",
+    "EncodeError",
+    "EventType",
+    "PastSchema",
+    "SchemaReference",
+]
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
@@ -54,13 +62,39 @@ class Decoder(Protocol[E_co]):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class PastSchema:
+    """Another version of an event's schema, known when the package was generated.
+
+    `read` reads from a position to the end of the data, made for speed: it raises something for
+    whatever is rare or damaged, which is then left to a Codec. `schema` needs no other schema.
+    """
+
+    version: int
+    schema: str
+    read: Callable[[bytes, int], Any]
+
+
+def _no_past() -> tuple[PastSchema, ...]:
+    return ()
+
+
 class Codec(Generic[E]):
     """Codes the values of one schema with care. Its schema is parsed when it is first needed."""
 
-    def __init__(self, schema: SchemaReference, types: Types) -> None:
-        """`types` has the classes of the records and enums that the schema uses."""
+    def __init__(
+        self,
+        schema: SchemaReference,
+        types: Types,
+        past: Callable[[], tuple[PastSchema, ...]] = _no_past,
+    ) -> None:
+        """`types` has the classes of the records and enums that the schema uses.
+
+        `past` is asked for other versions when something comes that was written with one.
+        """
         self.schema: Final = schema
         self._types = types
+        self.past: Final = past
         self._node: avro.Node | None = None
         self._read: Read | None = None
 
@@ -97,16 +131,40 @@ class Codec(Generic[E]):
         except RecursionError:
             raise DecodeError("the schema is nested too deeply") from None
 
+        known = self._find_past(writer)
+
         def decode(data: bytes, start: int = 5, /) -> E:
             event: E = _decode(read, data, start)
             return event
 
-        return decode
+        return decode if known is None else _with_care(known, decode)
+
+    def _find_past(self, writer: avro.Node) -> Callable[[bytes, int], Any] | None:
+        """The generated reader of what was written with this schema.
+
+        Ids and version numbers are a registry's own, so the schema itself is looked for.
+        """
+        for past in self.past():
+            if is_same(writer, avro.parse(past.schema, {})):
+                return past.read
+        return None
 
     def _own(self) -> avro.Node:
         if self._node is None:
             self._node = avro.parse(self.schema.schema, dict(_texts(self.schema.references)))
         return self._node
+
+
+def _with_care(read: Callable[[bytes, int], E], careful: Decoder[E]) -> Decoder[E]:
+    """A fast reader, and what is asked when that gives up."""
+
+    def decode(data: bytes, start: int = 5, /) -> E:
+        try:
+            return read(data, start)
+        except Exception:
+            return careful(data, start)
+
+    return decode
 
 
 def _texts(references: Iterable[SchemaReference]) -> Iterable[tuple[str, str]]:

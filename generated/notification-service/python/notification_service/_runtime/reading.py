@@ -15,7 +15,7 @@ from .codec import DecodeError, EventType
 from .errors import UnknownSchema
 from .message import Message
 from .policy import Reason
-from .transport import Registry
+from .transport import Headers, Record, Registry
 
 E = TypeVar("E")
 Decoder = Callable[[bytes, int], Any]
@@ -27,7 +27,7 @@ class Route(Generic[E]):
     """An event that a service consumes and the method that handles it."""
 
     type: EventType[E]
-    handle: Callable[[E, Message], object]
+    handle: Callable[[E, Message], Any]
 
 
 class Unreadable(Exception):
@@ -50,7 +50,7 @@ class _Plan:
     def __init__(
         self,
         decode: Decoder | None,
-        handle: Callable[[Any, Message], object] | None,
+        handle: Callable[[Any, Message], Any] | None,
         problem: Exception | None = None,
     ) -> None:
         self.decode = decode
@@ -66,16 +66,39 @@ class Reader:
         registry: Registry,
         routes: Iterable[Route[Any]],
         ignored: Mapping[str, Collection[str]],
+        deletions: Mapping[str, Callable[[Message], Any]],
+        read_message: Callable[[Record, Headers], Message],
     ) -> None:
-        """`ignored` has, for each topic, the events that this service does not consume."""
+        """`ignored` has, for each topic, the events that this service does not consume.
+
+        `deletions` has, for each compacted topic, what is called for a key that was deleted.
+        `read_message` makes the message of a record: as it stands there, or as it was once.
+        """
         self._registry = registry
+        self._deletions = dict(deletions)
+        self.read_message = read_message
         self._routes = {(route.type.topic, route.type.name): route for route in routes}
         self._ignored = ignored
         self._plans: dict[tuple[str, str | None, bytes], _Plan] = {}
 
+    def open(self, record: Record, message: Message) -> tuple[Any, Callable[[Any, Message], Any]]:
+        """The event of a record and what handles it. Raises as `read` does."""
+        value = record.value()
+        if value is not None:
+            return self.read(message.topic, message.type, value)
+        handle = self._deletions.get(message.topic)
+        if handle is None:
+            raise Unreadable(Reason.TOMBSTONE, "it has no value, and the topic is not compacted")
+        return None, lambda _, message: handle(message)
+
+    def asks(self, record: Record, message: Message) -> bool:
+        """Whether `open` will ask the registry, which may take a while."""
+        value = record.value()
+        return value is not None and (message.topic, message.type, value[:5]) not in self._plans
+
     def read(
         self, topic: str, type_name: str | None, value: bytes
-    ) -> tuple[Any, Callable[[Any, Message], object]]:
+    ) -> tuple[Any, Callable[[Any, Message], Any]]:
         """The event and what handles it.
 
         Raises Unreadable, NotConsumed, RegistryUnavailable, and RegistryError where the registry

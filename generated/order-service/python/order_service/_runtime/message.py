@@ -11,9 +11,8 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from .delivery import Delivery
 from .transport import Headers, Record
 
 CONTENT_TYPE: Final = b"application/avro"
@@ -62,8 +61,8 @@ class Message:
         """When Kafka says it was made, in milliseconds since 1970."""
         self.sent = 0
         """How many events were sent because of it so far."""
-        self.deliveries: list[Delivery] = []
-        """Those of them that may still be on the way."""
+        self.deliveries: list[Any] = []
+        """The deliveries of those of them that may still be on the way."""
         self._values: dict[str, str | bytes | None] | None = None
 
     def header(self, name: str) -> str | None:

@@ -10,13 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from .errors import SettingsError
-
-if TYPE_CHECKING:
-    from .transport import Transport
 
 _PREFIX: Final = "KAFKA_"
 # What images and orchestrators put there on their own: no options of librdkafka.
@@ -49,16 +46,7 @@ class Settings:
     bootstrap_servers: str
     registry: RegistrySettings
     options: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
-    transport: Transport | None = field(default=None, repr=False)
-
-    def connect(self) -> Transport:
-        """What makes the clients: Kafka, unless something else was given."""
-        if self.transport is not None:
-            return self.transport
-        # confluent-kafka takes 50 ms to import, which nobody pays before a client is made.
-        from .kafka import KafkaTransport  # noqa: PLC0415
-
-        return KafkaTransport(self.bootstrap_servers, self.registry)
+    transport: object | None = field(default=None, repr=False)
 
 
 def settings(
@@ -132,6 +120,17 @@ def read_kafka_options(variables: Mapping[str, str]) -> dict[str, object]:
             continue
         options[rest.lower().replace("_", ".")] = variables[name]
     return options
+
+
+def read_seconds(options: Mapping[str, object], name: str) -> float:
+    """An option of librdkafka in milliseconds, as seconds. Raises SettingsError."""
+    try:
+        milliseconds = float(str(options[name]))
+    except ValueError:
+        milliseconds = 0.0
+    if not milliseconds > 0:
+        raise SettingsError(f"{name} is {options[name]!r}, not a number of milliseconds above 0")
+    return milliseconds / 1000
 
 
 def _read_registry(values: Mapping[str, str], problems: list[str]) -> RegistrySettings:

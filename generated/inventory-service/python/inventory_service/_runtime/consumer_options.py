@@ -1,0 +1,46 @@
+"""The options that a consumer runs with: what its promises rest on, and what the service gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from .settings import Settings
+
+_DEFAULTS: Final[dict[str, object]] = {
+    # A group that is new has missed nothing yet.
+    "auto.offset.reset": "earliest",
+    "auto.commit.interval.ms": 1000,
+}
+_PRODUCER_OPTIONS: Final = (
+    "acks",
+    "enable.idempotence",
+    "compression.type",
+    "linger.ms",
+    "batch.size",
+    "partitioner",
+    "delivery.timeout.ms",
+    "message.timeout.ms",
+    "transactional.id",
+    "transaction.timeout.ms",
+    "request.required.acks",
+)
+
+
+def consumer_options(
+    settings: Settings,
+    service: str,
+    group: str,
+    *,
+    defaults: Mapping[str, object],
+    fixed: Mapping[str, object],
+) -> dict[str, object]:
+    """Kafka's options of a service's consumer, by librdkafka's names.
+
+    `defaults` and `fixed` are those of the client: the service may change the former only.
+    """
+    given = {**_DEFAULTS, **defaults, "client.id": service, **settings.options}
+    options = {**given, **fixed, "group.id": group}
+    for option in _PRODUCER_OPTIONS:
+        options.pop(option, None)
+    return options

@@ -1,0 +1,237 @@
+"""`kontrakt new`: what it writes can be used at once, and it never touches what is there."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parent.parent
+MANIFEST = "schemas/contracts.yaml"
+RETURNED = "schemas/retail/orders/OrderReturned.avsc"
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if "REGISTRY" not in name}
+    return subprocess.run(
+        [sys.executable, "-m", "codegen", *arguments],
+        cwd=folder,
+        env={**environment, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Every file of the repository, by name."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_text("utf-8")
+        for path in sorted((folder / "schemas").rglob("*"))
+        if path.is_file()
+    }
+
+
+def added(before: str, after: str) -> list[str]:
+    """The lines that came; none may have gone or changed."""
+    lines = list(difflib.ndiff(before.splitlines(), after.splitlines()))
+    assert not [line for line in lines if line.startswith("- ")], after
+    return [line[2:] for line in lines if line.startswith("+ ")]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("new")
+    assert run(folder, "init", "--example", "retail").returncode == 0
+    return folder
+
+
+@pytest.fixture
+def shop(template: Path, tmp_path: Path) -> Path:
+    """The retail example, as `kontrakt init` makes it."""
+    folder = tmp_path / "shop"
+    shutil.copytree(template, folder)
+    return folder
+
+
+def test_an_event_has_its_file_namespace_docs_and_entry(shop: Path) -> None:
+    before = contents(shop)
+    done = run(
+        shop, "new", "event", "OrderReturned", "--topic", "orders",
+        "--doc", "A customer sent an order back.",
+        "--field", "order_id:uuid Identifies the order; the message key.",
+        "--field", "total:decimal(12,2) What is paid back, in the currency of the order.",
+        "--field", "note:string? What the customer wrote; null where nothing was written.",
+        "--field", "reason:enum(BROKEN,WRONG,OTHER)=OTHER Why the customer sent it back.",
+        "--field", "lines:OrderLine[] What came back.",
+        "--field", "returned_at:timestamp When it arrived (UTC).",
+        "--field", "labels:string{} Free words of the warehouse, by name.",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    after = contents(shop)
+    assert set(after) - set(before) == {RETURNED}
+    assert added(before[MANIFEST], after[MANIFEST]) == ["      - retail.orders.OrderReturned"]
+    assert all(after[name] == text for name, text in before.items() if name != MANIFEST)
+    schema = json.loads(after[RETURNED])
+    assert schema["namespace"] == "retail.orders"
+    assert schema["doc"] == "A customer sent an order back."
+    fields = {field["name"]: field for field in schema["fields"]}
+    assert list(fields) == [
+        "order_id", "total", "note", "reason", "lines", "returned_at", "labels",
+    ]  # fmt: skip
+    assert fields["order_id"]["type"] == {"type": "string", "logicalType": "uuid"}
+    assert fields["total"]["type"] == {
+        "type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2,
+    }  # fmt: skip
+    assert (fields["note"]["type"], fields["note"]["default"]) == (["null", "string"], None)
+    assert fields["reason"]["type"]["symbols"] == ["BROKEN", "WRONG", "OTHER"]
+    assert fields["reason"]["default"] == fields["reason"]["type"]["default"] == "OTHER"
+    assert fields["lines"]["type"] == {"type": "array", "items": "retail.orders.OrderLine"}
+    assert fields["returned_at"]["type"] == {"type": "long", "logicalType": "timestamp-millis"}
+    assert fields["labels"]["type"] == {"type": "map", "values": "string"}
+    for command in ("lint --fail-on note", "format --check", "check", "generate"):
+        done = run(shop, *command.split())
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+
+
+def test_a_topic_and_a_service_can_be_used_at_once(shop: Path) -> None:
+    before = contents(shop)[MANIFEST]
+    for arguments in (
+        ("event", "returns.Arrived", "--topic", "returns", "--new-topic", "--key", "return_id",
+         "--owner", "returns-service", "--field", "return_id:uuid"),
+        ("topic", "refunds", "--event", "retail.orders.OrderCancelled", "--key", "order_id",
+         "--retention", "7d", "--partitions", "12", "--doc", "Money that goes back."),
+        ("service", "returns-service", "--produces", "returns", "--produces", "refunds",
+         "--consumes", "orders:OrderPlaced", "--owner", "team-returns", "--doc", "Takes it back."),
+    ):  # fmt: skip
+        done = run(shop, "new", *arguments)
+        assert done.returncode == 0, done.stderr
+    assert added(before, contents(shop)[MANIFEST]) == [
+        "  returns:",
+        "    owner: returns-service",
+        "    key: return_id",
+        "    events:",
+        "      - returns.Arrived",
+        "  refunds:",
+        "    doc: Money that goes back.",
+        "    key: order_id",
+        "    partitions: 12",
+        "    retention: 7d",
+        "    events:",
+        "      - retail.orders.OrderCancelled",
+        "  returns-service:",
+        "    doc: Takes it back.",
+        "    owner: team-returns",
+        "    produces: [returns, refunds]",
+        "    consumes:",
+        "      - {topic: orders, events: [retail.orders.OrderPlaced]}",
+        "    targets: {python: {}}",
+    ]
+    for command in ("lint", "check", "generate"):
+        done = run(shop, *command.split())
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+
+
+REFUSED = {
+    "an event that is there": (
+        "event OrderPlaced --topic orders --field order_id:uuid",
+        "there is",
+    ),
+    "its full name": ("event retail.orders.OrderPlaced --topic orders --field a:int", "there is"),
+    "no topic": ("event X --topic ordres --field order_id:uuid", "did you mean orders?"),
+    "no key": ("event X --topic orders --field a:int", "order_id"),
+    "not a name": ("event 9X --topic orders --field order_id:uuid", "9X"),
+    "a path": ("event ../../X --topic orders --field order_id:uuid", "../../X"),
+    "a namespace that is a path": (
+        "event X --namespace ../etc --topic orders --field order_id:uuid",
+        "../etc",
+    ),
+    "a field twice": ("event X --topic orders --field order_id:uuid --field order_id:int", "twice"),
+    "no type": ("event X --topic orders --field order_id", "colon"),
+    "an unknown type": ("event X --topic orders --field a:strin", "did you mean string?"),
+    "an impossible decimal": ("event X --topic orders --field a:decimal(2,5)", "precision"),
+    "an enum without symbols": ("event X --topic orders --field a:enum()", "symbols"),
+    "a default that does not fit": ("event X --topic orders --field a:int=many", "many"),
+    "a default out of range": ("event X --topic orders --field a:int=3000000000", "3000000000"),
+    "two events, one subject": (
+        "event X --topic order-completions --field order_id:uuid",
+        "--subject-strategy topic-record",
+    ),
+    "a key of no new topic": ("event X --topic orders --key a --field a:uuid", "--new-topic"),
+    "a topic that is there": ("topic orders --event OrderPlaced --key order_id", "there is"),
+    "a topic of no event": ("topic returns --event Nothing --key order_id", "Nothing"),
+    "no name for a topic": ("topic a/b --event OrderPlaced --key order_id", "a/b"),
+    "no time": ("topic r --event OrderPlaced --key order_id --retention soon", "soon"),
+    "a service that is there": ("service order-service --consumes orders", "there is"),
+    "a service of no topic": ("service x-service --consumes ordres", "did you mean orders?"),
+    "a service of no event": ("service x-service --consumes orders:StockReserved", "StockReserved"),
+    "no target": ("service x-service --consumes orders --target cobol", "cobol"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_used_is_not_written(shop: Path, case: str) -> None:
+    arguments, words = REFUSED[case]
+    before = contents(shop)
+    done = run(shop, "new", *arguments.split())
+    assert done.returncode in (1, 2), done.stdout
+    assert words in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert contents(shop) == before
+
+
+def test_a_dry_run_shows_all_and_writes_nothing(shop: Path) -> None:
+    before = contents(shop)
+    arguments = ("event", "X", "--topic", "orders", "--field", "order_id:uuid")
+    shown = run(shop, "new", *arguments, "--dry-run")
+    assert shown.returncode == 0
+    assert shown.stdout.endswith("Nothing was written.\n")
+    assert contents(shop) == before
+    written = run(shop, "new", *arguments)
+    assert written.stdout.splitlines()[:-1] == shown.stdout.splitlines()[:-1]
+    assert "schemas/retail/orders/X.avsc" in contents(shop)
+
+
+def test_a_file_in_the_way_is_kept(shop: Path) -> None:
+    path = shop / "schemas/retail/orders/X.avsc"
+    path.write_text('{"type": "fixed", "name": "other.Y", "size": 1}')
+    before = contents(shop)
+    done = run(shop, "new", "event", "X", "--topic", "orders", "--field", "order_id:uuid")
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = contents(shop)
+    (new,) = set(after) - set(before)
+    assert new.startswith("schemas/retail/orders/X-")
+    assert {name: after[name] for name in before if name != MANIFEST} == {
+        name: text for name, text in before.items() if name != MANIFEST
+    }
+
+
+def test_the_manifest_keeps_comments_quotes_and_line_ends(shop: Path) -> None:
+    path = shop / MANIFEST
+    text = """\
+# Ours.\r
+version: 1 # the form\r
+\r
+topics:\r
+  "orders":   # all of them\r
+    key: 'order_id'\r
+    owner: order-service\r
+    events: [ retail.orders.OrderPlaced, retail.orders.OrderCancelled ] # two\r
+\r
+# Who.\r
+services:\r
+  order-service: {produces: [orders]}\r
+"""
+    path.write_bytes(text.encode())
+    done = run(shop, "new", "event", "Y", "--topic", "orders", "--field", "order_id:uuid")
+    assert done.returncode == 0, done.stdout + done.stderr
+    old = "retail.orders.OrderCancelled ]"
+    new = "retail.orders.OrderCancelled, retail.orders.Y ]"
+    assert path.read_bytes().decode() == text.replace(old, new)
