@@ -236,12 +236,9 @@ def test_two_events_of_a_key_keep_their_order_in_batches(answer_service: ModuleT
     handler = Batches()
     with answer_service.BatchConsumer(fake.settings(), handler) as consumer:
         consumer.drain()
-    calls = [
-        [type(event).__name__, *map(lambda e: e.question_id, [event])]
-        for call in handler.calls
-        for event in call
-    ]
-    assert [name for name, key in calls if key == "a"] == ["Asked", "Withdrawn", "Asked"]
+    events = [event for call in handler.calls for event in call]
+    of_a = [type(event).__name__ for event in events if event.question_id == "a"]
+    assert of_a == ["Asked", "Withdrawn", "Asked"]
     assert len(handler.calls) == 3
 
 
@@ -310,7 +307,7 @@ def test_health_tells_of_partitions_and_lag(answer_service: ModuleType) -> None:
 
 STUCK = """
     import sys, time
-    from answer_service import Asked, BatchConsumer, Consumer, Policy
+    from answer_service import Asked, Consumer, Policy
     from answer_service.fakes import fakes
 
     class Stuck:
@@ -325,7 +322,8 @@ STUCK = """
     policy = Policy(stop_within=0.3)
     # The fake's clock stands still while a handler is busy; this one goes on.
     fake._transport.monotonic = time.monotonic
-    with Consumer(fake.settings(), Stuck(), policy=policy, concurrency=int(sys.argv[1])) as consumer:
+    concurrency = int(sys.argv[1])
+    with Consumer(fake.settings(), Stuck(), policy=policy, concurrency=concurrency) as consumer:
         consumer.run()
     print("left", sum(fake.kafka.groups["answer-service"].committed.values()), flush=True)
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from .option_names import OF_PRODUCERS
 from .settings import Settings
 
 _DEFAULTS: Final[dict[str, object]] = {
@@ -12,19 +13,6 @@ _DEFAULTS: Final[dict[str, object]] = {
     "auto.offset.reset": "earliest",
     "auto.commit.interval.ms": 1000,
 }
-_PRODUCER_OPTIONS: Final = (
-    "acks",
-    "enable.idempotence",
-    "compression.type",
-    "linger.ms",
-    "batch.size",
-    "partitioner",
-    "delivery.timeout.ms",
-    "message.timeout.ms",
-    "transactional.id",
-    "transaction.timeout.ms",
-    "request.required.acks",
-)
 
 
 def consumer_options(
@@ -41,6 +29,4 @@ def consumer_options(
     """
     given = {**_DEFAULTS, **defaults, "client.id": service, **settings.options}
     options = {**given, **fixed, "group.id": group}
-    for option in _PRODUCER_OPTIONS:
-        options.pop(option, None)
-    return options
+    return {name: value for name, value in options.items() if name not in OF_PRODUCERS}

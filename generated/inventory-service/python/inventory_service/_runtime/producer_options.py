@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from .option_names import OF_CONSUMERS
 from .settings import Settings
 
 DEFAULTS: Final[dict[str, object]] = {
@@ -21,7 +22,6 @@ TRANSACTIONAL_DEFAULTS: Final[dict[str, object]] = {
     "delivery.timeout.ms": 50_000,
     "transaction.timeout.ms": 60_000,
 }
-_CONSUMER_OPTIONS: Final = ("group.id", "group.instance.id", "auto.offset.reset")
 
 
 def producer_options(
@@ -33,6 +33,4 @@ def producer_options(
         given["transactional.id"] = transactional_id
     defaults = TRANSACTIONAL_DEFAULTS if given.get("transactional.id") else DEFAULTS
     options = {**defaults, "client.id": service, **given}
-    for option in _CONSUMER_OPTIONS:
-        options.pop(option, None)
-    return options
+    return {name: value for name, value in options.items() if name not in OF_CONSUMERS}
