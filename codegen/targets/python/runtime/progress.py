@@ -22,10 +22,11 @@ class Store(Protocol):
 class Step:
     """A record that is being handled, or was."""
 
-    __slots__ = ("deliveries", "is_lost", "record")
+    __slots__ = ("deliveries", "is_lost", "partition", "record")
 
     def __init__(self, record: Record, deliveries: list[Any] | None = None) -> None:
         self.record = record
+        self.partition: Partition = (record.topic() or "", record.partition() or 0)
         self.deliveries = deliveries
         """What it caused, once it was handled. May be set by another thread."""
         self.is_lost = False
@@ -46,23 +47,22 @@ class Progress:
         # Where something that a record caused did not arrive, nothing after it may be stored.
         self._blocked: set[Partition] = set()
 
-    def add(self, record: Record, deliveries: list[Any]) -> None:
-        """A record was handled; `deliveries` are the events that it caused."""
-        partition = partition_of(record)
-        if partition in self._blocked:
-            return
-        if deliveries or self._waiting.get(partition):
-            self._waiting.setdefault(partition, deque()).append(Step(record, deliveries))
-        else:
-            self._last[partition] = record
-
     def begin(self, record: Record) -> Step:
         """A record that somebody begins with: what comes after it is not stored before it."""
         step = Step(record)
-        partition = partition_of(record)
-        if partition not in self._blocked:
-            self._waiting.setdefault(partition, deque()).append(step)
+        if step.partition not in self._blocked:
+            waiting = self._waiting.get(step.partition)
+            if waiting is None:
+                waiting = self._waiting[step.partition] = deque()
+            waiting.append(step)
         return step
+
+    def end(self, step: Step) -> None:
+        """A step is done or left: keep no more of it than is needed to store it."""
+        waiting = self._waiting.get(step.partition)
+        if waiting and waiting[0] is step and step.deliveries == []:
+            waiting.popleft()
+            self._last[step.partition] = step.record
 
     def store(self) -> None:
         """Store what is done.

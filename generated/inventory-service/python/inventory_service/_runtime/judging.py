@@ -104,6 +104,11 @@ class Judge:
         with self._lock:
             setattr(self._statistics, name, getattr(self._statistics, name) + 1)
 
+    def count_handled(self) -> None:
+        """One more that was handled: `count` for what happens most."""
+        with self._lock:
+            self._statistics.handled += 1
+
     def judge(self, trial: Trial, error: Exception) -> Verdict:
         """What becomes of a record whose handling raised this error.
 

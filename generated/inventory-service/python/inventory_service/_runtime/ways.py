@@ -60,7 +60,9 @@ class OneByOne(OwnThread):
     def work(self, pending: deque[Record]) -> None:
         """Handle the records."""
         while pending and self._control.goes_on:
-            self._handling.handle(self._progress.begin(pending.popleft()), self._wait)
+            step = self._progress.begin(pending.popleft())
+            self._handling.handle(step, self._wait)
+            self._progress.end(step)
 
 
 class InBatches(OwnThread):

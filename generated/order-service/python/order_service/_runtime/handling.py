@@ -68,10 +68,11 @@ class Handling:
 
         Raises what the handler raises, Unreadable, NotConsumed and RegistryError.
         """
-        event, message, handle = self.read(trial)
+        message = self._reader.read_message(trial.record, trial.headers)
+        event, handle = self._reader.open(trial.record, message)
         if self._inbox is None:
             handle(event, message)
-            self.judge.count("handled")
+            self.judge.count_handled()
             return message.deliveries
         identity = f"{message.source or ''} {message.id}"
         with self._inbox.once(self._group, identity) as is_new:
