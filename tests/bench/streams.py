@@ -34,9 +34,9 @@ from real.processes import Missing
 
 from tests.bench.codecs import ORDER, Maker, datum
 
-COUNT = 50_000
+COUNT = 30_000
 """Messages in each measurement."""
-ROUNDS = 5
+ROUNDS = 9
 
 
 class Surroundings:

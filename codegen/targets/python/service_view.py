@@ -17,6 +17,8 @@ from codegen.diagnostics import KontraktError
 CONFLUENT_KAFKA = "confluent-kafka>=2.6"
 AIOKAFKA = "aiokafka[lz4,snappy,zstd]>=0.13"
 """What a generated package depends on, without and with asyncio."""
+OPENTELEMETRY = "opentelemetry-api>=1.20"
+"""What its metrics for OpenTelemetry need besides."""
 
 EXPORTED = (
     ("Action", "_runtime.policy"),
@@ -25,12 +27,15 @@ EXPORTED = (
     ("DeliveryError", "_runtime.errors"),
     ("DeliveryFailed", "_runtime.errors"),
     ("EncodeError", "_runtime.codec"),
-    ("Health", "_runtime.health"),
+    ("ConsumerHealth", "_runtime.health"),
     ("Inbox", "_runtime.inbox"),
     ("MemoryInbox", "_runtime.inbox"),
     ("Message", "_runtime.message"),
     ("MessageFailed", "_runtime.errors"),
     ("MessageTooLarge", "_runtime.errors"),
+    ("MessagingMetrics", "_runtime.metrics"),
+    ("OpenTelemetryMetrics", "_runtime.telemetry"),
+    ("MessageOutcome", "_runtime.metrics"),
     ("Policy", "_runtime.policy"),
     ("PostgresInbox", "_runtime.inbox"),
     ("ProducerEnded", "_runtime.errors"),
@@ -53,7 +58,7 @@ _FLAVOURED = ("consumer", "delivery", "fakes", "inbox", "outbox", "producer")
 """Modules of the runtime that have a twin for asyncio, with the same names in it."""
 
 _CONSUMING = {"Action", "Inbox", "MemoryInbox", "MessageFailed", "Policy", "RejectMessage"}
-_CONSUMING |= {"SqliteInbox", "PostgresInbox", "Statistics", "DecodeError", "Health"}
+_CONSUMING |= {"SqliteInbox", "PostgresInbox", "Statistics", "DecodeError", "ConsumerHealth"}
 _PRODUCING = {"MessageTooLarge", "SchemaNotRegistered", "EncodeError", "ProducerEnded"}
 _PRODUCING |= {"ProducerFenced", "TransactionFailed"}
 
@@ -186,6 +191,12 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
         "doc": prose(service.doc) or f"The service {service.name}.",
         "description": toml_string(service.doc or f"Typed stubs of {service.name}."),
         "requirement": AIOKAFKA if names.is_async else CONFLUENT_KAFKA,
+        "telemetry": OPENTELEMETRY,
+        "budgets": [
+            {"topic": topic.name, "bytes": topic.max_payload_bytes}
+            for topic in topics
+            if topic.max_payload_bytes and topic.name in {event.topic for event in service.produces}
+        ],
         "client": "aiokafka" if names.is_async else "confluent-kafka",
         "is_async": names.is_async,
         "offers_exactly_once": bool(produced) and not names.is_async,

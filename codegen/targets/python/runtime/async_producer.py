@@ -7,7 +7,7 @@ not arrive is told by the delivery itself and again by `flush` and when the prod
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import TracebackType
@@ -47,15 +47,18 @@ class EventProducer(Generic[Produced_contra]):
         service: str,
         events: Iterable[EventType[Any]],
         *,
+        budgets: Mapping[str, int] | None = None,
         transactional_id: str | None = None,
     ) -> None:
         """With a `transactional_id`, events are sent inside of `transaction` only.
+
+        `budgets` has how many bytes the contract allows for a message's value, by topic.
 
         Raises SettingsError when Kafka's client does not take the options.
         """
         self._service = service
         transport = connect(settings)
-        self._composer = Composer(transport.registry(), service, events)
+        self._composer = Composer(transport.registry(), service, events, budgets or {})
         self._preparing = asyncio.Lock()
         self._failures: list[DeliveryError] = []
         options = producer_options(settings, service, transactional_id)

@@ -31,7 +31,7 @@ from ._runtime.errors import (
     TransactionFailed,
 )
 from ._runtime.health import (
-    Health,
+    ConsumerHealth,
 )
 from ._runtime.inbox import (
     Inbox,
@@ -45,6 +45,10 @@ from ._runtime.judging import (
 from ._runtime.message import (
     Message,
 )
+from ._runtime.metrics import (
+    MessageOutcome,
+    MessagingMetrics,
+)
 from ._runtime.policy import (
     Action,
     Policy,
@@ -52,6 +56,9 @@ from ._runtime.policy import (
 from ._runtime.settings import (
     Settings,
     settings,
+)
+from ._runtime.telemetry import (
+    OpenTelemetryMetrics,
 )
 from .consumer import (
     BatchConsumer,
@@ -85,6 +92,7 @@ __all__ = [
     "CardPayment",
     "Channel",
     "Consumer",
+    "ConsumerHealth",
     "Customer",
     "DecodeError",
     "Delivery",
@@ -92,13 +100,15 @@ __all__ = [
     "DeliveryFailed",
     "EncodeError",
     "Handler",
-    "Health",
     "Inbox",
     "InvoicePayment",
     "MemoryInbox",
     "Message",
     "MessageFailed",
+    "MessageOutcome",
     "MessageTooLarge",
+    "MessagingMetrics",
+    "OpenTelemetryMetrics",
     "OrderCancelled",
     "OrderLine",
     "OrderPlaced",

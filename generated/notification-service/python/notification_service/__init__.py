@@ -24,7 +24,7 @@ from ._runtime.errors import (
     StubError,
 )
 from ._runtime.health import (
-    Health,
+    ConsumerHealth,
 )
 from ._runtime.inbox import (
     Inbox,
@@ -38,6 +38,10 @@ from ._runtime.judging import (
 from ._runtime.message import (
     Message,
 )
+from ._runtime.metrics import (
+    MessageOutcome,
+    MessagingMetrics,
+)
 from ._runtime.policy import (
     Action,
     Policy,
@@ -45,6 +49,9 @@ from ._runtime.policy import (
 from ._runtime.settings import (
     Settings,
     settings,
+)
+from ._runtime.telemetry import (
+    OpenTelemetryMetrics,
 )
 from .consumer import (
     BatchConsumer,
@@ -65,17 +72,20 @@ __all__ = [
     "BatchHandler",
     "CancellationCause",
     "Consumer",
+    "ConsumerHealth",
     "Customer",
     "DecodeError",
     "Delivery",
     "DeliveryError",
     "DeliveryFailed",
     "Handler",
-    "Health",
     "Inbox",
     "MemoryInbox",
     "Message",
     "MessageFailed",
+    "MessageOutcome",
+    "MessagingMetrics",
+    "OpenTelemetryMetrics",
     "OrderCancelled",
     "OrderCompleted",
     "Policy",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any, TypeAlias
 
 from .dead_letters import DeadLetters
@@ -10,6 +11,7 @@ from .delivery import Delivery
 from .inbox import Inbox
 from .judging import Again, Judge, Trial
 from .message import Message
+from .metrics import MessageOutcome, MessagingMetrics
 from .progress import Step
 from .reading import Reader
 
@@ -27,8 +29,10 @@ class Handling:
         inbox: Inbox | None,
         dead_letters: DeadLetters,
         group: str,
+        metrics: MessagingMetrics | None = None,
     ) -> None:
         self.judge = judge
+        self._metrics = metrics
         self._reader = reader
         self._inbox = inbox
         self._dead_letters = dead_letters
@@ -36,24 +40,41 @@ class Handling:
 
     def handle(
         self, step: Step, wait: Wait, attempt: Callable[[Trial], list[Delivery]] | None = None
-    ) -> bool:
+    ) -> MessageOutcome:
         """Handle one record to the end, or leave it to whoever has its partition next.
 
-        Returns whether its handler is done with it; one that was given up is done as well, says the
-        step. `attempt` is what is tried, `attempt` of this class unless given. Raises what the
-        policy does not cover.
+        `attempt` is what is tried, `attempt` of this class unless given. Raises what the policy
+        does not cover.
         """
+        if self._metrics is None:
+            return self._handle(step, wait, attempt or self.attempt)
+        start, outcome = perf_counter(), MessageOutcome.FAILED
+        try:
+            outcome = self._handle(step, wait, attempt or self.attempt)
+        finally:
+            self._metrics.processed(step.partition[0], outcome, perf_counter() - start)
+        return outcome
+
+    def tell_together(self, topics: list[str], seconds: float) -> None:
+        """Tell of messages that were handled together, each with its part of the time."""
+        if self._metrics is not None:
+            for topic in topics:
+                self._metrics.processed(topic, MessageOutcome.HANDLED, seconds / len(topics))
+
+    def _handle(
+        self, step: Step, wait: Wait, attempt: Callable[[Trial], list[Delivery]]
+    ) -> MessageOutcome:
         trial = Trial(step.record)
         while True:
             try:
-                step.deliveries = (attempt or self.attempt)(trial)
-                return True
+                step.deliveries = attempt(trial)
+                return MessageOutcome.HANDLED
             except Exception as error:
                 verdict = self.judge.judge(trial, error)
             if not isinstance(verdict, Again):
                 break
             if not wait(step, verdict.delay):
-                return False
+                return MessageOutcome.LEFT
         if verdict is not None:
             message = self._reader.read_message(step.record, trial.headers)
             self._dead_letters.send(
@@ -61,7 +82,7 @@ class Handling:
             )
             self.judge.count("dead_lettered")
         step.deliveries = []
-        return False
+        return MessageOutcome.PASSED if verdict is None else MessageOutcome.DEAD_LETTERED
 
     def attempt(self, trial: Trial) -> list[Delivery]:
         """Read and handle a record once; what it caused that may still be on the way.

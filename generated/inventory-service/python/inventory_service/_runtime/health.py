@@ -9,7 +9,7 @@ from .transport import Partition
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class ConsumerHealth:
     """What a consumer knows of itself without asking Kafka."""
 
     is_running: bool

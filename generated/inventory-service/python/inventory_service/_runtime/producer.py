@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
@@ -18,7 +18,7 @@ from uuid import UUID
 from .codec import EventType
 from .composing import Composed, Composer
 from .connection import connect
-from .delivery import Delivery
+from .delivery import Delivery, tell_delivery
 from .errors import DeliveryError, DeliveryFailed, MessageTooLarge, SettingsError, StubError
 from .message import ExtraHeaders, Message
 from .producer_options import producer_options
@@ -47,15 +47,19 @@ class EventProducer(Generic[Produced_contra]):
         service: str,
         events: Iterable[EventType[Any]],
         *,
+        budgets: Mapping[str, int] | None = None,
         transactional_id: str | None = None,
     ) -> None:
         """With a `transactional_id`, events are sent inside of `transaction` only.
 
+        `budgets` has how many bytes the contract allows for a message's value, by topic.
+
         Raises SettingsError when Kafka's client does not take the options.
         """
         self._service = service
+        self._metrics = settings.metrics
         self._transport: Transport = connect(settings)
-        self._composer = Composer(self._transport.registry(), service, events)
+        self._composer = Composer(self._transport.registry(), service, events, budgets or {})
         self._failures: list[DeliveryError] = []
         options = producer_options(settings, service, transactional_id)
         self._client = self._transport.producer(options)
@@ -182,6 +186,8 @@ class EventProducer(Generic[Produced_contra]):
         if self._thread is None:
             self._start()
         delivery = Delivery(event, message.topic, self._failures, self._flush)
+        if self._metrics is not None:
+            tell_delivery(self._metrics, delivery)
         self._produce(delivery, message.value, message.key, message.headers)
         if caused_by is not None:
             caused_by.deliveries.append(delivery)

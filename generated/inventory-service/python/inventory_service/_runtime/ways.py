@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from .batching import Batched, Received, split
@@ -15,6 +16,7 @@ from .delivery import Delivery
 from .errors import TransactionFailed
 from .handling import Handling, Wait
 from .judging import Trial, is_hopeless, place_of
+from .metrics import MessageOutcome
 from .policy import Policy
 from .progress import Progress, Step, partition_of
 from .reading import NotConsumed
@@ -117,6 +119,7 @@ class InBatches(OwnThread):
         return steps, batch
 
     def _call(self, steps: list[Step], batch: list[Received[Any]], handle: Batched[Any]) -> None:
+        start = perf_counter()
         try:
             handle.handle(batch)
         except Exception as error:
@@ -130,7 +133,9 @@ class InBatches(OwnThread):
         else:
             for step, received in zip(steps, batch, strict=True):
                 step.deliveries = received.message.deliveries
-                self._handling.judge.count("handled")
+                self._handling.judge.count_handled()
+            topics = [step.partition[0] for step in steps]
+            self._handling.tell_together(topics, perf_counter() - start)
 
 
 class ExactlyOnce(OwnThread):
@@ -172,7 +177,7 @@ class ExactlyOnce(OwnThread):
 
         When that fails, nothing of it counts, and the same records are handled one by one.
         """
-        judge, done = self._handling.judge, list[Record]()
+        judge, done, start = self._handling.judge, list[Record](), perf_counter()
         before = judge.statistics()
         try:
             with self._transaction(done):
@@ -191,14 +196,14 @@ class ExactlyOnce(OwnThread):
             _log.info("handled one by one, since together it failed: %r", error)
             self._alone = min(len(done) + 1, len(pending))
         else:
-            for _ in done:
-                pending.popleft()
+            topics = [pending.popleft().topic() or "" for _ in done]
+            self._handling.tell_together(topics, perf_counter() - start)
 
     def _handle(self, step: Step) -> None:
         """Handle one record to the end; its offset is committed in a transaction as well."""
-        is_committed = self._handling.handle(step, self._wait, self._attempt)
+        outcome = self._handling.handle(step, self._wait, self._attempt)
         waits = 0
-        while step.is_done() and not is_committed:
+        while outcome in (MessageOutcome.PASSED, MessageOutcome.DEAD_LETTERED):
             try:
                 with self._transaction([step.record]):
                     return

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from .codec import EventType
+from .errors import MessageTooLarge
 from .message import ExtraHeaders, Message, deletion_headers, event_headers, extra_headers
 from .message import fixed_headers as headers_of_schema
 from .transport import Headers, Registry
@@ -24,10 +25,11 @@ class Composed(NamedTuple):
 class _Route:
     """How the events of one type are sent. The schema's id is looked up with the first of them."""
 
-    __slots__ = ("fixed", "prefix", "type")
+    __slots__ = ("budget", "fixed", "prefix", "type")
 
-    def __init__(self, type: EventType[Any]) -> None:
+    def __init__(self, type: EventType[Any], budget: int | None) -> None:
         self.type = type
+        self.budget = budget
         self.prefix = b""
         self.fixed: Headers = []
 
@@ -35,10 +37,17 @@ class _Route:
 class Composer:
     """Makes the messages of one service. Safe to use from several threads."""
 
-    def __init__(self, registry: Registry, service: str, events: Iterable[EventType[Any]]) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        service: str,
+        events: Iterable[EventType[Any]],
+        budgets: Mapping[str, int],
+    ) -> None:
+        """`budgets` has how many bytes the contract allows for a message's value, by topic."""
         self._registry = registry
         self._service = service
-        self._routes = {event.model: _Route(event) for event in events}
+        self._routes = {event.model: _Route(event, budgets.get(event.topic)) for event in events}
         self._lock = threading.Lock()
 
     def is_prepared(self, event: object) -> bool:
@@ -65,14 +74,16 @@ class Composer:
         """The message of an event that is sent now.
 
         Raises TypeError for an event that this service does not produce, EncodeError for a value
-        that its schema cannot hold, ValueError for headers that belong to the contract, and what
-        `prepare` raises.
+        that its schema cannot hold, MessageTooLarge for one that is larger than the contract
+        allows, ValueError for headers that belong to the contract, and what `prepare` raises.
         """
         route = self._find(event)
         if not route.prefix:
             self.prepare(event)
         kind = route.type
         value = kind.encode(event, route.prefix)
+        if route.budget is not None and len(value) > route.budget:
+            raise MessageTooLarge(event, kind.topic, len(value), route.budget)
         key = kind.key(event)
         every = event_headers(route.fixed, kind.name, key, value, caused_by)
         if headers:

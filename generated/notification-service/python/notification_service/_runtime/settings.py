@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from .errors import SettingsError
+from .metrics import MessagingMetrics
 
 _PREFIX: Final = "KAFKA_"
 # What images and orchestrators put there on their own: no options of librdkafka.
@@ -41,12 +42,14 @@ class Settings:
     """All that a producer or a consumer needs to know of its surroundings.
 
     `options` are librdkafka's. `transport` replaces Kafka and the registry, as the fakes do.
+    `metrics` is told what is sent and what is handled.
     """
 
     bootstrap_servers: str
     registry: RegistrySettings
     options: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
     transport: object | None = field(default=None, repr=False)
+    metrics: MessagingMetrics | None = field(default=None, repr=False)
 
 
 def settings(
@@ -59,6 +62,7 @@ def settings(
     registry_certificate_authority: str | None = None,
     registry_timeout: float | None = None,
     options: Mapping[str, object] | None = None,
+    metrics: MessagingMetrics | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
     """Read the settings; what is given here goes before the environment.
@@ -108,7 +112,7 @@ def settings(
     )
     if problems:
         raise SettingsError("; ".join(problems))
-    return Settings(bootstrap_servers=servers, registry=registry, options=kafka)
+    return Settings(bootstrap_servers=servers, registry=registry, options=kafka, metrics=metrics)
 
 
 def read_kafka_options(variables: Mapping[str, str]) -> dict[str, object]:

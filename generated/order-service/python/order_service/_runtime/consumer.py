@@ -20,7 +20,7 @@ from .control import Control
 from .dead_letters import DeadLetters
 from .errors import SettingsError
 from .handling import Handling
-from .health import Health
+from .health import ConsumerHealth
 from .inbox import Inbox
 from .judging import Judge, Statistics
 from .message import Message, read_dead_letter, read_message
@@ -129,7 +129,9 @@ class EventConsumer:
             member_of = f"{self._group}.replay"
         reader = Reader(self._transport.registry(), routes, ignored, deletions, read)
         self._judge = Judge(self._policy)
-        handling = Handling(reader, self._judge, inbox, self._dead_letters, self._group)
+        handling = Handling(
+            reader, self._judge, inbox, self._dead_letters, self._group, settings.metrics
+        )
         options = consumer_options(settings, service, member_of, defaults=_DEFAULTS, fixed=_FIXED)
         self._client = self._transport.consumer(options)
         self._progress = Progress(self._client)
@@ -163,10 +165,10 @@ class EventConsumer:
         """The numbers as they are now."""
         return self._judge.statistics()
 
-    def health(self) -> Health:
+    def health(self) -> ConsumerHealth:
         """How the consumer is, for the probes of the platform. Asks nobody, so it is fast."""
         is_running = not (self._control.is_stopping or self._is_closed or self._has_failed)
-        return Health(
+        return ConsumerHealth(
             is_running=is_running,
             is_paused=self._control.is_paused,
             silence=max(0.0, self._transport.monotonic() - self._polled_at),
