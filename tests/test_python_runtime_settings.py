@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import importlib
+import logging
 from types import ModuleType
 from typing import Any
 
 import pytest
-from desk import ask_service, desk_folders  # noqa: F401
+from confluent_kafka import Consumer, Producer
+from desk import answer_service, ask_service, desk_folders  # noqa: F401
 
 ENVIRONMENT = {
     "KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",
@@ -98,3 +101,25 @@ def test_an_option_that_librdkafka_does_not_know_is_named(
     made = ask_service.settings(environment={**ENVIRONMENT, "KAFKA_LINGRE_MS": "5"})
     with pytest.raises(ask_service.SettingsError, match=r"lingre\.ms"):
         getattr(ask_service, kind)(made)
+
+
+def test_options_of_the_other_client_are_left_out(answer_service: ModuleType) -> None:
+    """librdkafka would write a warning for each of them."""
+    names = importlib.import_module("answer_service._runtime.option_names")
+    modules = [
+        importlib.import_module(f"answer_service._runtime.{kind}_options")
+        for kind in ("producer", "consumer")
+    ]
+    given = {"linger.ms": 5, "session.timeout.ms": 45_000, "message.max.bytes": 1_000_000}
+    made = answer_service.settings(options=given, environment=ENVIRONMENT)
+    produced = modules[0].producer_options(made, "answer-service", None)
+    consumed = modules[1].consumer_options(made, "answer-service", "group", defaults={}, fixed={})
+    assert not names.OF_CONSUMERS & produced.keys() and not names.OF_PRODUCERS & consumed.keys()
+    assert produced["message.max.bytes"] == consumed["message.max.bytes"] == 1_000_000
+    for kind, options in ((Producer, produced), (Consumer, consumed)):
+        warnings: list[str] = []
+        logger = logging.getLogger(f"test.{kind.__name__}")
+        logger.addFilter(lambda record, kept=warnings: kept.append(record.getMessage()) or False)
+        client = kind({**options, "bootstrap.servers": "127.0.0.1:1"}, logger=logger)
+        client.poll(0)
+        assert not [text for text in warnings if "CONFWARN" in text]

@@ -10,8 +10,6 @@ import keyword
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files as resources
 
 from codegen.avro.schema import Enum, Named, Record, SchemaGraph, reachable
 from codegen.contract.model import Contract, Service
@@ -23,6 +21,7 @@ from codegen.targets.python.history_view import history_view
 from codegen.targets.python.literals import docstring
 from codegen.targets.python.models_view import exported_models, models_view
 from codegen.targets.python.names import name_classes
+from codegen.targets.python.runtime_modules import runtime_modules
 from codegen.targets.python.samples_view import samples_view
 from codegen.targets.python.service_view import Names, Page, service_pages
 from codegen.targets.rendering import render
@@ -30,7 +29,7 @@ from codegen.targets.rendering import render
 
 @dataclass(frozen=True, slots=True)
 class PythonTarget:
-    """Typed stubs in Python 3.11 and later, on confluent-kafka."""
+    """Typed stubs in Python 3.11 and later, on confluent-kafka, or on aiokafka for asyncio."""
 
     name: str = "python"
     summary: str = "A typed package with the models, codecs, producer and consumer of a service."
@@ -42,7 +41,11 @@ class PythonTarget:
                     "type": "string",
                     "description": "The name of the package; that of the service, if not stated.",
                     "pattern": "^[a-z][a-z0-9_]*$",
-                }
+                },
+                "style": {
+                    "description": "Whether the stubs are for asyncio; sync, if not stated.",
+                    "enum": ["sync", "async"],
+                },
             },
             "additionalProperties": False,
         }
@@ -62,11 +65,12 @@ class PythonTarget:
                 f"the package of {service.name} cannot be named {package}: Python has that name",
                 f"name another one in the manifest, for example package: {package}_service",
             )
-        pages = _pages(service, contract, package)
+        pages = _pages(service, contract, package, is_async=options.get("style") == "async")
         written = [GeneratedFile(page.path, _render(page), page.untested) for page in pages]
         written.append(GeneratedFile(f"{package}/py.typed", ""))
         written += [
-            GeneratedFile(f"{package}/_runtime/{name}", text) for name, text in _runtime().items()
+            GeneratedFile(f"{package}/_runtime/{name}.py", text)
+            for name, text in runtime_modules(file.text for file in written).items()
         ]
         return tuple(sorted(written, key=lambda file: file.path))
 
@@ -74,7 +78,9 @@ class PythonTarget:
 TARGET = PythonTarget()
 
 
-def _pages(service: Service, contract: Contract, package: str) -> tuple[Page, ...]:
+def _pages(
+    service: Service, contract: Contract, package: str, *, is_async: bool
+) -> tuple[Page, ...]:
     classes = name_classes(contract.types)
     events = name_events(service, classes)
     types: dict[str, Named] = {}
@@ -94,6 +100,7 @@ def _pages(service: Service, contract: Contract, package: str) -> tuple[Page, ..
         models=exported_models(named, graph, classes),
         classes={one.name: classes[one.name] for one in named if isinstance(one, Record | Enum)},
         constants={(one.event.topic, one.event.name): one.constant for one in events},
+        is_async=is_async,
     )
     modules: tuple[tuple[str, str, Mapping[str, object]], ...] = (
         ("models", "What the events of {} hold.", models_view(named, graph, classes)),
@@ -129,14 +136,3 @@ def _head(doc: str, service: Service) -> list[str]:
 
 def _render(page: Page) -> str:
     return render(__name__, page.template, page.values)
-
-
-@cache
-def _runtime() -> Mapping[str, str]:
-    """The modules of the runtime, by file name, as every package carries them."""
-    folder = resources(__name__) / "runtime"
-    return {
-        entry.name: entry.read_text(encoding="utf-8")
-        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
-        if entry.name.endswith(".py")
-    }

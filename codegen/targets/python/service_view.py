@@ -15,7 +15,10 @@ from codegen.contract.model import Contract, Event, FieldKey, SchemaKey, Service
 from codegen.diagnostics import KontraktError
 
 CONFLUENT_KAFKA = "confluent-kafka>=2.6"
-"""What a generated package depends on."""
+AIOKAFKA = "aiokafka[lz4,snappy,zstd]>=0.13"
+"""What a generated package depends on, without and with asyncio."""
+OPENTELEMETRY = "opentelemetry-api>=1.20"
+"""What its metrics for OpenTelemetry need besides."""
 
 EXPORTED = (
     ("Action", "_runtime.policy"),
@@ -24,11 +27,15 @@ EXPORTED = (
     ("DeliveryError", "_runtime.errors"),
     ("DeliveryFailed", "_runtime.errors"),
     ("EncodeError", "_runtime.codec"),
+    ("ConsumerHealth", "_runtime.health"),
     ("Inbox", "_runtime.inbox"),
     ("MemoryInbox", "_runtime.inbox"),
     ("Message", "_runtime.message"),
     ("MessageFailed", "_runtime.errors"),
     ("MessageTooLarge", "_runtime.errors"),
+    ("MessagingMetrics", "_runtime.metrics"),
+    ("OpenTelemetryMetrics", "_runtime.telemetry"),
+    ("MessageOutcome", "_runtime.metrics"),
     ("Policy", "_runtime.policy"),
     ("PostgresInbox", "_runtime.inbox"),
     ("ProducerEnded", "_runtime.errors"),
@@ -40,26 +47,33 @@ EXPORTED = (
     ("Settings", "_runtime.settings"),
     ("SettingsError", "_runtime.errors"),
     ("SqliteInbox", "_runtime.inbox"),
-    ("Statistics", "_runtime.consumer"),
+    ("Statistics", "_runtime.judging"),
     ("StubError", "_runtime.errors"),
     ("TransactionFailed", "_runtime.errors"),
     ("settings", "_runtime.settings"),
 )
 """What every package offers beside its models, and the module it comes from."""
 
+_FLAVOURED = ("consumer", "delivery", "fakes", "inbox", "outbox", "producer")
+"""Modules of the runtime that have a twin for asyncio, with the same names in it."""
+
 _CONSUMING = {"Action", "Inbox", "MemoryInbox", "MessageFailed", "Policy", "RejectMessage"}
-_CONSUMING |= {"SqliteInbox", "PostgresInbox", "Statistics", "DecodeError"}
+_CONSUMING |= {"SqliteInbox", "PostgresInbox", "Statistics", "DecodeError", "ConsumerHealth"}
 _PRODUCING = {"MessageTooLarge", "SchemaNotRegistered", "EncodeError", "ProducerEnded"}
 _PRODUCING |= {"ProducerFenced", "TransactionFailed"}
 
 RESERVED_NAMES = frozenset(name for name, _ in EXPORTED) | {
+    "BatchConsumer",
+    "BatchHandler",
     "Consumer",
     "Handler",
+    "Received",
     "Outbox",
     "Produced",
     "Producer",
     "Fakes",
     # What the pages import for themselves.
+    "Batched",
     "Callable",
     "EventConsumer",
     "EventOutbox",
@@ -67,6 +81,7 @@ RESERVED_NAMES = frozenset(name for name, _ in EXPORTED) | {
     "Never",
     "Protocol",
     "Route",
+    "Sequence",
     "ServiceFakes",
     "TypeAlias",
     "Union",
@@ -85,6 +100,12 @@ class Names:
     """The class of each event, by full name."""
     constants: Mapping[tuple[str, str], str]
     """The EventType in the module `codecs` of each event, by topic and full name."""
+    is_async: bool = False
+    """Whether the stubs are for asyncio."""
+
+    def module(self, name: str) -> str:
+        """The module of the runtime that holds something, in this flavour."""
+        return f"_runtime.{'async_' * (self.is_async and name in _FLAVOURED)}{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +180,7 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
     consumed = [_event_view(event, contract, names) for event in service.consumes]
     produced = [_event_view(event, contract, names) for event in service.produces]
     topics = _topics(service, contract)
+    deletes = _deletions(service.produces, contract, "delete_from_")
     consumed_classes = import_order(str(view["class"]) for view in consumed)
     produced_classes = import_order(str(view["class"]) for view in produced)
     handlers = {view["handler"]: view for view in consumed}
@@ -168,7 +190,20 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
         "distribution": service.name.replace("_", "-"),
         "doc": prose(service.doc) or f"The service {service.name}.",
         "description": toml_string(service.doc or f"Typed stubs of {service.name}."),
-        "requirement": CONFLUENT_KAFKA,
+        "requirement": AIOKAFKA if names.is_async else CONFLUENT_KAFKA,
+        "telemetry": OPENTELEMETRY,
+        "budgets": [
+            {"topic": topic.name, "bytes": topic.max_payload_bytes}
+            for topic in topics
+            if topic.max_payload_bytes and topic.name in {event.topic for event in service.produces}
+        ],
+        "client": "aiokafka" if names.is_async else "confluent-kafka",
+        "is_async": names.is_async,
+        "offers_exactly_once": bool(produced) and not names.is_async,
+        "offers_batches": not names.is_async,
+        "in_threads": "" if names.is_async else ", each in a thread",
+        "async": "async " if names.is_async else "",
+        "await": "await " if names.is_async else "",
         "consumes": bool(consumed),
         "produces": bool(produced),
         "consumed": consumed,
@@ -189,7 +224,10 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
         "topics": [{"name": topic.name, "partitions": topic.partitions} for topic in topics],
         "ignored": _ignored(service, contract),
         "deletions": _deletions(service.consumes, contract, "on_deletion_from_"),
-        "deletes": _deletions(service.produces, contract, "delete_from_"),
+        "deletes": deletes,
+        "consumer_imports": _imports(_CONSUMER_PAGE + _BATCHING * (not names.is_async), names),
+        "producer_imports": _imports(_PRODUCER_PAGE + _DELETING * bool(deletes), names),
+        "fakes_imports": _imports(_FAKES_PAGE, names),
         **_exports(service, names),
     }
 
@@ -271,6 +309,35 @@ def _deletions(
     return list(methods.values())
 
 
+_CONSUMER_PAGE = (
+    ("EventConsumer", "consumer"),
+    ("Inbox", "inbox"),
+    ("Message", "message"),
+    ("Policy", "policy"),
+    ("Route", "reading"),
+    ("Settings", "settings"),
+)
+_BATCHING = (("Batched", "batching"), ("Received", "batching"))
+_PRODUCER_PAGE = (
+    ("EventOutbox", "outbox"),
+    ("EventProducer", "producer"),
+    ("Settings", "settings"),
+)
+_DELETING = (("Delivery", "delivery"), ("ExtraHeaders", "message"), ("Message", "message"))
+_FAKES_PAGE = (("ServiceFakes", "fakes"),)
+
+
+def _imports(wanted: Iterable[tuple[str, str]], names: Names) -> list[Mapping[str, str]]:
+    """What a page imports from the runtime, a line for each module."""
+    modules: dict[str, list[str]] = {}
+    for name, module in wanted:
+        modules.setdefault(names.module(module), []).append(name)
+    return [
+        {"module": module, "names": ", ".join(import_order(modules[module]))}
+        for module in sorted(modules)
+    ]
+
+
 def _exports(service: Service, names: Names) -> Mapping[str, object]:
     left_out: set[str] = set()
     if not service.consumes:
@@ -280,9 +347,13 @@ def _exports(service: Service, names: Names) -> Mapping[str, object]:
     modules: dict[str, list[str]] = {"models": list(names.models)}
     for name, module in EXPORTED:
         if name not in left_out:
-            modules.setdefault(module, []).append(name)
+            place = names.module(module.removeprefix("_runtime."))
+            modules.setdefault(place, []).append(name)
     if service.consumes:
         modules["consumer"] = ["Consumer", "Handler"]
+        if not names.is_async:
+            modules["consumer"] += ["BatchConsumer", "BatchHandler"]
+            modules["_runtime.batching"] = ["Received"]
     if service.produces:
         modules["producer"] = ["Outbox", "Producer"]
     return {

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Final
 
 from .errors import DeliveryError
+from .metrics import MessagingMetrics
 from .transport import Failure, Record
 
 _LOCK: Final = threading.Lock()
@@ -27,6 +28,7 @@ class Delivery:
         "failures",
         "offset",
         "partition",
+        "refusal",
         "topic",
     )
 
@@ -46,6 +48,8 @@ class Delivery:
         self.failures = failures
         self._flush = flush
         self._error: DeliveryError | None = None
+        self.refusal: str | None = None
+        """The name of Kafka's error, where it has failed."""
         self._done = False
         self._waiting: threading.Event | None = None
         self._callbacks: Sequence[Callable[[Delivery], object]] = ()
@@ -56,7 +60,8 @@ class Delivery:
             self.partition = record.partition()
             self.offset = record.offset()
         else:
-            reason = f"{failure.name()}: {failure.str()}"
+            self.refusal = failure.name()
+            reason = f"{self.refusal}: {failure.str()}"
             self._error = DeliveryError(self.event, self.topic, reason)
             self.failures.append(self._error)
         with _LOCK:
@@ -125,3 +130,13 @@ class Delivery:
                 self._callbacks = [*self._callbacks, callback]
                 return
         callback(self)
+
+
+def tell_delivery(metrics: MessagingMetrics, delivery: Delivery) -> None:
+    """Tell what becomes of an event that is sent now."""
+    start = perf_counter()
+
+    def tell(_: Delivery) -> None:
+        metrics.sent(delivery.topic, delivery.refusal, perf_counter() - start)
+
+    delivery.add_done_callback(tell)

@@ -336,15 +336,16 @@ class FakeConsumer:
 
     def receive(self, limit: int, timeout: float) -> list[Record]:
         """Records of the partitions that this member owns, commit what was stored before."""
-        self._commit()
-        self._rebalance()
+        self.commit()
+        self._give_back(self.surplus())
+        self.claim()
         with self._kafka.lock:
-            records = self._take(limit)
+            records = self.take(limit)
             if not records and timeout > 0:
                 # Nothing to wait for in a test of one thread, so time passes at once.
                 self._kafka.lock.wait(0.001)
                 self._kafka.clock += timeout
-                records = self._take(limit)
+                records = self.take(limit)
         return records
 
     def store(self, records: Iterable[Record]) -> None:
@@ -370,6 +371,14 @@ class FakeConsumer:
         """Receive again."""
         self._is_paused = False
 
+    def lag(self) -> dict[Partition, int | None]:
+        """Its partitions, and how many records it has not received of each."""
+        with self._kafka.lock:
+            return {
+                (topic, number): len(self._kafka.partitions(topic)[number]) - position
+                for (topic, number), position in self._positions.items()
+            }
+
     def close(self) -> None:
         """Give the partitions back, commit, leave the group."""
         if self in self._group.members:
@@ -386,34 +395,48 @@ class FakeConsumer:
             self._positions.clear()
             self._stored.clear()
 
-    def _commit(self) -> None:
+    @property
+    def owned(self) -> set[Partition]:
+        """The partitions of this member."""
+        return set(self._positions)
+
+    def commit(self) -> None:
+        """Commit what was stored."""
         with self._kafka.lock:
             self._group.committed.update(self._stored)
             self._stored.clear()
 
     def _give_back(self, partitions: set[Partition]) -> None:
-        if not partitions:
-            return
-        self._on_revoked(partitions)
-        self._commit()
+        if partitions:
+            self._on_revoked(partitions)
+            self.release(partitions)
+
+    def release(self, partitions: set[Partition]) -> None:
+        """Commit what was stored, and leave these partitions to other members."""
+        self.commit()
         with self._kafka.lock:
             for partition in partitions:
                 del self._positions[partition]
                 self._group.owners.pop(partition, None)
 
-    def _rebalance(self) -> None:
-        """Take this member's share; what another one still owns it gets when that gives it back."""
+    def _share(self) -> set[Partition]:
+        """What belongs to this member when everybody has given back what does not."""
         members = self._group.members
-        if self not in members:
-            return
         with self._kafka.lock:
             every = [
                 (topic, number)
                 for topic in self._topics
                 for number in range(len(self._kafka.partitions(topic)))
             ]
-            share = set(every[members.index(self) :: len(members)])
-        self._give_back(set(self._positions) - share)
+            return set(every[members.index(self) :: len(members)]) if self in members else set()
+
+    def surplus(self) -> set[Partition]:
+        """The partitions that this member must give back, since others have joined."""
+        return self.owned - self._share()
+
+    def claim(self) -> None:
+        """Take this member's share; what another one still owns it gets when that gives it back."""
+        share = self._share()
         with self._kafka.lock:
             for partition in sorted(share - set(self._positions)):
                 if partition not in self._group.owners:
@@ -423,7 +446,8 @@ class FakeConsumer:
                     start = end if self._from_end else 0
                     self._positions[partition] = self._group.committed.get(partition, start)
 
-    def _take(self, limit: int) -> list[Record]:
+    def take(self, limit: int) -> list[Record]:
+        """The next records of the partitions that this member owns."""
         records: list[Record] = []
         if self._is_paused:
             return records

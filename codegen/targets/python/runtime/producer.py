@@ -6,55 +6,32 @@ not arrive is told by the delivery itself and again by `flush` and when the prod
 
 from __future__ import annotations
 
+import logging
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 from uuid import UUID
 
 from .codec import EventType
-from .delivery import Delivery
+from .composing import Composed, Composer
+from .connection import connect
+from .delivery import Delivery, tell_delivery
 from .errors import DeliveryError, DeliveryFailed, MessageTooLarge, SettingsError, StubError
-from .message import (
-    ExtraHeaders,
-    Message,
-    deletion_headers,
-    event_headers,
-    extra_headers,
-    fixed_headers,
-)
+from .message import ExtraHeaders, Message
+from .producer_options import producer_options
 from .settings import Settings
 from .transactions import Positions, Transactions
-from .transport import Headers, ProducerClient, Registry, Transport
+from .transport import Headers, ProducerClient, Transport
 
 Produced_contra = TypeVar("Produced_contra", contravariant=True)
+_log: Final = logging.getLogger(__name__)
 
-DEFAULTS: Final[dict[str, object]] = {
-    "acks": "all",
-    "enable.idempotence": True,
-    "compression.type": "lz4",
-    "linger.ms": 5,
-    "delivery.timeout.ms": 120_000,
-    # The Java client's way, so that all clients send one key to one partition.
-    "partitioner": "murmur2_random",
-}
-_CONSUMER_OPTIONS: Final = ("group.id", "group.instance.id", "auto.offset.reset")
 _FAILURE_LIMIT: Final = 10_000
 _SWEEP: Final = 0.02
 """Seconds between two looks for reports that nobody waits for."""
-
-
-class _Route:
-    """How the events of one type are sent. The schema's id is looked up with the first of them."""
-
-    __slots__ = ("fixed", "prefix", "type")
-
-    def __init__(self, type: EventType[Any]) -> None:
-        self.type = type
-        self.prefix = b""
-        self.fixed: Headers = []
 
 
 class EventProducer(Generic[Produced_contra]):
@@ -70,20 +47,21 @@ class EventProducer(Generic[Produced_contra]):
         service: str,
         events: Iterable[EventType[Any]],
         *,
+        budgets: Mapping[str, int] | None = None,
         transactional_id: str | None = None,
     ) -> None:
         """With a `transactional_id`, events are sent inside of `transaction` only.
 
+        `budgets` has how many bytes the contract allows for a message's value, by topic.
+
         Raises SettingsError when Kafka's client does not take the options.
         """
         self._service = service
-        self._transport: Transport = settings.connect()
-        self._registry: Registry = self._transport.registry()
-        self._routes = {event.model: _Route(event) for event in events}
+        self._metrics = settings.metrics
+        self._transport: Transport = connect(settings)
+        self._composer = Composer(self._transport.registry(), service, events, budgets or {})
         self._failures: list[DeliveryError] = []
-        options = _options(settings, service)
-        if transactional_id is not None:
-            options["transactional.id"] = transactional_id
+        options = producer_options(settings, service, transactional_id)
         self._client = self._transport.producer(options)
         self._transactions: Transactions | None = None
         if options.get("transactional.id"):
@@ -110,38 +88,19 @@ class EventProducer(Generic[Produced_contra]):
         for a value that its schema cannot hold, SchemaNotRegistered, RegistryUnavailable, and
         MessageTooLarge; DeliveryFailed when thousands of events have failed and nobody looked.
         """
-        topic, key, value, every = self.compose(event, caused_by, headers)
-        delivery = Delivery(event, topic, self._failures, self._client.flush)
-        self._produce(delivery, value, key, every)
-        if caused_by is not None:
-            caused_by.deliveries.append(delivery)
-        return delivery
+        return self._send(event, self.compose(event, caused_by, headers), caused_by)
 
     def compose(
         self, event: Produced_contra, caused_by: Message | None, headers: ExtraHeaders | None
-    ) -> tuple[str, bytes | None, bytes, Headers]:
-        """The topic, key, value and headers that `send` would send. Raises as it does."""
-        route = self._routes.get(type(event))
-        if route is None:
-            raise TypeError(self._refusal(event))
-        if not route.prefix:
-            self._prepare(route)
-        kind = route.type
-        value = kind.encode(event, route.prefix)
-        key = kind.key(event)
-        every = event_headers(route.fixed, kind.name, key, value, caused_by)
-        if headers:
-            every += extra_headers(headers)
-        return kind.topic, key, value, every
+    ) -> Composed:
+        """The message that `send` would send. Raises as it does."""
+        return self._composer.compose(event, caused_by, headers)
 
     def send_bytes(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Headers
     ) -> Delivery:
         """Send what `compose` made earlier."""
-        self._start()
-        delivery = Delivery(value, topic, self._failures, self._client.flush)
-        self._produce(delivery, value, key, headers)
-        return delivery
+        return self._send(value, Composed(topic, key, value, headers), None)
 
     def _delete(
         self,
@@ -151,16 +110,8 @@ class EventProducer(Generic[Produced_contra]):
         headers: ExtraHeaders | None,
     ) -> Delivery:
         """Send a message without a value, which removes its key when the topic is compacted."""
-        text = str(key).encode()
-        every = event_headers(deletion_headers(self._service), topic, text, b"", caused_by)
-        if headers:
-            every += extra_headers(headers)
-        delivery = Delivery(key, topic, self._failures, self._client.flush)
-        self._start()
-        self._produce(delivery, None, text, every)
-        if caused_by is not None:
-            caused_by.deliveries.append(delivery)
-        return delivery
+        message = self._composer.compose_deletion(topic, key, caused_by, headers)
+        return self._send(key, message, caused_by)
 
     def transaction(self, *, positions: Positions | None = None) -> AbstractContextManager[None]:
         """A transaction: readers see all events that are sent in the block, or none of them.
@@ -200,7 +151,7 @@ class EventProducer(Generic[Produced_contra]):
 
         Without a timeout it waits as long as `delivery.timeout.ms` lets an event take.
         """
-        unconfirmed = self._client.flush(-1 if timeout is None else timeout)
+        unconfirmed = self._flush(-1 if timeout is None else timeout)
         failures = self._take_failures()
         if failures or unconfirmed:
             raise DeliveryFailed(failures, unconfirmed)
@@ -231,16 +182,16 @@ class EventProducer(Generic[Produced_contra]):
             # What ended the block matters more, but nothing is kept quiet.
             error.add_note(str(failed))
 
-    def _prepare(self, route: _Route) -> None:
-        self._start()
-        with self._lock:
-            if route.prefix:
-                return
-            schema_id = self._registry.look_up(route.type)
-            route.fixed = fixed_headers(
-                route.type.name, self._service, self._registry.url, schema_id
-            )
-            route.prefix = b"\0" + schema_id.to_bytes(4, "big")
+    def _send(self, event: object, message: Composed, caused_by: Message | None) -> Delivery:
+        if self._thread is None:
+            self._start()
+        delivery = Delivery(event, message.topic, self._failures, self._flush)
+        if self._metrics is not None:
+            tell_delivery(self._metrics, delivery)
+        self._produce(delivery, message.value, message.key, message.headers)
+        if caused_by is not None:
+            caused_by.deliveries.append(delivery)
+        return delivery
 
     def _start(self) -> None:
         """Have reports of delivery passed on from now on, also while the service sends nothing."""
@@ -248,7 +199,7 @@ class EventProducer(Generic[Produced_contra]):
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=_poll,
-                    args=(self._client, self._stop),
+                    args=(self._client, self._transport.failure, self._stop),
                     daemon=True,
                     name=f"{self._service} deliveries",
                 )
@@ -282,6 +233,14 @@ class EventProducer(Generic[Produced_contra]):
                     ) from error
                 raise DeliveryError(delivery.event, delivery.topic, str(error)) from error
 
+    def _flush(self, timeout: float) -> int:
+        try:
+            return self._client.flush(timeout)
+        except self._transport.failure as error:
+            # The end of the producer is told once; what is left of the reports still comes.
+            _log.error("Kafka ended this producer: %s", error)
+            return self._client.flush(timeout)
+
     def _take_failures(self) -> list[DeliveryError]:
         # Reports come in from another thread: take only what is there now.
         count = len(self._failures)
@@ -289,20 +248,11 @@ class EventProducer(Generic[Produced_contra]):
         del self._failures[:count]
         return failures
 
-    def _refusal(self, event: object) -> str:
-        names = sorted(model.__name__ for model in self._routes)
-        produced = ", ".join(names) or "nothing"
-        return f"{self._service} does not produce {type(event).__name__}; it produces {produced}"
 
-
-def _poll(client: ProducerClient, stop: threading.Event) -> None:
+def _poll(client: ProducerClient, failure: type[Exception], stop: threading.Event) -> None:
     # Never blocks in the client: whoever waits for a delivery is to get its report first.
     while not stop.wait(_SWEEP):
-        client.poll(0)
-
-
-def _options(settings: Settings, service: str) -> dict[str, object]:
-    options = {**DEFAULTS, "client.id": service, **settings.options}
-    for option in _CONSUMER_OPTIONS:
-        options.pop(option, None)
-    return options
+        try:
+            client.poll(0)
+        except failure as error:
+            _log.error("Kafka ended this producer: %s", error)

@@ -15,10 +15,10 @@ from typing import Any, Final, TypeAlias
 from .errors import (
     DeliveryError,
     ProducerEnded,
-    ProducerFenced,
     StubError,
     TransactionFailed,
 )
+from .refusals import explain_refusal
 from .transport import ProducerClient
 
 Positions: TypeAlias = Callable[[], tuple[Any, Any]]
@@ -27,7 +27,6 @@ Positions: TypeAlias = Callable[[], tuple[Any, Any]]
 _TIMEOUT: Final = 30.0
 """Seconds that one call waits for the coordinator before it is made again."""
 _ATTEMPTS: Final = 4
-_FENCED: Final = frozenset({"_FENCED", "INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED"})
 
 
 class Transactions:
@@ -109,11 +108,8 @@ class Transactions:
                 return
             except self._failure as error:
                 failure: Any = error.args[0]
-                if failure.name() in _FENCED:
-                    raise ProducerFenced(
-                        f"another producer has taken over this transactional.id: {failure.str()}"
-                    ) from error
-                if failure.fatal():
-                    raise ProducerEnded(f"Kafka ended this producer: {failure.str()}") from error
+                told = explain_refusal(failure)
+                if isinstance(told, ProducerEnded):
+                    raise told from error
                 if not failure.retriable() or failure.txn_requires_abort() or attempt == _ATTEMPTS:
-                    raise TransactionFailed(failure.str(), self._take_failures()) from error
+                    raise explain_refusal(failure, self._take_failures()) from error

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Protocol
 
+from ._runtime.batching import Batched, Received
 from ._runtime.consumer import EventConsumer
 from ._runtime.inbox import Inbox
 from ._runtime.message import Message
@@ -22,6 +24,8 @@ from .models import (
 from .producer import Producer
 
 __all__ = [
+    "BatchConsumer",
+    "BatchHandler",
     "Consumer",
     "Handler",
 ]
@@ -68,6 +72,7 @@ class Consumer(EventConsumer):
         policy: Policy | None = None,
         inbox: Inbox | None = None,
         exactly_once: Producer | None = None,
+        concurrency: int = 1,
         group: str | None = None,
         replay: bool = False,
     ) -> None:
@@ -76,6 +81,9 @@ class Consumer(EventConsumer):
         With `exactly_once`, the producer that the handler sends with, which has a transactional id,
         what it sends and how far this consumer is are committed in one transaction: readers see the
         outcome of each message once. Effects elsewhere, as in a database, need an inbox instead.
+        As many handlers as `concurrency` run at once, each in a thread, for messages of different
+        keys; those of one key, and without a key those of one partition, are handled in order.
+
         Raises SettingsError when Kafka's client does not take the settings.
         """
         super().__init__(
@@ -96,6 +104,72 @@ class Consumer(EventConsumer):
             policy=policy,
             inbox=inbox,
             exactly_once=exactly_once,
+            concurrency=concurrency,
+            group=group,
+            replay=replay,
+        )
+
+
+class BatchHandler(Protocol):
+    """One method for each event that inventory-service consumes, which takes many of them at once.
+
+    A method that returns has handled its batch. One that raises must have done nothing, as a
+    transaction that is rolled back: the same messages come again one by one, each by policy.
+    """
+
+    @abstractmethod
+    def on_order_placed(
+        self,
+        batch: Sequence[Received[OrderPlaced]],
+        /,
+    ) -> None:
+        """Handle some OrderPlaced of the topic orders, in their order."""
+
+    @abstractmethod
+    def on_order_cancelled(
+        self,
+        batch: Sequence[Received[OrderCancelled]],
+        /,
+    ) -> None:
+        """Handle some OrderCancelled of the topic orders, in their order."""
+
+
+class BatchConsumer(EventConsumer):
+    """Hands the events that inventory-service consumes to a BatchHandler, as a Consumer otherwise."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        handler: BatchHandler,
+        *,
+        batch: int = 500,
+        policy: Policy | None = None,
+        group: str | None = None,
+        replay: bool = False,
+    ) -> None:
+        """A call gets at most `batch` messages of one event; it never waits until there are more.
+
+        Messages of one key come in their order, also those of different events.
+
+        Raises SettingsError when Kafka's client does not take the settings.
+        """
+        super().__init__(
+            settings,
+            "inventory-service",
+            [
+                Route(
+                    ORDER_PLACED,
+                    Batched(handler.on_order_placed),
+                ),
+                Route(
+                    ORDER_CANCELLED,
+                    Batched(handler.on_order_cancelled),
+                ),
+            ],
+            ignored={},
+            deletions={},
+            policy=policy,
+            batch=batch,
             group=group,
             replay=replay,
         )

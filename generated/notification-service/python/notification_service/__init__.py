@@ -7,11 +7,11 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._runtime.batching import (
+        Received,
+    )
     from ._runtime.codec import (
         DecodeError,
-    )
-    from ._runtime.consumer import (
-        Statistics,
     )
     from ._runtime.delivery import (
         Delivery,
@@ -26,14 +26,24 @@ if TYPE_CHECKING:
         SettingsError,
         StubError,
     )
+    from ._runtime.health import (
+        ConsumerHealth,
+    )
     from ._runtime.inbox import (
         Inbox,
         MemoryInbox,
         PostgresInbox,
         SqliteInbox,
     )
+    from ._runtime.judging import (
+        Statistics,
+    )
     from ._runtime.message import (
         Message,
+    )
+    from ._runtime.metrics import (
+        MessageOutcome,
+        MessagingMetrics,
     )
     from ._runtime.policy import (
         Action,
@@ -43,7 +53,12 @@ if TYPE_CHECKING:
         Settings,
         settings,
     )
+    from ._runtime.telemetry import (
+        OpenTelemetryMetrics,
+    )
     from .consumer import (
+        BatchConsumer,
+        BatchHandler,
         Consumer,
         Handler,
     )
@@ -56,8 +71,8 @@ if TYPE_CHECKING:
 else:
     # A name is loaded when it is first used: who reads events need not wait for a producer.
     _HOMES = {
+        "Received": "._runtime.batching",
         "DecodeError": "._runtime.codec",
-        "Statistics": "._runtime.consumer",
         "Delivery": "._runtime.delivery",
         "DeliveryError": "._runtime.errors",
         "DeliveryFailed": "._runtime.errors",
@@ -67,15 +82,22 @@ else:
         "RejectMessage": "._runtime.errors",
         "SettingsError": "._runtime.errors",
         "StubError": "._runtime.errors",
+        "ConsumerHealth": "._runtime.health",
         "Inbox": "._runtime.inbox",
         "MemoryInbox": "._runtime.inbox",
         "PostgresInbox": "._runtime.inbox",
         "SqliteInbox": "._runtime.inbox",
+        "Statistics": "._runtime.judging",
         "Message": "._runtime.message",
+        "MessageOutcome": "._runtime.metrics",
+        "MessagingMetrics": "._runtime.metrics",
         "Action": "._runtime.policy",
         "Policy": "._runtime.policy",
         "Settings": "._runtime.settings",
         "settings": "._runtime.settings",
+        "OpenTelemetryMetrics": "._runtime.telemetry",
+        "BatchConsumer": ".consumer",
+        "BatchHandler": ".consumer",
         "Consumer": ".consumer",
         "Handler": ".consumer",
         "CancellationCause": ".models",
@@ -98,8 +120,11 @@ else:
 
 __all__ = [
     "Action",
+    "BatchConsumer",
+    "BatchHandler",
     "CancellationCause",
     "Consumer",
+    "ConsumerHealth",
     "Customer",
     "DecodeError",
     "Delivery",
@@ -110,10 +135,14 @@ __all__ = [
     "MemoryInbox",
     "Message",
     "MessageFailed",
+    "MessageOutcome",
+    "MessagingMetrics",
+    "OpenTelemetryMetrics",
     "OrderCancelled",
     "OrderCompleted",
     "Policy",
     "PostgresInbox",
+    "Received",
     "RegistryError",
     "RegistryUnavailable",
     "RejectMessage",

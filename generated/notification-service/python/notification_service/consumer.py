@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Protocol
 
+from ._runtime.batching import Batched, Received
 from ._runtime.consumer import EventConsumer
 from ._runtime.inbox import Inbox
 from ._runtime.message import Message
@@ -21,6 +23,8 @@ from .models import (
 )
 
 __all__ = [
+    "BatchConsumer",
+    "BatchHandler",
     "Consumer",
     "Handler",
 ]
@@ -66,10 +70,14 @@ class Consumer(EventConsumer):
         *,
         policy: Policy | None = None,
         inbox: Inbox | None = None,
+        concurrency: int = 1,
         group: str | None = None,
         replay: bool = False,
     ) -> None:
         """With `replay` it handles this service's dead letters; `drain` ends after them.
+
+        As many handlers as `concurrency` run at once, each in a thread, for messages of different
+        keys; those of one key, and without a key those of one partition, are handled in order.
 
         Raises SettingsError when Kafka's client does not take the settings.
         """
@@ -94,6 +102,76 @@ class Consumer(EventConsumer):
             deletions={},
             policy=policy,
             inbox=inbox,
+            concurrency=concurrency,
+            group=group,
+            replay=replay,
+        )
+
+
+class BatchHandler(Protocol):
+    """One method for each event that notification-service consumes, which takes many of them at once.
+
+    A method that returns has handled its batch. One that raises must have done nothing, as a
+    transaction that is rolled back: the same messages come again one by one, each by policy.
+    """
+
+    @abstractmethod
+    def on_order_completed(
+        self,
+        batch: Sequence[Received[OrderCompleted]],
+        /,
+    ) -> None:
+        """Handle some OrderCompleted of the topic order-completions, in their order."""
+
+    @abstractmethod
+    def on_order_cancelled(
+        self,
+        batch: Sequence[Received[OrderCancelled]],
+        /,
+    ) -> None:
+        """Handle some OrderCancelled of the topic orders, in their order."""
+
+
+class BatchConsumer(EventConsumer):
+    """Hands the events that notification-service consumes to a BatchHandler, as a Consumer otherwise."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        handler: BatchHandler,
+        *,
+        batch: int = 500,
+        policy: Policy | None = None,
+        group: str | None = None,
+        replay: bool = False,
+    ) -> None:
+        """A call gets at most `batch` messages of one event; it never waits until there are more.
+
+        Messages of one key come in their order, also those of different events.
+
+        Raises SettingsError when Kafka's client does not take the settings.
+        """
+        super().__init__(
+            settings,
+            "notification-service",
+            [
+                Route(
+                    ORDER_COMPLETED,
+                    Batched(handler.on_order_completed),
+                ),
+                Route(
+                    ORDER_CANCELLED,
+                    Batched(handler.on_order_cancelled),
+                ),
+            ],
+            ignored={
+                "orders": [
+                    "retail.orders.OrderPlaced",
+                ],
+            },
+            deletions={},
+            policy=policy,
+            batch=batch,
             group=group,
             replay=replay,
         )

@@ -8,12 +8,12 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._runtime.batching import (
+        Received,
+    )
     from ._runtime.codec import (
         DecodeError,
         EncodeError,
-    )
-    from ._runtime.consumer import (
-        Statistics,
     )
     from ._runtime.delivery import (
         Delivery,
@@ -33,14 +33,24 @@ if TYPE_CHECKING:
         StubError,
         TransactionFailed,
     )
+    from ._runtime.health import (
+        ConsumerHealth,
+    )
     from ._runtime.inbox import (
         Inbox,
         MemoryInbox,
         PostgresInbox,
         SqliteInbox,
     )
+    from ._runtime.judging import (
+        Statistics,
+    )
     from ._runtime.message import (
         Message,
+    )
+    from ._runtime.metrics import (
+        MessageOutcome,
+        MessagingMetrics,
     )
     from ._runtime.policy import (
         Action,
@@ -50,7 +60,12 @@ if TYPE_CHECKING:
         Settings,
         settings,
     )
+    from ._runtime.telemetry import (
+        OpenTelemetryMetrics,
+    )
     from .consumer import (
+        BatchConsumer,
+        BatchHandler,
         Consumer,
         Handler,
     )
@@ -75,9 +90,9 @@ if TYPE_CHECKING:
 else:
     # A name is loaded when it is first used: who reads events need not wait for a producer.
     _HOMES = {
+        "Received": "._runtime.batching",
         "DecodeError": "._runtime.codec",
         "EncodeError": "._runtime.codec",
-        "Statistics": "._runtime.consumer",
         "Delivery": "._runtime.delivery",
         "DeliveryError": "._runtime.errors",
         "DeliveryFailed": "._runtime.errors",
@@ -92,15 +107,22 @@ else:
         "SettingsError": "._runtime.errors",
         "StubError": "._runtime.errors",
         "TransactionFailed": "._runtime.errors",
+        "ConsumerHealth": "._runtime.health",
         "Inbox": "._runtime.inbox",
         "MemoryInbox": "._runtime.inbox",
         "PostgresInbox": "._runtime.inbox",
         "SqliteInbox": "._runtime.inbox",
+        "Statistics": "._runtime.judging",
         "Message": "._runtime.message",
+        "MessageOutcome": "._runtime.metrics",
+        "MessagingMetrics": "._runtime.metrics",
         "Action": "._runtime.policy",
         "Policy": "._runtime.policy",
         "Settings": "._runtime.settings",
         "settings": "._runtime.settings",
+        "OpenTelemetryMetrics": "._runtime.telemetry",
+        "BatchConsumer": ".consumer",
+        "BatchHandler": ".consumer",
         "Consumer": ".consumer",
         "Handler": ".consumer",
         "CancellationCause": ".models",
@@ -133,10 +155,13 @@ else:
 
 __all__ = [
     "Action",
+    "BatchConsumer",
+    "BatchHandler",
     "CancellationCause",
     "CardPayment",
     "Channel",
     "Consumer",
+    "ConsumerHealth",
     "Customer",
     "DecodeError",
     "Delivery",
@@ -149,7 +174,10 @@ __all__ = [
     "MemoryInbox",
     "Message",
     "MessageFailed",
+    "MessageOutcome",
     "MessageTooLarge",
+    "MessagingMetrics",
+    "OpenTelemetryMetrics",
     "OrderCancelled",
     "OrderCompleted",
     "OrderLine",
@@ -160,6 +188,7 @@ __all__ = [
     "Producer",
     "ProducerEnded",
     "ProducerFenced",
+    "Received",
     "RegistryError",
     "RegistryUnavailable",
     "RejectMessage",

@@ -56,16 +56,22 @@ class DeliveryError(StubError):
 
 
 class MessageTooLarge(DeliveryError):
-    """An event is larger than the limit of the producer (`message.max.bytes`)."""
+    """An event is larger than the contract allows, or than the producer's `message.max.bytes`."""
 
-    def __init__(self, event: object, topic: str, size: int) -> None:
+    def __init__(self, event: object, topic: str, size: int, budget: int | None = None) -> None:
         super().__init__(
             event,
             topic,
             f"its {size} bytes are more than the producer's message.max.bytes; send less, or raise "
-            "that option and the topic's max.message.bytes",
+            "that option and the topic's max.message.bytes"
+            if budget is None
+            else f"its {size} bytes are more than the {budget} that the contract allows on this "
+            "topic; send less, or raise max_payload_bytes in the manifest and generate again",
         )
         self.size = size
+        """The bytes of its value."""
+        self.budget = budget
+        """The bytes that the contract allows; None where Kafka's client has refused it."""
 
 
 class DeliveryFailed(StubError):

@@ -13,7 +13,17 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from .tables import Connection, make_postgres_table
+from .tables import (
+    POSTGRES_FORGET,
+    POSTGRES_INBOX,
+    POSTGRES_INBOX_COLUMNS,
+    POSTGRES_REMEMBER,
+    SQLITE_FORGET,
+    SQLITE_INBOX,
+    SQLITE_REMEMBER,
+    Connection,
+    make_postgres_table,
+)
 
 if TYPE_CHECKING:
     import sqlite3
@@ -65,11 +75,7 @@ class SqliteInbox:
         if connection.isolation_level is not None:
             raise ValueError("open the connection with sqlite3.connect(..., isolation_level=None)")
         self._connection = connection
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS kontrakt_inbox ("
-            "consumer TEXT NOT NULL, event_id TEXT NOT NULL, handled_at INTEGER NOT NULL, "
-            "PRIMARY KEY (consumer, event_id)) WITHOUT ROWID"
-        )
+        connection.execute(SQLITE_INBOX)
 
     @contextmanager
     def once(self, group: str, event_id: str) -> Generator[bool, None, None]:
@@ -77,10 +83,7 @@ class SqliteInbox:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            cursor = connection.execute(
-                "INSERT OR IGNORE INTO kontrakt_inbox VALUES (?, ?, ?)",
-                (group, event_id, int(time.time())),
-            )
+            cursor = connection.execute(SQLITE_REMEMBER, (group, event_id, int(time.time())))
             yield cursor.rowcount == 1
             connection.execute("COMMIT")
         except BaseException:
@@ -94,8 +97,7 @@ class SqliteInbox:
         Keep them for longer than the topics keep messages.
         """
         limit = int(time.time() - older_than_days * 86_400)
-        statement = "DELETE FROM kontrakt_inbox WHERE handled_at < ?"
-        return self._connection.execute(statement, (limit,)).rowcount
+        return self._connection.execute(SQLITE_FORGET, (limit,)).rowcount
 
 
 class PostgresInbox:
@@ -110,23 +112,14 @@ class PostgresInbox:
         if getattr(connection, "autocommit", False):
             raise ValueError("open the connection with autocommit=False")
         self._connection = connection
-        make_postgres_table(
-            connection,
-            "kontrakt_inbox",
-            "consumer TEXT NOT NULL, event_id TEXT NOT NULL, "
-            "handled_at TIMESTAMPTZ NOT NULL DEFAULT now(), PRIMARY KEY (consumer, event_id)",
-        )
+        make_postgres_table(connection, POSTGRES_INBOX, POSTGRES_INBOX_COLUMNS)
 
     @contextmanager
     def once(self, group: str, event_id: str) -> Generator[bool, None, None]:
         """As Inbox says. Another member that handles the same event is waited for."""
         try:
             cursor = self._connection.cursor()
-            cursor.execute(
-                "INSERT INTO kontrakt_inbox (consumer, event_id) VALUES (%s, %s) "
-                "ON CONFLICT DO NOTHING",
-                (group, event_id),
-            )
+            cursor.execute(POSTGRES_REMEMBER, (group, event_id))
             is_new: bool = cursor.rowcount == 1
             yield is_new
             self._connection.commit()
@@ -137,10 +130,7 @@ class PostgresInbox:
     def forget(self, older_than_days: float) -> int:
         """Delete ids that are older than that, and say how many there were."""
         cursor = self._connection.cursor()
-        cursor.execute(
-            "DELETE FROM kontrakt_inbox WHERE handled_at < now() - %s * interval '1 day'",
-            (older_than_days,),
-        )
+        cursor.execute(POSTGRES_FORGET, (older_than_days,))
         self._connection.commit()
         count: int = cursor.rowcount
         return count

@@ -56,6 +56,10 @@ class KafkaTransport:
         """Seconds on the machine's monotonic clock."""
         return time.monotonic()
 
+    def sleep(self, delay: float) -> None:
+        """Let so many seconds pass."""
+        time.sleep(delay)
+
     def _complete(self, options: Mapping[str, object]) -> dict[str, object]:
         return {**options, "bootstrap.servers": self._bootstrap_servers}
 
@@ -129,6 +133,24 @@ class KafkaConsumer:
         """Fetch again."""
         self._client.resume(self._client.assignment())
         self._paused = False
+
+    def lag(self) -> dict[Partition, int | None]:
+        """From what the last answers of the brokers said; asks nobody."""
+        try:
+            assigned = self._client.assignment()
+            return {
+                (each.topic, each.partition): self._lag_of(each)
+                for each in self._client.position(assigned)
+            }
+        except (KafkaException, RuntimeError):
+            # Closed by another thread meanwhile.
+            return {}
+
+    def _lag_of(self, place: TopicPartition) -> int | None:
+        marks = self._client.get_watermark_offsets(place, cached=True)
+        if marks is None or marks[1] < 0 or place.offset < 0:
+            return None
+        return max(0, marks[1] - place.offset)
 
     def close(self) -> None:
         """Commit what was stored and leave the group."""

@@ -48,6 +48,9 @@ class Policy:
     """Seconds before the second attempt; each further wait is twice as long, with jitter."""
     backoff_limit: float = 30.0
     """The longest wait between two attempts, in seconds."""
+    stop_within: float = 25.0
+    """Seconds that a message in hand has to be done when the consumer is stopped; it then comes
+    again. Kubernetes kills what has not ended after 30."""
     on_failure: Action = Action.DEAD_LETTER
     """The handler failed each time, or raised RejectMessage."""
     on_poison: Action = Action.DEAD_LETTER
@@ -61,7 +64,7 @@ class Policy:
 
     def __post_init__(self) -> None:
         """Raises SettingsError for numbers that make no sense."""
-        if self.attempts < 1 or self.backoff < 0 or self.backoff_limit < 0:
+        if self.attempts < 1 or min(self.backoff, self.backoff_limit, self.stop_within) < 0:
             raise SettingsError("a policy needs at least one attempt and no negative waits")
 
     def delay(self, attempt: int) -> float:

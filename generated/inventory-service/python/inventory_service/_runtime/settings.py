@@ -10,13 +10,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from .errors import SettingsError
-
-if TYPE_CHECKING:
-    from .transport import Transport
+from .metrics import MessagingMetrics
 
 _PREFIX: Final = "KAFKA_"
 # What images and orchestrators put there on their own: no options of librdkafka.
@@ -44,21 +42,14 @@ class Settings:
     """All that a producer or a consumer needs to know of its surroundings.
 
     `options` are librdkafka's. `transport` replaces Kafka and the registry, as the fakes do.
+    `metrics` is told what is sent and what is handled.
     """
 
     bootstrap_servers: str
     registry: RegistrySettings
     options: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
-    transport: Transport | None = field(default=None, repr=False)
-
-    def connect(self) -> Transport:
-        """What makes the clients: Kafka, unless something else was given."""
-        if self.transport is not None:
-            return self.transport
-        # confluent-kafka takes 50 ms to import, which nobody pays before a client is made.
-        from .kafka import KafkaTransport  # noqa: PLC0415
-
-        return KafkaTransport(self.bootstrap_servers, self.registry)
+    transport: object | None = field(default=None, repr=False)
+    metrics: MessagingMetrics | None = field(default=None, repr=False)
 
 
 def settings(
@@ -71,6 +62,7 @@ def settings(
     registry_certificate_authority: str | None = None,
     registry_timeout: float | None = None,
     options: Mapping[str, object] | None = None,
+    metrics: MessagingMetrics | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
     """Read the settings; what is given here goes before the environment.
@@ -120,7 +112,7 @@ def settings(
     )
     if problems:
         raise SettingsError("; ".join(problems))
-    return Settings(bootstrap_servers=servers, registry=registry, options=kafka)
+    return Settings(bootstrap_servers=servers, registry=registry, options=kafka, metrics=metrics)
 
 
 def read_kafka_options(variables: Mapping[str, str]) -> dict[str, object]:
@@ -132,6 +124,17 @@ def read_kafka_options(variables: Mapping[str, str]) -> dict[str, object]:
             continue
         options[rest.lower().replace("_", ".")] = variables[name]
     return options
+
+
+def read_seconds(options: Mapping[str, object], name: str) -> float:
+    """An option of librdkafka in milliseconds, as seconds. Raises SettingsError."""
+    try:
+        milliseconds = float(str(options[name]))
+    except ValueError:
+        milliseconds = 0.0
+    if not milliseconds > 0:
+        raise SettingsError(f"{name} is {options[name]!r}, not a number of milliseconds above 0")
+    return milliseconds / 1000
 
 
 def _read_registry(values: Mapping[str, str], problems: list[str]) -> RegistrySettings:

@@ -86,18 +86,24 @@ class _FakeTransport:
     failure: type[Exception] = FakeKafkaError
     idle = 0.0
 
-    def __init__(self, kafka: FakeKafka, registry: FakeRegistry) -> None:
-        self.sent: list[FakeRecord] = []
-        self.consumers: list[FakeConsumer] = []
+    def __init__(
+        self,
+        kafka: FakeKafka,
+        registry: FakeRegistry,
+        sent: list[FakeRecord],
+        consumers: list[FakeConsumer],
+    ) -> None:
         self._kafka = kafka
         self._registry = registry
+        self._sent = sent
+        self._consumers = consumers
 
     def producer(self, options: Mapping[str, object]) -> ProducerClient:
-        return FakeProducer(self._kafka, options, self.sent)
+        return FakeProducer(self._kafka, options, self._sent)
 
     def consumer(self, options: Mapping[str, object]) -> ConsumerClient:
         consumer = FakeConsumer(self._kafka, options)
-        self.consumers.append(consumer)
+        self._consumers.append(consumer)
         return consumer
 
     def registry(self) -> FakeRegistry:
@@ -105,6 +111,13 @@ class _FakeTransport:
 
     def monotonic(self) -> float:
         return self._kafka.clock
+
+    def sleep(self, delay: float) -> None:
+        # Other threads run, and the clock is as late as it must be.
+        end = self._kafka.clock + delay
+        with self._kafka.lock:
+            self._kafka.lock.wait(0.001)
+            self._kafka.clock = max(self._kafka.clock, end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +145,12 @@ class ServiceFakes(Generic[Consumed_contra, Produced_co]):
         self._produced = {event.name: event for event in produced}
         self.kafka = FakeKafka(partitions)
         self.registry = FakeRegistry(self._types.values())
-        self._transport = _FakeTransport(self.kafka, self.registry)
+        self.sent_records: list[FakeRecord] = []
+        self.consumers: list[FakeConsumer] = []
+        self._transport = self._make_transport()
+
+    def _make_transport(self) -> object:
+        return _FakeTransport(self.kafka, self.registry, self.sent_records, self.consumers)
 
     def settings(self, **options: object) -> Settings:
         """Settings that lead here instead of to Kafka; options are librdkafka's, `_` for `.`."""
@@ -186,7 +204,7 @@ class ServiceFakes(Generic[Consumed_contra, Produced_co]):
         """As `sent`, each with its message: topic, partition, key, headers."""
         messages = [
             (read_message(record, record.headers() or []), record.value() or b"")
-            for record in list(self._transport.sent)
+            for record in list(self.sent_records)
             if record.is_committed
         ]
         return tuple(
@@ -199,7 +217,7 @@ class ServiceFakes(Generic[Consumed_contra, Produced_co]):
     def dead_letters(self) -> tuple[DeadLetter, ...]:
         """The messages that the service could not handle, in order."""
         letters: list[DeadLetter] = []
-        for record in list(self._transport.sent):
+        for record in list(self.sent_records):
             message = read_message(record, record.headers() or [])
             reason = message.header("dlq.reason")
             if reason is not None:
@@ -213,9 +231,9 @@ class ServiceFakes(Generic[Consumed_contra, Produced_co]):
 
     def crash(self) -> None:
         """Kill the consumers as `kill -9` would: what is not committed comes again."""
-        for consumer in self._transport.consumers:
+        for consumer in self.consumers:
             consumer.crash()
-        self._transport.consumers.clear()
+        self.consumers.clear()
 
     def __enter__(self) -> Self:
         return self

@@ -15,7 +15,7 @@ from .codec import DecodeError, EventType
 from .errors import UnknownSchema
 from .message import Message
 from .policy import Reason
-from .transport import Registry
+from .transport import Headers, Record, Registry
 
 E = TypeVar("E")
 Decoder = Callable[[bytes, int], Any]
@@ -27,7 +27,7 @@ class Route(Generic[E]):
     """An event that a service consumes and the method that handles it."""
 
     type: EventType[E]
-    handle: Callable[[E, Message], object]
+    handle: Callable[[E, Message], Any]
 
 
 class Unreadable(Exception):
@@ -50,7 +50,7 @@ class _Plan:
     def __init__(
         self,
         decode: Decoder | None,
-        handle: Callable[[Any, Message], object] | None,
+        handle: Callable[[Any, Message], Any] | None,
         problem: Exception | None = None,
     ) -> None:
         self.decode = decode
@@ -66,24 +66,37 @@ class Reader:
         registry: Registry,
         routes: Iterable[Route[Any]],
         ignored: Mapping[str, Collection[str]],
+        deletions: Mapping[str, Callable[[Message], Any]],
+        read_message: Callable[[Record, Headers], Message],
     ) -> None:
-        """`ignored` has, for each topic, the events that this service does not consume."""
+        """`ignored` has, for each topic, the events that this service does not consume.
+
+        `deletions` has, for each compacted topic, what is called for a key that was deleted.
+        `read_message` makes the message of a record: as it stands there, or as it was once.
+        """
         self._registry = registry
+        self._deletions = dict(deletions)
+        self.read_message = read_message
         self._routes = {(route.type.topic, route.type.name): route for route in routes}
         self._ignored = ignored
-        self._plans: dict[tuple[str, str | None, bytes], _Plan] = {}
+        self._plans: dict[tuple[str, str | bytes | None, bytes], _Plan] = {}
 
-    def read(
-        self, topic: str, type_name: str | None, value: bytes
-    ) -> tuple[Any, Callable[[Any, Message], object]]:
-        """The event and what handles it.
+    def open(self, record: Record, message: Message) -> tuple[Any, Callable[[Any, Message], Any]]:
+        """The event of a record and what handles it.
 
         Raises Unreadable, NotConsumed, RegistryUnavailable, and RegistryError where the registry
         is not one.
         """
-        plan = self._plans.get((topic, type_name, value[:5]))
+        value = record.value()
+        if value is None:
+            handle = self._deletions.get(message.topic)
+            if handle is None:
+                problem = "it has no value, and the topic is not compacted"
+                raise Unreadable(Reason.TOMBSTONE, problem)
+            return None, lambda _, message: handle(message)
+        plan = self._plans.get((message.topic, message.last("ce_type"), value[:5]))
         if plan is None:
-            plan = self._find_plan(topic, type_name, value)
+            plan = self._find_plan(message, value)
         if plan.problem is not None:
             # One error for many messages: without this its traceback would grow with each.
             raise plan.problem.with_traceback(None)
@@ -93,7 +106,13 @@ class Reader:
         except DecodeError as error:
             raise Unreadable(Reason.UNDECODABLE, str(error)) from error
 
-    def _find_plan(self, topic: str, type_name: str | None, value: bytes) -> _Plan:
+    def asks(self, record: Record, message: Message) -> bool:
+        """Whether `open` will ask the registry, which may take a while."""
+        value = record.value()
+        key = (message.topic, message.last("ce_type"), (value or b"")[:5])
+        return value is not None and key not in self._plans
+
+    def _find_plan(self, message: Message, value: bytes) -> _Plan:
         if value[:1] != b"\0":
             start = value[:16]
             raise Unreadable(
@@ -106,14 +125,14 @@ class Reader:
             raise Unreadable(Reason.TRUNCATED, f"it ends within the schema id, after {value!r}")
         schema_id = int.from_bytes(value[1:5], "big")
         try:
-            plan = self._make_plan(topic, type_name, schema_id)
+            plan = self._make_plan(message.topic, message.type, schema_id)
         except UnknownSchema as error:
             # Not kept: the schema may be registered later.
             raise Unreadable(Reason.UNKNOWN_SCHEMA, str(error)) from error
         # Headers are the sender's, so their number is not: forget rather than grow.
         if len(self._plans) >= _KNOWN_LIMIT:
             self._plans.clear()
-        self._plans[topic, type_name, value[:5]] = plan
+        self._plans[message.topic, message.last("ce_type"), value[:5]] = plan
         return plan
 
     def _make_plan(self, topic: str, type_name: str | None, schema_id: int) -> _Plan:

@@ -137,6 +137,10 @@ class ConsumerClient(Protocol):
         """Go on after `pause`."""
         ...
 
+    def lag(self) -> dict[Partition, int | None]:
+        """Its partitions, and how many records each has that were not received, if known."""
+        ...
+
     def close(self) -> None:
         """Commit what was stored and leave the group."""
         ...
@@ -188,4 +192,8 @@ class Transport(Protocol):
 
     def monotonic(self) -> float:
         """Seconds on a clock that never goes back."""
+        ...
+
+    def sleep(self, delay: float) -> None:
+        """Let so many seconds pass on that clock."""
         ...

@@ -7,33 +7,26 @@ sending and noting it sends again, with the same ids, which receivers drop.
 
 from __future__ import annotations
 
-import json
-import sys
 import threading
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .delivery import Delivery
 from .errors import DeliveryError, DeliveryFailed
 from .message import ExtraHeaders, Message
-from .tables import Connection, make_postgres_table
-from .transport import Headers
+from .tables import (
+    OUTBOX,
+    Connection,
+    as_bytes,
+    make_postgres_table,
+    outbox_statements,
+    read_headers,
+    write_headers,
+)
 
 if TYPE_CHECKING:
     from .producer import EventProducer
 
 Produced_contra = TypeVar("Produced_contra", contravariant=True)
-
-_COLUMNS: Final = "topic, message_key, message_value, headers"
-_TABLE: Final = "kontrakt_outbox"
-_SQLITE_COLUMNS: Final = (
-    "id INTEGER PRIMARY KEY AUTOINCREMENT, "
-    "topic TEXT NOT NULL, message_key BLOB, message_value BLOB, headers TEXT NOT NULL"
-)
-_POSTGRES_COLUMNS: Final = (
-    "id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
-    "topic TEXT NOT NULL, message_key BYTEA, message_value BYTEA, headers TEXT NOT NULL"
-)
-_MARKS: Final = {"qmark": "?", "pyformat": "%s"}
 
 
 class EventOutbox(Generic[Produced_contra]):
@@ -48,18 +41,14 @@ class EventOutbox(Generic[Produced_contra]):
 
         Raises ValueError for a connection to another kind of database.
         """
-        module = sys.modules[type(connection).__module__.partition(".")[0]]
-        style = getattr(module, "paramstyle", "")
-        if style not in _MARKS:
-            raise ValueError("an outbox needs a connection of sqlite3 or psycopg")
+        self._statements = outbox_statements(connection, "sqlite3 or psycopg")
         self._producer = producer
         self._connection = connection
-        self._mark = _MARKS[style]
         self._stop = threading.Event()
-        if style == "pyformat":
-            make_postgres_table(connection, _TABLE, _POSTGRES_COLUMNS)
+        if self._statements.is_postgres:
+            make_postgres_table(connection, OUTBOX, self._statements.columns)
         else:
-            connection.cursor().execute(f"CREATE TABLE IF NOT EXISTS {_TABLE} ({_SQLITE_COLUMNS})")
+            connection.cursor().execute(self._statements.create)
             connection.commit()
 
     def send(
@@ -74,10 +63,8 @@ class EventOutbox(Generic[Produced_contra]):
         Raises as the producer's `send` does, except for what only sending can tell.
         """
         topic, key, value, every = self._producer.compose(event, caused_by, headers)
-        text = json.dumps([[name, _as_hex(content)] for name, content in every])
-        marks = ", ".join([self._mark] * 4)
         self._connection.cursor().execute(
-            f"INSERT INTO {_TABLE} ({_COLUMNS}) VALUES ({marks})", (topic, key, value, text)
+            self._statements.insert, (topic, key, value, write_headers(every))
         )
 
     def relay(self, limit: int = 500) -> int:
@@ -86,7 +73,7 @@ class EventOutbox(Generic[Produced_contra]):
         Raises DeliveryFailed when some did not arrive; these are still in the outbox.
         """
         cursor = self._connection.cursor()
-        cursor.execute(f"SELECT id, {_COLUMNS} FROM {_TABLE} ORDER BY id LIMIT {limit:d}")
+        cursor.execute(self._statements.oldest(limit))
         rows: list[tuple[int, str, bytes | None, bytes | None, str]] = cursor.fetchall()
         self._connection.commit()
         sent = [(row[0], self._send_row(*row[1:])) for row in rows]
@@ -99,8 +86,7 @@ class EventOutbox(Generic[Produced_contra]):
             else:
                 failures.append(error)
         if arrived:
-            statement = f"DELETE FROM {_TABLE} WHERE id = {self._mark}"
-            cursor.executemany(statement, arrived)
+            cursor.executemany(self._statements.delete, arrived)
             self._connection.commit()
         if failures:
             raise DeliveryFailed(failures)
@@ -122,19 +108,6 @@ class EventOutbox(Generic[Produced_contra]):
     def _send_row(
         self, topic: str, key: bytes | None, value: bytes | None, headers: str
     ) -> Delivery:
-        pairs: Headers = [(name, _from_hex(text)) for name, text in json.loads(headers)]
-        # psycopg gives BYTEA as bytes, others as memoryview.
-        return self._producer.send_bytes(topic, _as_bytes(key), _as_bytes(value), pairs)
-
-
-def _as_hex(value: str | bytes | None) -> str | None:
-    data = value.encode() if isinstance(value, str) else value
-    return None if data is None else data.hex()
-
-
-def _from_hex(text: str | None) -> bytes | None:
-    return None if text is None else bytes.fromhex(text)
-
-
-def _as_bytes(value: bytes | None) -> bytes | None:
-    return None if value is None else bytes(value)
+        return self._producer.send_bytes(
+            topic, as_bytes(key), as_bytes(value), read_headers(headers)
+        )

@@ -1,0 +1,39 @@
+"""What a service may count and time of its producer and its consumer, by whatever means it has."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Protocol
+
+
+class MessageOutcome(Enum):
+    """What became of a message that was received."""
+
+    HANDLED = "handled"
+    """Its handler returned, or the inbox knew it already."""
+    DEAD_LETTERED = "dead-lettered"
+    """It was sent to the dead-letter topic."""
+    PASSED = "passed"
+    """The policy let it pass, or the service does not consume its event."""
+    LEFT = "left"
+    """It comes again: the consumer was stopped, or another member has its partition now."""
+    FAILED = "failed"
+    """It ended the consumer, and comes again."""
+
+
+class MessagingMetrics(Protocol):
+    """Give one to `settings(metrics=...)`. Its methods are called from several threads, and often.
+
+    What they raise ends the producer or the consumer that called, so they should raise nothing.
+    """
+
+    def sent(self, topic: str, error: str | None, seconds: float) -> None:
+        """An event has arrived on its topic, or failed with this error, so long after `send`.
+
+        One that arrived may still be rolled back with its transaction.
+        """
+        ...
+
+    def processed(self, topic: str, outcome: MessageOutcome, seconds: float) -> None:
+        """A message was read, handled and, if need be, tried again and given up, in that time."""
+        ...
