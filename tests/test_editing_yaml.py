@@ -6,12 +6,12 @@ import json
 from pathlib import Path as FilePath
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from codegen.editing import Edit, EditRefused, Insert, Remove, apply
-from codegen.source import Json, read_yaml
+from codegen.source import Json, SourceError, read_yaml
 
 RETAIL = (FilePath(__file__).parent.parent / "schemas/contracts.yaml").read_text("utf-8")
 TOPIC = {"doc": "What comes back: all.", "owner": "a-team", "events": ["shop.Returned"]}
@@ -178,7 +178,11 @@ def dump(value: Json, layout: Layout) -> str:
 def test_the_new_text_holds_what_is_meant(
     value: dict[str, Json], new: Json, layout: Layout, data: st.DataObject
 ) -> None:
-    document = read_yaml("x.yaml", dump(value, layout))
+    try:
+        document = read_yaml("x.yaml", dump(value, layout))
+    except SourceError:
+        # What the library writes in brackets (`:0` without quotes) it does not always read.
+        reject()
     assume(json.dumps(document.value, sort_keys=True) == json.dumps(value, sort_keys=True))
     name = data.draw(st.sampled_from([*value, None]))
     inner = value[name] if name else value

@@ -111,7 +111,7 @@ class Consumer(EventConsumer):
 
 
 class BatchHandler(Protocol):
-    """One method for each event that inventory-service consumes, which takes many of them at once.
+    """One method for each event that inventory-service consumes, for many of them at once.
 
     A method that returns has handled its batch. One that raises must have done nothing, as a
     transaction that is rolled back: the same messages come again one by one, each by policy.
@@ -135,7 +135,10 @@ class BatchHandler(Protocol):
 
 
 class BatchConsumer(EventConsumer):
-    """Hands the events that inventory-service consumes to a BatchHandler, as a Consumer otherwise."""
+    """Hands the events that inventory-service consumes to a BatchHandler.
+
+    In all else it is as a Consumer.
+    """
 
     def __init__(
         self,
