@@ -242,8 +242,6 @@ class _Facts:
     @property
     def branch(self) -> str:
         """The branch of the writer that a reader lacks."""
-        if self.reason.kind is Kind.MISSING_UNION_BRANCH:
-            return self.reason.message.rpartition(": ")[2].lower()
         return describe_type(_value_at(self.reason.writer))
 
 
