@@ -109,17 +109,23 @@ class Document:
 
     def line_and_column(self, offset: int) -> tuple[int, int]:
         """The line and the column of a character offset, both counted from 1."""
-        starts = self._line_starts
-        if starts is None:
-            starts = [0, *(match.end() for match in re.finditer("\n", self.text))]
-            self._line_starts = starts
+        starts = self._starts()
         line = bisect_right(starts, offset)
         return line, offset - starts[line - 1] + 1
 
     def line(self, number: int) -> str:
         """The text of the line with this number, without its line end; empty past the last."""
-        lines = self.text.split("\n", number)
-        return lines[number - 1].rstrip("\r") if number <= len(lines) else ""
+        starts = self._starts()
+        if number > len(starts):
+            return ""
+        end = starts[number] if number < len(starts) else len(self.text)
+        return self.text[starts[number - 1] : end].rstrip("\r\n")
+
+    def _starts(self) -> list[int]:
+        """The offsets at which the lines begin."""
+        if self._line_starts is None:
+            self._line_starts = [0, *(match.end() for match in re.finditer("\n", self.text))]
+        return self._line_starts
 
     def _found(self) -> _Spans:
         if self._spans is None:
