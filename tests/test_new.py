@@ -174,6 +174,10 @@ REFUSED = {
     ),
     "a field twice": ("event X --topic orders --field order_id:uuid --field order_id:int", "twice"),
     "no type": ("event X --topic orders --field order_id", "colon"),
+    "an array as Avro spells it": (
+        "event X --topic orders --field a:array<string>",
+        "a list is written TYPE[], for example string[]",
+    ),
     "an unknown type": ("event X --topic orders --field a:strin", "did you mean string?"),
     "an impossible decimal": ("event X --topic orders --field a:decimal(2,5)", "precision"),
     "an enum without symbols": ("event X --topic orders --field a:enum()", "symbols"),

@@ -38,6 +38,16 @@ _LOGICAL: dict[str, tuple[str, str]] = {
 }
 """The short names of logical types: the primitive type below, and Avro's name."""
 
+_SPELLINGS: dict[str, str] = {
+    "array": "a list is written TYPE[], for example string[]",
+    "list": "a list is written TYPE[], for example string[]",
+    "map": "a map is written TYPE{}, for example string{}",
+    "record": "define the record in a file of its own, and use its name here",
+    "fixed": "define the fixed in a file of its own, and use its name here",
+    "union": "a nullable type is written TYPE?; other unions are edited in the schema file",
+}
+"""What Avro has a word for, and how a field says it."""
+
 KNOWN = (*PRIMITIVES, *_LOGICAL, "decimal(P,S)", "enum(A,B)")
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -142,6 +152,7 @@ class _Parser:
             return found[0]
         near = get_close_matches(word, [*PRIMITIVES, *_LOGICAL, *self._types], 1)
         hint = f"did you mean {near[0]}?" if near else f"types are {', '.join(KNOWN)}"
+        hint = _SPELLINGS.get(word, hint)
         raise self._error(f"there is no type {word}", hint, begin)
 
     def _decimal(self, begin: int) -> Json:
