@@ -114,8 +114,8 @@ def describe_plan(plan: Plan, today: date) -> tuple[str, ...]:
         names = join([one.name for one in release.impacts])
         if several:
             lines.append(f"{names}:")
-        elif plan.unsafe:
-            # The numbers begin anew: these steps are no part of the expansion above.
+        elif plan.unsafe or plan.unknown:
+            # These steps hold for this alone: not for the expansion above, nor for the unknown.
             lines.append(f"{names}, in a release of {_possessive(release)} own:")
         for text in _describe_release(release):
             lines.append(f"{number}. {text}")
