@@ -7,6 +7,7 @@ rollout of each changed event. Where before holds a snapshot of a registry, that
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -14,20 +15,26 @@ import pytest
 from codegen.baselines import open_baseline
 from codegen.contract.load import load_contract
 from codegen.diagnostics import Findings, make_report
-from codegen.review import review
+from codegen.impact.plan import make_plan
+from codegen.impact.wording import describe_plan
+from codegen.review import Review, review
 
 CORPUS = Path(__file__).parent / "evolution"
 CASES = sorted(path.name for path in CORPUS.iterdir() if path.is_dir())
 
 
-def check(case: Path) -> list[str]:
-    findings = Findings()
+def judge(case: Path, findings: Findings) -> Review:
     contract = load_contract(case / "after", findings)
     assert contract is not None, list(findings)
     snapshot = case / "before" / "schemas" / "registry.snapshot.json"
     past = f"snapshot:{snapshot}" if snapshot.exists() else f"folder:{case / 'before'}"
     baseline = open_baseline(past, contract.registry, case / "after")
-    outcome = review(contract, baseline, findings)
+    return review(contract, baseline, findings)
+
+
+def check(case: Path) -> list[str]:
+    findings = Findings()
+    outcome = judge(case, findings)
     lines = [f"{item.location} {item.rule.id}" for item in make_report(findings).findings]
     return lines + [f"{one.event.name} {one.rollout.value}" for one in outcome.impacts]
 
@@ -39,3 +46,11 @@ def test_a_change_is_judged(case: str, update_golden: bool) -> None:
     if update_golden:
         expected.write_text("".join(f"{line}\n" for line in found))
     assert found == expected.read_text().splitlines()
+
+
+def test_what_has_an_order_is_released_apart_from_what_has_none() -> None:
+    outcome = judge(CORPUS / "unsafe-beside-safe", Findings())
+    lines = describe_plan(make_plan(outcome.impacts), date(2026, 1, 1))
+    start = lines.index("RideEnded, in a release of its own:")
+    assert lines[start + 1 : start + 4] == ("1. register RideEnded", "2. billing", "3. dispatch")
+    assert lines.index("Expand and contract:") < start

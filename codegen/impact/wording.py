@@ -111,8 +111,12 @@ def describe_plan(plan: Plan, today: date) -> tuple[str, ...]:
         lines.append("No single order is safe for all. Release one after the other:")
     number = 1
     for release in plan.releases:
+        names = join([one.name for one in release.impacts])
         if several:
-            lines.append(f"{join([one.name for one in release.impacts])}:")
+            lines.append(f"{names}:")
+        elif plan.unsafe or plan.unknown:
+            # These steps hold for this alone: not for the expansion above, nor for the unknown.
+            lines.append(f"{names}, in a release of {_possessive(release)} own:")
         for text in _describe_release(release):
             lines.append(f"{number}. {text}")
             number += 1
@@ -121,6 +125,10 @@ def describe_plan(plan: Plan, today: date) -> tuple[str, ...]:
         if kept := describe_kept(one, today):
             lines.append(kept)
     return tuple(lines)
+
+
+def _possessive(release: Release) -> str:
+    return "its" if len(release.impacts) == 1 else "their"
 
 
 def _describe_release(release: Release) -> Iterable[str]:

@@ -105,6 +105,10 @@ NOT_JUDGED = rule(
     "reported as good.",
 )
 
+# Only a registry numbers its versions, and forgets one; a revision or a folder stays as it is.
+_DELETE = "delete that version from the registry, or mend what keeps it from being read"
+_NAME_ANOTHER = "name a state without errors, for example the last release"
+
 
 def report_breaks(judged: Iterable[tuple[Subject, Verdict]], findings: Findings) -> None:
     """A finding for each break, and for each version that could not be judged."""
@@ -118,7 +122,7 @@ def report_breaks(judged: Iterable[tuple[Subject, Verdict]], findings: Findings)
                 NOT_JUDGED,
                 Place(subject.document),
                 f"{missed.version.label} of {subject.name} could not be compared: {missed.reason}",
-                hint="delete that version from the registry, or mend what keeps it from being read",
+                hint=_DELETE if missed.version.version else _NAME_ANOTHER,
                 subject=subject.name,
             )
 
