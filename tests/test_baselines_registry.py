@@ -128,6 +128,25 @@ def test_a_missing_reference_is_a_problem_of_its_version(
     assert "Money in gone v4" in histories["orders-value"].versions[0].problem
 
 
+def test_a_registry_that_contradicts_itself_is_not_believed(
+    fake: RegistryFake, client: RegistryClient
+) -> None:
+    fake.add("orders-value", ORDER)
+    stored = fake.add("refunds-value", {"type": "enum", "name": "E", "symbols": ["A"]})
+    stored["id"] = 1
+    with pytest.raises(CouldNotCheck, match="one id, 1, for two schemas: orders-value v1"):
+        client.fetch(["orders-value", "refunds-value"])
+    stored["id"] = 2
+    assert client.fetch(["orders-value", "refunds-value"]).version_count == 2
+    stored["version"] = 0
+    with pytest.raises(CouldNotCheck, match="v0 of refunds-value for the latest"):
+        client.fetch(["refunds-value"])
+    fake.versions["orders-value"][0]["version"] = 7
+    fake.behave = lambda it: _reply(it, 200, json.dumps(stored).encode())
+    with pytest.raises(CouldNotCheck, match="v0 of orders-value for v1"):
+        client.version("orders-value", 1)
+
+
 def test_lists_subjects_page_by_page(fake: RegistryFake, client: RegistryClient) -> None:
     for number in range(25):
         fake.add(f"topic-{number:02}-value", ORDER)

@@ -188,14 +188,21 @@ class RegistryClient:
 
     def version(self, subject: str, version: int) -> StoredVersion:
         """One version of a subject, -1 for the latest."""
-        return self._stored(self._read.expect(self._ask_version(subject, version), dict), subject)
+        return self._read_version(self._ask_version(subject, version), subject, version)
 
     def find(self, subject: str, version: int) -> StoredVersion | None:
         """One version of a subject, -1 for the latest; None where it is not there."""
         answer = self._ask_version(subject, version)
         if answer.is_missing(*_MISSING_SUBJECT, *_MISSING_VERSION):
             return None
-        return self._stored(self._read.expect(answer, dict), subject)
+        return self._read_version(answer, subject, version)
+
+    def _read_version(self, answer: Answer, subject: str, asked: int) -> StoredVersion:
+        stored = self._stored(self._read.expect(answer, dict), subject)
+        if stored.version < 1 or asked not in (-1, stored.version):
+            number = "the latest" if asked < 0 else f"v{asked}"
+            raise self._read.misfit(f"v{stored.version} of {subject} for {number}")
+        return stored
 
     def _ask_version(self, subject: str, version: int) -> Answer:
         number = "latest" if version < 0 else str(version)
