@@ -45,6 +45,9 @@ SCHEMAS_PAGE = 500
 MAX_LISTED = 500_000
 """A longer list of schemas is not read."""
 
+UNASKABLE = ("", ".", "..")
+"""Subjects that a registry may list and that no path leads to: RFC 3986 resolves such segments."""
+
 _MISSING_SUBJECT = (40401, 40404)  # never there, or deleted but not for good
 _MISSING_VERSION = (40402, 40406)
 _MISSING_SCHEMA = (40403,)
@@ -409,7 +412,7 @@ class RegistryClient:
 
     def path(self, subject: str) -> str:
         """Where a subject lies: one segment of a path; dots alone would lead to another one."""
-        if subject in ("", ".", ".."):
+        if subject in UNASKABLE:
             raise CouldNotCheck(f'"{subject}" cannot be a subject', "see who registered it")
         return f"/subjects/{quote(self._qualify(subject), safe='')}"
 
