@@ -128,6 +128,25 @@ def test_a_missing_reference_is_a_problem_of_its_version(
     assert "Money in gone v4" in histories["orders-value"].versions[0].problem
 
 
+def test_a_registry_that_contradicts_itself_is_not_believed(
+    fake: RegistryFake, client: RegistryClient
+) -> None:
+    fake.add("orders-value", ORDER)
+    stored = fake.add("refunds-value", {"type": "enum", "name": "E", "symbols": ["A"]})
+    stored["id"] = 1
+    with pytest.raises(CouldNotCheck, match="one id, 1, for two schemas: orders-value v1"):
+        client.fetch(["orders-value", "refunds-value"])
+    stored["id"] = 2
+    assert client.fetch(["orders-value", "refunds-value"]).version_count == 2
+    stored["version"] = 0
+    with pytest.raises(CouldNotCheck, match="v0 of refunds-value for the latest"):
+        client.fetch(["refunds-value"])
+    fake.versions["orders-value"][0]["version"] = 7
+    fake.behave = lambda it: _reply(it, 200, json.dumps(stored).encode())
+    with pytest.raises(CouldNotCheck, match="v0 of orders-value for v1"):
+        client.version("orders-value", 1)
+
+
 def test_lists_subjects_page_by_page(fake: RegistryFake, client: RegistryClient) -> None:
     for number in range(25):
         fake.add(f"topic-{number:02}-value", ORDER)
@@ -261,13 +280,26 @@ def test_a_slow_registry_is_given_up(fake: RegistryFake, url: str, tmp_path: Pat
     released.set()
 
 
-def test_an_answer_in_drops_is_given_up(fake: RegistryFake, url: str, tmp_path: Path) -> None:
+OK = b"HTTP/1.1 200 OK\r\n"
+DROPS = {
+    "a body": (OK + b"Content-Length: 1000\r\n\r\n[", b" "),
+    "a body in gzip": (OK + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(b"", 0)),
+    "headers": (OK, b"X-More: 1\r\n"),
+    "provisional answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("name", DROPS)
+def test_an_answer_in_drops_is_given_up(
+    fake: RegistryFake, url: str, tmp_path: Path, name: str
+) -> None:
     stopped = threading.Event()
+    first, drop = DROPS[name]
 
     def drip(handler: Handler) -> bool:
-        handler.reply(200, b"[", headers={"Content-Length": "1000"})
-        while not stopped.wait(0.05):
-            handler.wfile.write(b" ")
+        handler.wfile.write(first)
+        while not stopped.wait(0.02):
+            handler.wfile.write(drop)
         return True
 
     fake.behave = drip
@@ -277,6 +309,16 @@ def test_an_answer_in_drops_is_given_up(fake: RegistryFake, url: str, tmp_path: 
         client.subjects()
     assert time.monotonic() - started < 5
     stopped.set()
+
+
+def test_what_comes_before_an_answer_is_bounded(fake: RegistryFake, client: RegistryClient) -> None:
+    def flood(handler: Handler) -> bool:
+        while True:
+            handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000)
+
+    fake.behave = flood
+    with pytest.raises(CouldNotCheck, match="more than"):
+        client.subjects()
 
 
 def test_an_answer_may_be_compressed(fake: RegistryFake, client: RegistryClient) -> None:
@@ -351,12 +393,13 @@ def test_a_registry_that_wants_a_long_rest_is_given_up(
     assert pauses == [] and len(fake.requests) == 1
 
 
+@pytest.mark.parametrize("nonsense", ["soon", "-1", "9" * 5000, "Wed, 21 Oct 99999 07:28:00 GMT"])
 def test_a_pause_that_the_registry_asks_for_is_kept(
-    fake: RegistryFake, client: RegistryClient, monkeypatch: pytest.MonkeyPatch
+    fake: RegistryFake, client: RegistryClient, monkeypatch: pytest.MonkeyPatch, nonsense: str
 ) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(connection, "sleep", pauses.append)
-    left = ["7", "nonsense", ""]
+    left = ["7", nonsense, ""]
 
     def busy(handler: Handler) -> bool:
         if not left:

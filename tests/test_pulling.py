@@ -401,6 +401,15 @@ def test_without_a_registry_nothing_is_made(desk: Desk, address: str) -> None:
     assert read(new) == {}
 
 
+def test_a_subject_that_no_request_can_name_is_left_out(desk: Desk) -> None:
+    desk.register("..", SOLD)
+    desk.register("sales-value", SOLD)
+    new = desk.make_folder()
+    said = desk.pull(new)
+    assert 'left out   "..": no request can name this subject' in said
+    assert desk.run(new, "status").returncode == 0
+
+
 def test_a_snapshot_finds_offline_what_the_registry_finds(desk: Desk) -> None:
     shop = desk.make_shop()
     desk.send("PUT", "/config/order-completions-value", {"compatibility": "NONE"})

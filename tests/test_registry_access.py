@@ -5,11 +5,13 @@ is ever shown.
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import shutil
 import ssl
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -428,6 +430,34 @@ def test_no_output_ever_shows_a_secret(
         assert done.returncode in (1, 2, 3), done
         assert SECRET not in done.stdout + done.stderr
         assert "Traceback" not in done.stderr
+
+
+WAYS: dict[str, dict[str, Any]] = {
+    "basic": {"username": "me", "password": SECRET},
+    "address": {},
+    "bearer": {"bearer_token": SECRET},
+    "header": {"headers": {"X-Key": SECRET}},
+}
+
+
+@pytest.mark.parametrize("status", [200, 401, 403, 404, 422, 500])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_server_that_repeats_what_it_was_sent(
+    fake: RegistryFake, url: str, tmp_path: Path, way: str, status: int
+) -> None:
+    def repeat(it: Handler) -> bool:
+        said = f"no: {it.headers.get('Authorization')}, {it.headers.get('X-Key')}"
+        body = said if status == 200 else json.dumps({"message": said})
+        it.reply(status, body.encode())
+        return True
+
+    fake.behave = repeat
+    address = url.replace("//", f"//me:{SECRET}@") if way == "address" else url
+    with pytest.raises(CouldNotCheck) as caught:
+        ask(tmp_path, address, **WAYS[way])
+    shown = caught.value.message + caught.value.hint
+    assert "***" in shown
+    assert SECRET not in shown and b64encode(f"me:{SECRET}".encode()).decode() not in shown
 
 
 @pytest.mark.parametrize("url", ["http://[", "http://me:pw@[::1", "https://", "://", "x@y"])

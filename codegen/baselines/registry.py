@@ -45,6 +45,9 @@ SCHEMAS_PAGE = 500
 MAX_LISTED = 500_000
 """A longer list of schemas is not read."""
 
+UNASKABLE = ("", ".", "..")
+"""Subjects that a registry may list and that no path leads to: RFC 3986 resolves such segments."""
+
 _MISSING_SUBJECT = (40401, 40404)  # never there, or deleted but not for good
 _MISSING_VERSION = (40402, 40406)
 _MISSING_SCHEMA = (40403,)
@@ -188,14 +191,21 @@ class RegistryClient:
 
     def version(self, subject: str, version: int) -> StoredVersion:
         """One version of a subject, -1 for the latest."""
-        return self._stored(self._read.expect(self._ask_version(subject, version), dict), subject)
+        return self._read_version(self._ask_version(subject, version), subject, version)
 
     def find(self, subject: str, version: int) -> StoredVersion | None:
         """One version of a subject, -1 for the latest; None where it is not there."""
         answer = self._ask_version(subject, version)
         if answer.is_missing(*_MISSING_SUBJECT, *_MISSING_VERSION):
             return None
-        return self._stored(self._read.expect(answer, dict), subject)
+        return self._read_version(answer, subject, version)
+
+    def _read_version(self, answer: Answer, subject: str, asked: int) -> StoredVersion:
+        stored = self._stored(self._read.expect(answer, dict), subject)
+        if stored.version < 1 or asked not in (-1, stored.version):
+            number = "the latest" if asked < 0 else f"v{asked}"
+            raise self._read.misfit(f"v{stored.version} of {subject} for {number}")
+        return stored
 
     def _ask_version(self, subject: str, version: int) -> Answer:
         number = "latest" if version < 0 else str(version)
@@ -402,7 +412,7 @@ class RegistryClient:
 
     def path(self, subject: str) -> str:
         """Where a subject lies: one segment of a path; dots alone would lead to another one."""
-        if subject in ("", ".", ".."):
+        if subject in UNASKABLE:
             raise CouldNotCheck(f'"{subject}" cannot be a subject', "see who registered it")
         return f"/subjects/{quote(self._qualify(subject), safe='')}"
 

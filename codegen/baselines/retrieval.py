@@ -122,12 +122,29 @@ class _Retrieval:
                 raise self._overflow(f"more than {MAX_SUBJECTS:,} subjects")
             if characters > MAX_CHARACTERS:
                 raise self._overflow(f"more than {MAX_CHARACTERS:,} characters of schemas")
+        self._require_own_ids(found)
         names = sorted(found)
         subjects = {
             name: StoredSubject(name, tuple(found[name]), own)
             for name, own in zip(names, self._ask(self._source.level, names), strict=True)
         }
         return Holdings(subjects, level.result(), self._source.name)
+
+    def _require_own_ids(self, found: Mapping[str, Sequence[StoredVersion]]) -> None:
+        """Messages carry the id alone: one that stands for two schemas makes them unreadable."""
+        owners: dict[tuple[str, int], StoredVersion] = {}
+        for name in sorted(found):
+            # Each context has ids of its own.
+            context = name[: name.find(":", 2) + 1] if name.startswith(":.") else ""
+            for version in found[name]:
+                owner = owners.setdefault((context, version.id), version)
+                if owner.text != version.text:
+                    message = (
+                        f"{self._source.name} has one id, {version.id}, for two schemas: "
+                        f"{owner.subject} v{owner.version} and {name} v{version.version}"
+                    )
+                    hint = "messages carry the id alone: whoever runs the registry must mend it"
+                    raise CouldNotCheck(message, hint)
 
     def _sift(self, wanted: list[str]) -> list[str]:
         """Those that exist; and the list of all schemas, where it is worth its length."""

@@ -100,6 +100,7 @@ def _stop_on_errors(
 
 def _show_plan(plan: Plan) -> None:
     from codegen.publication import Action  # noqa: PLC0415
+    from codegen.report.escaping import single_line  # noqa: PLC0415
 
     click.echo(plan.registry)
     width = max((len(step.subject.name) for step in plan.changes), default=0)
@@ -112,7 +113,7 @@ def _show_plan(plan: Plan) -> None:
         else:
             click.echo(f"  set level  {name}  {level.strip()}")
         for words in step.changes if step.latest else ():
-            click.echo(f"             {words}")
+            click.echo(f"             {single_line(words)}")
     _show_unchanged(plan)
 
 

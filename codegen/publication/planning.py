@@ -246,7 +246,8 @@ def _describe(step: Step, history: History) -> tuple[str, ...]:
         words += [str(item) for item in differences[:MOST]]
         if len(differences) > MOST:
             words.append(f"and {len(differences) - MOST} more changes")
-    if step.stale is not None or (not words and step.action is Action.REGISTER):
+    is_new = step.action is Action.REGISTER and not step.is_held
+    if step.stale is not None or (not words and is_new):
         words += _describe_references(step.references, step.stale or ())
     words += [
         f"{name} {show_text(new)}" + (f" (was {show_text(old)})" if old else "")

@@ -18,7 +18,7 @@ from codegen.avro.canonical import render
 from codegen.avro.schema import Enum, Fixed, Record, SchemaGraph
 from codegen.baselines import SNAPSHOT
 from codegen.baselines.holdings import Holdings, make_histories, select_history
-from codegen.baselines.registry import RegistryClient
+from codegen.baselines.registry import UNASKABLE, RegistryClient
 from codegen.baselines.snapshot import write_snapshot
 from codegen.contract.load import MANIFEST, load_documents
 from codegen.contract.model import Contract, History
@@ -134,10 +134,12 @@ def plan_pull(
     Raises CouldNotCheck.
     """
     contract, manifest = (None, known) if isinstance(known, Document) else (known, known.manifest)
-    holdings = client.fetch(names)
+    holdings = client.fetch(name for name in names if name not in UNASKABLE)
     histories = make_histories(holdings, holdings.subjects, "registry")
     local = _find_local(contract)
     pulled = collect_types(holdings, histories, local, findings)
+    unaskable = (name for name in names if name in UNASKABLE)
+    pulled.left_out |= {f'"{name}"': "no request can name this subject" for name in unaskable}
     files = _plan_schemas(root, contract, pulled, local, histories)
     listed = {subject.name for subject in contract.subjects} if contract is not None else set()
     topics = find_topics(holdings, pulled.roots, listed)

@@ -7,6 +7,7 @@ urllib3.
 
     address         what an address must look like, and how it is shown
     connection      TLS, proxy, pool; one request, repeated where that may help
+    bounds          answers that end, in time and size
     failures        what an exception on the way means, in words
     authorization   basic, bearer, OAuth 2.0 client credentials
     transport       a registry behind all that

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import inf
 from pathlib import Path as FilePath
 from threading import Lock
@@ -23,6 +23,17 @@ from codegen.source import Json, SourceError, read_json
 
 EARLY = 30.0
 """Seconds before its end at which a token is renewed; sooner for one that lives shortly."""
+
+
+def conceal(data: bytes, secrets: Iterable[str]) -> bytes:
+    """What a server says, without the secrets that it was sent: some repeat them in their errors.
+
+    Very short ones stay, as they are found in any text.
+    """
+    for secret in secrets:
+        if len(secret) > 3:
+            data = data.replace(secret.encode(), b"***")
+    return data
 
 
 class Authorization(Protocol):
@@ -67,6 +78,7 @@ class ClientCredentialsGrant:
         self._name = show_address(credentials.token_url)
         self._target = "/" if credentials.token_url.endswith("/") else ""
         self._headers, self._form = _write_request(credentials)
+        self._secret = credentials.client_secret
         self._lock = Lock()
         self._header = ""
         self._renewal = 0.0
@@ -88,7 +100,8 @@ class ClientCredentialsGrant:
     def _fetch(self) -> None:
         started = monotonic()
         reply = self._connection.exchange("POST", self._target, self._headers, self._form)
-        body = _read_object(reply.data)
+        sent = (self._secret, self._headers.get("Authorization", "").partition(" ")[2])
+        body = _read_object(reply.data if reply.status == 200 else conceal(reply.data, sent))
         if reply.status != 200:
             error = f"{body.get('error', '')} {body.get('error_description', '')}".strip()
             said = clean(error, 200) or f"HTTP status {reply.status}"

@@ -8,30 +8,27 @@ are busy are tried again, with pauses that grow. A time-out is not: it has cost 
 from __future__ import annotations
 
 import ipaddress
+import re
 import ssl
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path as FilePath
 from random import uniform
-from time import monotonic, sleep
+from time import sleep, time
 from urllib.parse import SplitResult, unquote
 from urllib.request import getproxies, proxy_bypass
 
-from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Retry, Timeout, exceptions
+from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Timeout, exceptions
 
 from codegen.baselines.answers import AnswerTooLong
 from codegen.baselines.http.address import base_address, show_address, split_address
-from codegen.baselines.http.failures import TooSlow, Way, explain
+from codegen.baselines.http.bounds import MAX_ANSWER, POOLS
+from codegen.baselines.http.failures import TooLong, Way, explain
 from codegen.baselines.retrieval import CONNECTIONS
 from codegen.contract.model import RegistrySettings
 from codegen.diagnostics import CouldNotCheck, KontraktError
-
-MAX_ANSWER = 16_000_000
-"""A longer answer, in bytes after decompression, is refused."""
-
-SLOWEST = 50_000
-"""Bytes a second that a body must come at, once the time-out has passed."""
 
 RETRIES = 3
 """How often a request is sent again."""
@@ -86,6 +83,10 @@ class Connection:
             try:
                 reply = self._ask(method, target, headers, body)
                 asked_for = reply.headers.get("Retry-After")
+            except TooLong:
+                message = f"{self.name} answered more than {MAX_ANSWER:,} bytes"
+                hint = f"check that {self._way.url_key} is a schema registry"
+                raise AnswerTooLong(message, hint) from None
             except (exceptions.HTTPError, OSError, ValueError) as error:
                 failure = explain(error, self._way)
                 if not failure.is_passing or attempt > RETRIES:
@@ -124,17 +125,11 @@ class Connection:
         return Reply(response.status, response.headers, data)
 
     def _read(self, response: BaseHTTPResponse) -> bytes:
-        """The body, whole. A server that sends it in drops is as slow as one that sends none."""
-        started = monotonic()
         data = bytearray()
         while chunk := response.read1(65_536, decode_content=True):
             data += chunk
             if len(data) > MAX_ANSWER:
-                message = f"{self.name} answered more than {MAX_ANSWER:,} bytes"
-                hint = f"check that {self._way.url_key} is a schema registry"
-                raise AnswerTooLong(message, hint)
-            if monotonic() - started > self._way.timeout + len(data) / SLOWEST:
-                raise TooSlow
+                raise TooLong
         return bytes(data)
 
 
@@ -144,12 +139,20 @@ def choose_pause(attempt: int, asked_for: str | None) -> float:
     Without Retry-After (RFC 9110, section 10.2.3) 0.2 s, doubled each time, less up to a half by
     chance, so that many threads do not come back at once.
     """
-    if asked_for:
-        try:
-            return Retry().parse_retry_after(asked_for)
-        except exceptions.InvalidHeader:
-            pass
+    pause = _read_pause(asked_for or "")
+    if pause is not None:
+        return pause
     return 0.2 * 2.0 ** (attempt - 1) * uniform(0.5, 1.0)
+
+
+def _read_pause(text: str) -> float | None:
+    """Seconds from now that a Retry-After says, as a number or a date; None for neither."""
+    if re.fullmatch(r"[0-9]{1,20}", text):
+        return float(text)
+    try:
+        return max(parsedate_to_datetime(text).timestamp() - time(), 0.0)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _choose_proxy(parts: SplitResult, named: str) -> str:
@@ -168,22 +171,27 @@ def _choose_proxy(parts: SplitResult, named: str) -> str:
 
 def _make_pool(proxy: str, context: ssl.SSLContext | None) -> PoolManager:
     """Connections to one host, through a proxy where there is one. Raises KontraktError."""
-    if not proxy:
-        return PoolManager(1, maxsize=CONNECTIONS, block=True, ssl_context=context)
-    parts = split_address(proxy, "a proxy")
-    headers = {}
-    if parts.username or parts.password:
-        # RFC 7617, in UTF-8
-        pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-        headers["Proxy-Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
-    return ProxyManager(
-        base_address(parts),
-        1,
-        proxy_headers=headers,
-        maxsize=CONNECTIONS,
-        block=True,
-        ssl_context=context,
-    )
+    pool: PoolManager
+    if proxy:
+        parts = split_address(proxy, "a proxy")
+        headers = {}
+        if parts.username or parts.password:
+            # RFC 7617, in UTF-8
+            pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+            headers["Proxy-Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+        address = base_address(parts)
+        pool = ProxyManager(
+            address,
+            1,
+            proxy_headers=headers,
+            maxsize=CONNECTIONS,
+            block=True,
+            ssl_context=context,
+        )
+    else:
+        pool = PoolManager(1, maxsize=CONNECTIONS, block=True, ssl_context=context)
+    pool.pool_classes_by_scheme = POOLS
+    return pool
 
 
 def _is_loopback(host: str) -> bool:

@@ -38,6 +38,10 @@ class TooSlow(exceptions.ReadTimeoutError):
         super().__init__(None, "", "the answer comes in drops")  # type: ignore[arg-type]
 
 
+class TooLong(exceptions.HTTPError):
+    """An answer is longer than any that is read."""
+
+
 def explain(error: Exception, way: Way) -> Failure:
     """Put an exception of urllib3 or of the operating system into words."""
     causes = [one for one in _chain(error) if type(one) is not exceptions.NewConnectionError]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path as FilePath
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from codegen.baselines.answers import Answer, clean
 from codegen.baselines.http.address import show_address, split_address
-from codegen.baselines.http.authorization import make_authorization
+from codegen.baselines.http.authorization import conceal, make_authorization
 from codegen.baselines.http.connection import LONGEST_PAUSE, Connection, Reply, choose_pause
 from codegen.contract.model import RegistrySettings
 from codegen.diagnostics import CouldNotCheck, KontraktError
@@ -32,6 +33,8 @@ class HttpTransport:
         self._connection = Connection(parts, settings, root, "registry.url")
         self._authorization = make_authorization(settings, parts, root)
         self.name = self._connection.name
+        password = settings.password or unquote(parts.password or "")
+        self._secrets = (password, settings.bearer_token, *settings.headers.values())
         self._headers = {
             **settings.headers,
             "Accept": ACCEPT,
@@ -49,8 +52,9 @@ class HttpTransport:
         header = self._authorization.header()
         reply = self._send(method, target, header, data)
         if reply.status == HTTPStatus.UNAUTHORIZED and self._authorization.renew(header):
-            reply = self._send(method, target, self._authorization.header(), data)
-        answer = Answer(reply.status, self._parse(reply))
+            header = self._authorization.header()
+            reply = self._send(method, target, header, data)
+        answer = Answer(reply.status, self._parse(reply, header.partition(" ")[2]))
         self._refuse(f"{method} {path}", reply, answer.message or "it gives no reason")
         return answer
 
@@ -80,19 +84,22 @@ class HttpTransport:
                     message = f"{self.name} is busy ({reply.status}): {said}"
                     raise CouldNotCheck(message, f"it asks to try again in {pause:.0f} seconds")
 
-    def _parse(self, reply: Reply) -> Json:
+    def _parse(self, reply: Reply, token: str) -> Json:
         if 300 <= reply.status < 400:
             target = show_address(reply.headers.get("Location", ""))
             message = f"{self.name} redirects to {target or 'nowhere'}"
             raise CouldNotCheck(message, "if you trust that address, put it into registry.url")
         if reply.status == HTTPStatus.NO_CONTENT or (not reply.data and reply.status >= 400):
             return None
+        shown = replace(reply, data=conceal(reply.data, (*self._secrets, token)))
+        if reply.status >= 400:
+            reply = shown
         try:
             return read_json(self.name, reply.data.decode("utf-8")).value
         except (UnicodeDecodeError, SourceError):
             if reply.status >= 400:
-                return {"message": _describe(reply)}
-            message = f"{self.name} answered {_describe(reply)} instead of JSON"
+                return {"message": _describe(shown)}
+            message = f"{self.name} answered {_describe(shown)} instead of JSON"
             hint = (
                 "registry.url must be the base address of Confluent's API (Apicurio's ends in "
                 "/apis/ccompat/v7), and not a web page or a sign-in page before it"
