@@ -167,6 +167,8 @@ def _judge_all(
                 _find_refusals(changed, judged, histories, judge),
                 judge,
                 lock,
+                () if succession is None else tuple(succession.departed),
+                None if succession is None else succession.old,
             )
         ),
         sum(len(history.versions) for history in histories.values()),

@@ -80,6 +80,18 @@ class Succession:
         """What an event of the old contract is in the new one, on the topic that its topic is."""
         return self._successors.get((event.topic, event.name))
 
+    @property
+    def departed(self) -> Iterator[Event]:
+        """The events of the old contract that their topics do not carry any more.
+
+        One that has another name under the same subject has not departed: it changed.
+        """
+        for pair in self.topics:
+            kept = {event.subject for event in pair.new.events} if pair.new else set()
+            for event in pair.old.events if pair.old else ():
+                if self.successor(event) is None and event.subject not in kept:
+                    yield event
+
     @cached_property
     def _successors(self) -> Mapping[tuple[str, str], Event]:
         return {

@@ -51,6 +51,15 @@ services:
 """
 
 
+def make_async(manifest: str = MANIFEST) -> str:
+    """The manifest with stubs for asyncio, whose packages have names of their own."""
+    for name in ("answer", "ask", "audit"):
+        head, service, rest = manifest.partition(f"  {name}-service:")
+        options = f"python: {{style: async, package: async_{name}_service}}"
+        manifest = head + service + rest.replace("python: {}", options, 1)
+    return manifest
+
+
 def record(name: str, *fields: tuple[str, object]) -> str:
     """The text of a record schema in the namespace of the help desk."""
     listed = [
@@ -141,3 +150,26 @@ def audit_service(desk_folders: dict[str, Path]) -> ModuleType:
     """The package of the service that only consumes, with its submodule `fakes`."""
     importlib.import_module("audit_service.fakes")
     return importlib.import_module("audit_service")
+
+
+@pytest.fixture(scope="session")
+def async_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """As `desk_folders`, with the packages for asyncio."""
+    root = tmp_path_factory.mktemp("async")
+    folders = generate_packages(write_contract(root, make_async()), root / "generated")
+    sys.path[:0] = [str(folder) for folder in folders.values()]
+    return folders
+
+
+@pytest.fixture(scope="session")
+def async_answer(async_folders: dict[str, Path]) -> ModuleType:
+    """The package for asyncio of the service that consumes and produces."""
+    importlib.import_module("async_answer_service.fakes")
+    return importlib.import_module("async_answer_service")
+
+
+@pytest.fixture(scope="session")
+def async_ask(async_folders: dict[str, Path]) -> ModuleType:
+    """The package for asyncio of the service that only produces."""
+    importlib.import_module("async_ask_service.fakes")
+    return importlib.import_module("async_ask_service")

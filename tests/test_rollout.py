@@ -263,14 +263,6 @@ def has_safe_order(world: World, impacts: tuple[Impact, ...]) -> bool:
     return False
 
 
-def together(impacts: Iterable[Impact]) -> list[tuple[Impact, ...]]:
-    """Events that share a changed type stay together; here there are at most two."""
-    listed = tuple(impacts)
-    if len(listed) == 2 and set(listed[0].shared) & set(listed[1].shared):
-        return [listed]
-    return [(one,) for one in listed]
-
-
 def check_plan(world: World, plan: Plan) -> None:
     for release in plan.releases:
         for order in orders(release.steps):
@@ -280,8 +272,9 @@ def check_plan(world: World, plan: Plan) -> None:
                 play.deploy(service)
             assert play.is_safe, (order, [one.rollout for one in release.impacts])
             assert play.deployed == {name for one in release.impacts for name in one.services}
-    for group in together(one for one, _ in plan.unsafe):
-        assert not has_safe_order(world, group), [one.rollout for one in group]
+    for deadlock in plan.unsafe:
+        rollouts = [one.rollout for one in deadlock.impacts]
+        assert not has_safe_order(world, deadlock.impacts), rollouts
     planned = tuple(one for release in plan.releases for one in release.impacts)
     if len(plan.releases) > 1:
         assert not has_safe_order(world, planned)
@@ -303,9 +296,9 @@ def test_the_worlds_hold_every_sort_of_rollout() -> None:
     for seed in range(400):
         plan = make_plan(make_world(seed).changed())
         seen |= {one.rollout for release in plan.releases for one in release.impacts}
-        seen |= {one.rollout for one, _ in plan.unsafe}
+        seen |= {one.rollout for deadlock in plan.unsafe for one in deadlock.impacts}
         shapes |= {"several"} if len(plan.releases) > 1 else set()
-        shapes |= {"circle" for _, circle in plan.unsafe if circle}
+        shapes |= {"circle" for deadlock in plan.unsafe if deadlock.circle}
         shapes |= {"wait" for release in plan.releases for step in release.steps if step.waits}
     assert seen == set(Rollout) - {Rollout.UNKNOWN}
     assert shapes >= {"circle", "wait"}

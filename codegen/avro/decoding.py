@@ -19,6 +19,7 @@ from codegen.avro.dialect import is_alike
 from codegen.avro.incompatibility import (
     MAX_PAIRS,
     AmbiguousFieldError,
+    Incompatibility,
     Pointer,
     Steps,
     Target,
@@ -58,7 +59,10 @@ class Outcome(Enumeration):
 
 @dataclass(frozen=True, slots=True)
 class Surprise:
-    """A place where the registry's verdict and what Avro Java's decoder does differ."""
+    """A place where the registry's verdict and what Avro Java's decoder does differ.
+
+    `message` is what the one that refuses says; `reason` is the registry's, where it is that.
+    """
 
     outcome: Outcome
     message: str
@@ -66,6 +70,7 @@ class Surprise:
     writer_path: str
     reader: Place
     writer: Place
+    reason: Incompatibility | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,7 @@ def simulate(reader: SchemaGraph, writer: SchemaGraph) -> tuple[Surprise, ...]:
             reason.writer_path,
             reason.reader,
             reason.writer,
+            reason,
         )
         for reason in compare(reader, writer)
     )

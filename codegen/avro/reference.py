@@ -75,11 +75,11 @@ class _Reference:
         self._reader = reader
         self._writer = writer
         self._alive: list[Target] = []
+        self._memory: dict[Hashable, _Result] = {}
 
     def run(self) -> tuple[Incompatibility, ...]:
         root: _Request = (self._reader.root, self._writer.root, _Location())
-        memory: dict[Hashable, _Result] = {}
-        return _flatten(search(root, self._key, self._check, (), memory))
+        return _flatten(search(root, self._key, self._check, (), self._memory))
 
     def _key(self, request: _Request) -> Hashable:
         reader, writer = self._reader.resolve(request[0]), self._writer.resolve(request[1])
@@ -109,11 +109,15 @@ class _Reference:
     ) -> _Task:
         found: list[Incompatibility | _Result] = []
         for index, branch in enumerate(branches):
-            if (yield reader, branch, _Location()):
+            writer = self._writer.resolve(branch)
+            # Asked here first, since large unions meet the same branches very often.
+            result = self._memory.get((id(reader), id(writer)))
+            if result is None:
+                result = yield reader, branch, _Location()
+            if result:
                 step = (str(index),)
                 at.push(step, step)
-                problem = missing_branch(self._writer.resolve(branch))
-                found.append(_report(problem, reader, branch, at))
+                found.append(_report(missing_branch(writer), reader, branch, at))
                 at.pop(step, step)
         return found
 
@@ -136,7 +140,10 @@ class _Reference:
         at: _Location,
     ) -> _Task:
         for branch in branches:
-            if not (yield branch, writer, _Location()):
+            result = self._memory.get((id(self._reader.resolve(branch)), id(writer)))
+            if result is None:
+                result = yield branch, writer, _Location()
+            if not result:
                 return ()
         return [_report(missing_branch(writer), reader_use, writer_use, at)]
 

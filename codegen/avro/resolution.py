@@ -10,9 +10,9 @@ number of ways to reach them, and nothing recurses.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from codegen.avro.branches import Branches
 from codegen.avro.incompatibility import (
     MAX_PAIRS,
     MAX_REPORTED,
@@ -102,8 +102,8 @@ def _has_field_aliases(graph: SchemaGraph) -> bool:
 class _Pair:
     """A reader's and a writer's type that meet.
 
-    It fails for its own problems, or when one of `needs` fails; a choice (a reader's union and a
-    writer's branch) fails when all of its needs do.
+    It fails for its own problems, or when one of `needs` fails. A choice (a reader's union and a
+    writer's branch) needs one branch at a time, and fails when none is left to be tried.
     """
 
     reader: Target
@@ -112,7 +112,7 @@ class _Pair:
     problems: tuple[Problem, ...] = ()
     needs: list[_Edge] = field(default_factory=list)
     dependents: list[_Pair] = field(default_factory=list)
-    open: int = 0
+    untried: list[int] = field(default_factory=list)
     failed: bool = False
 
 
@@ -134,12 +134,15 @@ class _Meetings:
         self.reader = reader
         self.writer = writer
         self._known: dict[tuple[int, int], _Pair] = {}
+        self._branches: dict[int, Branches] = {}
         self._waiting: list[_Pair] = []
         self._failed: list[_Pair] = []
         self.root = self._meet(reader.resolve(reader.root), writer.resolve(writer.root))
-        while self._waiting:
-            self._expand(self._waiting.pop())
-        self._spread_failures()
+        while self._waiting or self._failed:
+            if self._waiting:
+                self._expand(self._waiting.pop())
+            else:
+                self._spread(self._failed.pop())
 
     def _meet(self, reader: Target, writer: Target) -> _Pair:
         key = (id(reader), id(writer))
@@ -171,14 +174,16 @@ class _Meetings:
         pair = self._meet(wanted, given)
         pair.dependents.append(owner)
         owner.needs.append(_Edge(pair, reader_steps, writer_steps, reader, writer))
+        if pair.failed and not owner.is_choice:
+            self._fail(owner)
 
     def _expand(self, pair: _Pair) -> None:
         match pair.reader, pair.writer:
             case reader, Union(branches=branches):
                 for index, branch in enumerate(branches):
                     self._need(pair, reader, branch, (), (str(index),))
-            case Union(branches=branches), writer:
-                self._expand_choice(pair, branches, writer)
+            case Union() as reader, writer:
+                self._expand_choice(pair, reader, writer)
             case Record() as reader, Record() as writer:
                 self._expand_record(pair, reader, writer)
             case Array() as reader, Array() as writer:
@@ -188,19 +193,24 @@ class _Meetings:
             case _:
                 pass
 
-    def _expand_choice(self, pair: _Pair, branches: Sequence[Schema], writer: Target) -> None:
-        options: list[tuple[int, Schema]] = []
-        for index, branch in enumerate(branches):
-            target = self.reader.resolve(branch)
-            if is_promotable(target, writer):
+    def _expand_choice(self, pair: _Pair, reader: Union, writer: Target) -> None:
+        branches = self._branches.get(id(reader))
+        if branches is None:
+            branches = self._branches[id(reader)] = Branches(reader, self.reader)
+        options = branches.find_fitting(writer)
+        if isinstance(writer, Primitive) and options:
+            return
+        pair.untried = options[::-1]
+        self._try_next(pair, reader)
+
+    def _try_next(self, pair: _Pair, reader: Union) -> None:
+        """Let a choice need the next of its options that has not failed already."""
+        while pair.untried:
+            index = pair.untried.pop()
+            self._need(pair, reader.branches[index], pair.writer, (str(index),), ())
+            if not pair.needs[-1].pair.failed:
                 return
-            if not compare_heads(target, writer):
-                options.append((index, branch))
-        for index, branch in options:
-            self._need(pair, branch, writer, (str(index),), ())
-        pair.open = len(pair.needs)
-        if not pair.open:
-            self._fail(pair)
+        self._fail(pair)
 
     def _expand_record(self, pair: _Pair, reader: Record, writer: Record) -> None:
         written = {item.name: index for index, item in enumerate(writer.fields)}
@@ -223,14 +233,12 @@ class _Meetings:
             pair.problems += tuple(problems)
             self._fail(pair)
 
-    def _spread_failures(self) -> None:
-        while self._failed:
-            for dependent in self._failed.pop().dependents:
-                if dependent.is_choice:
-                    dependent.open -= 1
-                    if dependent.open:
-                        continue
+    def _spread(self, failed: _Pair) -> None:
+        for dependent in failed.dependents:
+            if not dependent.is_choice:
                 self._fail(dependent)
+            elif dependent.needs[-1].pair is failed and isinstance(dependent.reader, Union):
+                self._try_next(dependent, dependent.reader)
 
 
 @dataclass(slots=True, eq=False)

@@ -50,7 +50,8 @@ def command(root: Path | None, check: bool, diff: bool, force: bool) -> None:
         stale = Findings()
         report_states(comparison, stale, "generated")
         if check:
-            summary = f"{len(stale)} of {len(comparison.states)} generated files are not fresh."
+            files = count_words(len(comparison.states) + 1, "file")
+            summary = f"{len(stale)} of {files} in generated/, the lock included, not fresh."
             show(make_report((*findings, *stale), summary=summary))
         raise click.exceptions.Exit(1)
     write(comparison, force=force)
@@ -71,6 +72,8 @@ def _show_outputs(comparison: Comparison, seconds: float) -> None:
     click.echo(
         f"{count_words(services, 'service')}, {count_words(files, 'file')}, {seconds * 1000:.0f} ms"
     )
+    if not services:
+        click.echo("No service asks for stubs: give it targets: {python: {}} in the manifest.")
 
 
 _WORDS = (

@@ -8,7 +8,7 @@ from datetime import date
 
 from codegen.diagnostics import make_report
 from codegen.difference import EventDifference
-from codegen.impact.exposure import Impact, Refusal
+from codegen.impact.exposure import Fate, Impact, Refusal
 from codegen.impact.migration import make_migration
 from codegen.impact.plan import Plan, Release, Wait
 from codegen.impact.wording import (
@@ -52,7 +52,7 @@ class Account:
     @property
     def summary(self) -> str:
         """The closing line."""
-        changed = sum(not one.is_new for one in self.impacts)
+        changed = sum(one.fate is Fate.CHANGED for one in self.impacts)
         parts = [f"{changed} of {self.event_count} events changed"]
         if self.topology:
             parts.append(f"{len(self.topology)} of the topics and services")
@@ -125,13 +125,13 @@ def render_json(account: Account) -> str:
         "releases": [_release_value(one) for one in plan.releases],
         "no_safe_order": [
             {
-                "event": one.event.name,
-                "subject": one.event.subject,
-                "reason": describe_reason(one, circle),
-                "circle": list(circle),
-                "steps": list(describe_migration_steps(make_migration(one), today)),
+                "events": [one.event.name for one in deadlock.impacts],
+                "subjects": [one.event.subject for one in deadlock.impacts],
+                "reason": describe_reason(deadlock),
+                "circle": list(deadlock.circle),
+                "steps": list(describe_migration_steps(make_migration(deadlock.impacts), today)),
             }
-            for one, circle in plan.unsafe
+            for deadlock in plan.unsafe
         ],
         "unknown": [{"event": one.event.name, "reason": one.problem} for one in plan.unknown],
         "lines": list(describe_plan(plan, today)),
@@ -147,6 +147,7 @@ def _impact_value(one: Impact, account: Account) -> dict[str, Json]:
         "event": one.event.name,
         "topic": one.topic.name,
         "subject": one.event.subject,
+        "state": one.fate.value,
         "before": one.before,
         "after": one.after,
         "rollout": one.rollout.value,

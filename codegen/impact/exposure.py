@@ -13,7 +13,7 @@ from enum import Enum
 
 from codegen.avro.canonical import render
 from codegen.avro.parse import JAVA, parse_schema
-from codegen.avro.resolution import Incompatibility, TooManyPairs
+from codegen.avro.resolution import TooManyPairs
 from codegen.avro.schema import SchemaGraph, split_name
 from codegen.compatibility import Direction, Judge
 from codegen.contract.model import Contract, Event, History, Level, PastVersion, Subject, Topic
@@ -21,7 +21,16 @@ from codegen.contract.subjects import strictest
 from codegen.diagnostics import Findings
 from codegen.lock import Lock
 from codegen.rules.breaking import summarize
+from codegen.rules.breaks import Break, find_breaks
 from codegen.source import Document
+
+
+class Fate(Enum):
+    """What becomes of an event."""
+
+    CHANGED = "changed"
+    NEW = "new"
+    REMOVED = "removed"
 
 
 class Rollout(Enum):
@@ -33,6 +42,11 @@ class Rollout(Enum):
     AFTER_RETENTION = "any order after retention"
     NO_SAFE_ORDER = "no safe order"
     UNKNOWN = "unknown"
+
+
+_LOCK = "kontrakt.lock"
+_BEFORE = "the version before"
+"""What people call the only version that a past without numbers has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +73,24 @@ class Consumer:
 
 
 @dataclass(frozen=True, slots=True)
-class Break:
-    """One thing that one side cannot read of the other, for this event."""
-
-    direction: Direction
-    reason: Incompatibility
-
-
-@dataclass(frozen=True, slots=True)
 class Impact:
     """What a change of one event means for its services.
 
-    `before` and `after` name the versions; `before` is empty for an event that is new on a topic
-    that was there. `stale` are the versions that the new schema cannot read and that the topic may
-    hold, `obstacles` say why not. Each consumer says why it cannot read what will be written;
-    `is_late` says that one cannot, or that whoever reads the latest version could not. `shared`
-    are the changed subjects of types that the event uses. `problem` says what keeps the impact from
-    being known.
+    It changed, or it is new on a topic that was there, or was taken from it. `before` names the
+    latest version, empty for a new event, and `number` is its number, 0 where the past has none.
+    `stale` are the versions that the new schema cannot read and that the topic may hold,
+    `obstacles` say why not. Each consumer says why it cannot read what will be written; `is_late`
+    says that one cannot, or that whoever reads the latest version could not. `shared` are the
+    changed subjects of types that the event uses. `problem` says what keeps the impact from being
+    known.
     """
 
     event: Event
     topic: Topic
     schema: SchemaGraph
+    fate: Fate
     before: str
-    after: str
+    number: int
     producers: tuple[Producer, ...]
     consumers: tuple[Consumer, ...]
     stale: tuple[str, ...]
@@ -103,7 +111,24 @@ class Impact:
     @property
     def is_new(self) -> bool:
         """Whether nobody could know the event before."""
-        return not self.before
+        return self.fate is Fate.NEW
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether nobody knows the event any more."""
+        return self.fate is Fate.REMOVED
+
+    @property
+    def after(self) -> str:
+        """The version that comes; empty for an event that is removed."""
+        if self.is_removed:
+            return ""
+        return f"v{self.number + 1}" if self.number or self.is_new else "the new one"
+
+    @property
+    def full_after(self) -> str:
+        """The version that comes with the event's name."""
+        return self.name if self.after == "the new one" else f"{self.name} {self.after}"
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -115,7 +140,8 @@ class Impact:
     def assumed(self) -> tuple[str, ...]:
         """The services of which no lock says what is deployed."""
         parts: tuple[Producer | Consumer, ...] = (*self.producers, *self.consumers)
-        unknown = () if self.is_new else (part for part in parts if not part.is_pinned)
+        is_known = self.fate is not Fate.CHANGED
+        unknown = () if is_known else (part for part in parts if not part.is_pinned)
         return tuple(dict.fromkeys(part.service for part in unknown))
 
     @property
@@ -184,7 +210,9 @@ class Refusal:
 class Surroundings:
     """What the impact of every event is judged with: the contract, its past, and who runs what.
 
-    `changed` are the changed subjects by name, `refused` those that their level refuses.
+    `changed` are the changed subjects by name, `refused` those that their level refuses. `departed`
+    are the events that their topics do not carry any more, and `former` is the contract that has
+    them.
     """
 
     contract: Contract
@@ -193,10 +221,12 @@ class Surroundings:
     refused: Mapping[str, Refusal]
     judge: Judge
     lock: Lock
+    departed: tuple[Event, ...] = ()
+    former: Contract | None = None
 
 
 def judge_impacts(surroundings: Surroundings) -> tuple[Impact, ...]:
-    """The impact of each event that changed, and of each that is new on a topic that was there."""
+    """The impact of each event that changed, or is new on a topic that was there, or is gone."""
     contract, histories = surroundings.contract, surroundings.histories
     touched = {name for one in surroundings.changed.values() for name in one.events}
     impacts = []
@@ -206,6 +236,9 @@ def judge_impacts(surroundings: Surroundings) -> tuple[Impact, ...]:
                 impacts.append(_judge(event, surroundings))
         elif subscribers := _find_subscribers(event, surroundings):
             impacts.append(_introduce(event, subscribers, surroundings))
+    if (former := surroundings.former) is not None:
+        left = (one for one in surroundings.departed if _keeps_subscriber(one, former, contract))
+        impacts += (_remove(event, former) for event in left)
     return tuple(impacts)
 
 
@@ -231,8 +264,9 @@ def _introduce(event: Event, subscribers: tuple[str, ...], surroundings: Surroun
         event=event,
         topic=contract.topic(event.topic),
         schema=event.schema,
+        fate=Fate.NEW,
         before="",
-        after="v1",
+        number=0,
         producers=tuple(Producer(one.name, "", False, False) for one in contract.producers(event)),
         consumers=tuple(
             Consumer(one.name, "", False, words if one.name in subscribers else ())
@@ -244,6 +278,35 @@ def _introduce(event: Event, subscribers: tuple[str, ...], surroundings: Surroun
         shared=(),
         level=contract.topic(event.topic).level,
         is_late=True,
+    )
+
+
+def _keeps_subscriber(event: Event, former: Contract, contract: Contract) -> bool:
+    """Whether a service that handled the event goes on reading its topic."""
+    handlers = {service.name for service in former.consumers(event)}
+    return any(
+        service.name in handlers and any(one.topic == event.topic for one in service.consumes)
+        for service in contract.services
+    )
+
+
+def _remove(event: Event, former: Contract) -> Impact:
+    topic, before = former.topic(event.topic), _BEFORE
+    return Impact(
+        event=event,
+        topic=topic,
+        schema=event.schema,
+        fate=Fate.REMOVED,
+        before=before,
+        number=0,
+        producers=tuple(Producer(one.name, before, False, True) for one in former.producers(event)),
+        consumers=tuple(Consumer(one.name, before, False, ()) for one in former.consumers(event)),
+        stale=(before,),
+        obstacles=(f"nothing handles {split_name(event.name)[1]} any more",),
+        breaks=(),
+        shared=(),
+        level=topic.level,
+        is_late=False,
     )
 
 
@@ -264,18 +327,18 @@ def _judge(event: Event, surroundings: Surroundings) -> Impact:
         for version in past:
             if version.schema is not None:
                 found = judge.compare(event.schema, version.schema)
-                breaks += (Break(Direction.BACKWARD, one) for one in found)
+                breaks += find_breaks(Direction.BACKWARD, found)
                 if found:
                     stale[_short_label(version)] = None
         readers = [pins[one.name] or latest for one in contract.consumers(event)] or [latest]
         for version in readers:
             if version.schema is not None:
                 found = judge.compare(version.schema, event.schema)
-                breaks += (Break(Direction.FORWARD, one) for one in found)
-                late[_short_label(version)] = _summarize(found, Direction.FORWARD)
+                ahead = list(find_breaks(Direction.FORWARD, found))
+                breaks += ahead
+                late[_short_label(version)] = _summarize(ahead, event.schema)
     except TooManyPairs as error:
         problem = problem or error.message
-    number = latest.version
     shared = tuple(
         name
         for name, subject in surroundings.changed.items()
@@ -286,8 +349,9 @@ def _judge(event: Event, surroundings: Surroundings) -> Impact:
         event=event,
         topic=contract.topic(event.topic),
         schema=event.schema,
+        fate=Fate.CHANGED,
         before=_short_label(latest),
-        after=f"v{number + 1}" if number else "the new one",
+        number=latest.version,
         producers=tuple(
             Producer(one.name, label, pin is not None, label in stale)
             for one in contract.producers(event)
@@ -302,8 +366,7 @@ def _judge(event: Event, surroundings: Surroundings) -> Impact:
         ),
         stale=tuple(stale),
         obstacles=_summarize(
-            (one.reason for one in breaks if one.direction is Direction.BACKWARD),
-            Direction.BACKWARD,
+            (one for one in breaks if one.direction is Direction.BACKWARD), event.schema
         ),
         breaks=tuple(breaks),
         shared=shared,
@@ -332,7 +395,7 @@ def _find_pin(lock: Lock, service: str, event: Event, history: History) -> PastV
     if value is None:
         return None
     findings = Findings()
-    graph = parse_schema(Document("the lock", "", value), findings, dialect=JAVA)
+    graph = parse_schema(Document(_LOCK, "", value), findings, dialect=JAVA)
     if findings.has_errors:
         return None
     text = render(graph, inline=True)
@@ -341,13 +404,15 @@ def _find_pin(lock: Lock, service: str, event: Event, history: History) -> PastV
             return version
     if text == render(event.schema, inline=True):
         return None
-    label = f"a schema of its own ({service})"
-    return PastVersion(event.subject, label, Document("the lock", "", value), graph)
+    label = f"the schema in the stubs of {service}"
+    return PastVersion(event.subject, label, Document(_LOCK, "", value), graph)
 
 
 def _short_label(version: PastVersion) -> str:
-    return f"v{version.version}" if version.version else version.label
+    if version.document.name == _LOCK:
+        return version.label
+    return f"v{version.version}" if version.version else _BEFORE
 
 
-def _summarize(found: Iterable[Incompatibility], direction: Direction) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(summarize(one, direction) for one in found))
+def _summarize(breaks: Iterable[Break], schema: SchemaGraph) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(summarize(one, schema) for one in breaks))

@@ -2,7 +2,7 @@
 
 Each thing that breaks is made in two halves: what is added beside the old now, and what is taken
 away when nobody needs the old any more. The steps name the fields, types and symbols of the change
-at hand.
+at hand, and ask for nothing that the level of the topic refuses.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from codegen.avro.incompatibility import Incompatibility, Kind
-from codegen.avro.schema import SchemaGraph, split_name
+from codegen.avro.schema import split_name
 from codegen.compatibility import SCOPES, Direction
-from codegen.impact.exposure import Break, Impact
-from codegen.rules.breaking import describe_type, name_path
+from codegen.contract.model import Level
+from codegen.impact.exposure import Impact
+from codegen.rules.breaks import Break, describe_type
 from codegen.rules.mends import find_renames, value_at
 from codegen.source import Json, Place
 
@@ -25,7 +26,7 @@ class Move:
 
     `expand` is what to write in the schema now; `produce` and `consume` are what the services do
     until the old is gone, empty where nothing changes for them; `contract` is what to take away
-    last. `needed` is the field that old readers need and that has no default; `is_reading_first`
+    last, empty where nothing is. `stays` is what the level will never let go. `is_reading_first`
     says that consumers must know the new before it is sent.
     """
 
@@ -33,15 +34,15 @@ class Move:
     produce: str = ""
     consume: str = ""
     contract: str = ""
-    needed: str = ""
+    stays: str = ""
     is_reading_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """The steps of one event's change."""
+    """The steps of a change, of one event or of several that change through one type."""
 
-    impact: Impact
+    impacts: tuple[Impact, ...]
     moves: tuple[Move, ...]
 
     @property
@@ -65,32 +66,29 @@ class Migration:
         return _each(one.contract for one in self.moves)
 
     @property
+    def stays(self) -> tuple[str, ...]:
+        """What the level never lets go."""
+        return _each(one.stays for one in self.moves)
+
+    @property
     def is_reading_first(self) -> bool:
         """Whether consumers must be deployed with the expanded schema before producers."""
         return any(one.is_reading_first for one in self.moves)
 
-    @property
-    def kept(self) -> tuple[str, ...]:
-        """The fields that the level of the topic never lets go, since old readers need them."""
-        scope = SCOPES[self.impact.level]
-        if Direction.FORWARD not in scope.directions or not scope.is_transitive:
-            return ()
-        return _each(one.needed for one in self.moves)
 
-
-def make_migration(impact: Impact) -> Migration:
-    """The steps for an event's change, from what breaks in it."""
-    facts = [_Facts(one, impact.schema) for one in impact.breaks]
+def make_migration(impacts: tuple[Impact, ...]) -> Migration:
+    """The steps for a change, from what breaks in it."""
+    facts = [_Facts(one, impact) for impact in impacts for one in impact.breaks]
     renames: dict[str, str] = {}
     for one in facts:
         renames |= one.renames
-    moves: dict[Move, None] = {}
+    moves = {_depart(impact): None for impact in impacts if impact.is_removed}
     for one in facts:
         one.all_renames = renames
-        move = _MOVES[one.kind, one.direction](one)
+        move = _MOVES[one.break_.kind, one.break_.direction](one)
         if move is not None:
             moves[move] = None
-    return Migration(impact, tuple(moves))
+    return Migration(impacts, tuple(moves))
 
 
 def _each(words: Iterator[str]) -> tuple[str, ...]:
@@ -101,61 +99,43 @@ def _each(words: Iterator[str]) -> tuple[str, ...]:
 class _Facts:
     """What one break is about, as the moves speak of it."""
 
-    one: Break
-    schema: SchemaGraph
+    break_: Break
+    impact: Impact
     all_renames: Mapping[str, str] = field(default_factory=dict)
-    """The old name of each renamed field of the event, by its new name."""
+    """The old name of each renamed field, by its new name."""
 
     @property
     def reason(self) -> Incompatibility:
-        return self.one.reason
+        return self.break_.reason
 
     @property
-    def direction(self) -> Direction:
-        return self.one.direction
+    def level(self) -> Level:
+        return self.impact.level
 
     @property
-    def kind(self) -> Kind:
-        """The kind; a type that was or became a branch of a union counts as that branch."""
-        writer = self.reason.writer.path
-        is_branch = bool(writer) and isinstance(writer[-1], int)
-        if self.reason.kind is Kind.TYPE_MISMATCH and is_branch:
-            container = value_at(Place(self.reason.writer.document, writer[:-1]))
-            if isinstance(container, list):
-                return Kind.MISSING_UNION_BRANCH
-        return self.reason.kind
+    def outer(self) -> str:
+        """The record around the place with a dot, where that is not the event itself."""
+        name = split_name(str(_record_at(self.break_.new).get("name", "")))[1]
+        return "" if name in ("", self.impact.name) else f"{name}."
 
     @property
-    def new(self) -> Place:
-        is_backward = self.direction is Direction.BACKWARD
-        return self.reason.reader if is_backward else self.reason.writer
-
-    @property
-    def old(self) -> Place:
-        is_backward = self.direction is Direction.BACKWARD
-        return self.reason.writer if is_backward else self.reason.reader
+    def field(self) -> str:
+        """The field around the place, or the one that is missing there."""
+        path = self.break_.path(self.impact.schema)
+        return path.rpartition(".")[2].split("[]")[0].split("{}")[0]
 
     @property
     def path(self) -> str:
-        """The field, as people say it: `lines[].quantity`; empty for the event itself."""
-        is_backward = self.direction is Direction.BACKWARD
-        pointer = self.reason.reader_path if is_backward else self.reason.writer_path
-        return name_path(self.schema, pointer)
-
-    @property
-    def missing(self) -> str:
-        """A field that one side lacks, as people say it."""
-        if self.direction is Direction.BACKWARD:
-            return name_path(self.schema, self.reason.reader_path)
-        outer = name_path(self.schema, self.reason.writer_path)
-        return f"{outer}.{self.reason.message}" if outer else self.reason.message
+        """The field as schema files have it: `OrderLine.quantity`; empty for the event itself."""
+        return f"{self.outer}{self.field}" if self.field else ""
 
     @property
     def renames(self) -> Mapping[str, str]:
         if self.reason.kind is not Kind.READER_FIELD_MISSING_DEFAULT_VALUE:
             return {}
-        old, new = _record_at(self.old), _record_at(self.new)
-        return find_renames(new.get("fields"), old.get("fields"))
+        old, new = _record_at(self.break_.old), _record_at(self.break_.new)
+        found = find_renames(new.get("fields"), old.get("fields"))
+        return {f"{self.outer}{name}": f"{self.outer}{former}" for name, former in found.items()}
 
     @property
     def symbols(self) -> str:
@@ -163,16 +143,24 @@ class _Facts:
 
     @property
     def enum(self) -> str:
-        path = self.new.path[:-1] if self.new.path[-1:] == ("symbols",) else self.new.path
-        value = value_at(Place(self.new.document, path))
+        place = self.break_.new
+        path = place.path[:-1] if place.path[-1:] == ("symbols",) else place.path
+        value = value_at(Place(place.document, path))
         return str(value.get("name", "the enum")) if isinstance(value, dict) else "the enum"
 
     @property
     def branch(self) -> str:
         """The branch of the writer that the reader lacks."""
-        if self.reason.kind is Kind.MISSING_UNION_BRANCH:
-            return self.reason.message.rpartition(": ")[2].lower()
         return describe_type(value_at(self.reason.writer))
+
+    @property
+    def types(self) -> tuple[str, str]:
+        """The old type and the new one."""
+        if self.reason.kind is Kind.FIXED_SIZE_MISMATCH:
+            sizes = (value_at(self.break_.old), value_at(self.break_.new))
+            return f"{sizes[0]} bytes", f"a fixed of {sizes[1]} bytes"
+        old, new = (describe_type(value_at(one)) for one in (self.break_.old, self.break_.new))
+        return old, new
 
 
 def _record_at(place: Place) -> Mapping[str, Json]:
@@ -204,85 +192,102 @@ def _has_default(place: Place) -> bool:
     return found
 
 
+def _asks(level: Level, direction: Direction) -> bool:
+    return direction in SCOPES[level].directions
+
+
+def _never_frees(level: Level) -> bool:
+    """Whether every version that ever was must be able to read the new one."""
+    return _asks(level, Direction.FORWARD) and SCOPES[level].is_transitive
+
+
+def _depart(impact: Impact) -> Move:
+    """An event went."""
+    name = impact.name
+    return Move(
+        f"keep {name} on topic {impact.topic.name}",
+        f"stop sending {name}",
+        contract=f"remove {name}, and what handles it",
+    )
+
+
 def _come(facts: _Facts) -> Move | None:
     """A field came without a default; one that was renamed is the business of the one that went."""
-    name = facts.reason.message
-    if name in facts.all_renames:
+    if facts.path in facts.all_renames:
         return None
-    return Move(
-        f'give "{facts.missing}" a default',
-        contract=f'its default may go from "{facts.missing}"',
-    )
+    return Move(f'give "{facts.path}" a default')
 
 
 def _go(facts: _Facts) -> Move:
     """A field went that readers need."""
-    old = facts.reason.message
+    old = facts.path
     new = next((new for new, former in facts.all_renames.items() if former == old), "")
-    if not new:
-        return Move(
-            f'keep "{facts.missing}", and give it a default',
-            consume=f'do without "{facts.missing}"',
-            contract=f'remove "{facts.missing}"',
-            needed=facts.missing,
-        )
-    return Move(
-        f'keep "{old}" with a default, and add "{new}" beside it with one',
-        f'write both "{old}" and "{new}"',
-        f'read "{new}", and "{old}" where "{new}" was not written',
-        f'remove "{old}"',
-        needed=old,
-    )
+    expand = f'keep "{old}", and give it a default'
+    produce, consume = "", f'do without "{old}"'
+    if new:
+        expand = f'keep "{old}" with a default, and add "{new}" beside it with one'
+        produce = f'write both "{old}" and "{new}"'
+        consume = f'read "{new}", and "{old}" where "{new}" was not written'
+    if _never_frees(facts.level):
+        return Move(expand, produce, consume, stays=f'"{old}"')
+    return Move(expand, produce, consume, f'remove "{old}"')
 
 
 def _retype(facts: _Facts) -> Move:
     """A type was replaced."""
-    new, old = describe_type(value_at(facts.new)), describe_type(value_at(facts.old))
-    path = facts.path
-    if facts.reason.kind is Kind.FIXED_SIZE_MISMATCH:
-        new, old = f"a fixed of {value_at(facts.new)} bytes", f"{value_at(facts.old)} bytes"
-    if not path:
+    old, new = facts.types
+    if not facts.path:
         return Move(
             f"keep {old} as it is, and add another event beside it for {new}",
             "send both events",
             "handle the new event, and the old one until no message of it is left",
             "remove the old event",
         )
-    outer, _, name = path.removesuffix("[]").removesuffix("{}").rpartition(".")
-    beside = f"{outer}.{name}_2" if outer else f"{name}_2"
+    return _add_beside(facts, f"as {old}", f"for {new}")
+
+
+def _add_beside(facts: _Facts, old: str, new: str) -> Move:
+    """What has a new form goes into a field of its own."""
+    path = facts.path
+    beside = f"{path}_2"
+    is_needed = not _has_default(facts.break_.old)
+    keep = f'keep "{path}" {old}{" and give it a default" if is_needed else ""}'
+    stays = is_needed and _never_frees(facts.level)
     return Move(
-        f'keep "{path}" as {old} and give it a default; add a field beside it for {new}, for '
-        f'example "{beside}", with a default',
+        f'{keep}; add a field beside it {new}, for example "{beside}", with a default',
         f'write both "{path}" and "{beside}"',
         f'read "{beside}", and "{path}" where "{beside}" was not written',
-        f'remove "{path}"',
-        needed="" if _has_default(facts.old) else path,
+        "" if stays else f'remove "{path}"',
+        f'"{path}"' if stays else "",
     )
 
 
 def _rename_type(facts: _Facts) -> Move:
-    old = value_at(facts.old)
-    name = old.get("name", "") if isinstance(old, dict) else str(old)
-    simple = split_name(str(name))[1]
-    if not facts.path:
-        return Move(
-            f"keep {simple}, and add an event of the new name beside it",
-            "send both events",
-            "handle the new event, and the old one until no message of it is left",
-            f"remove {simple}",
-        )
-    return _retype(facts)
+    if facts.path:
+        return _retype(facts)
+    old = value_at(facts.break_.old)
+    simple = split_name(str(old.get("name", "") if isinstance(old, dict) else old))[1]
+    return Move(
+        f"keep {simple}, and add an event of the new name beside it",
+        "send both events",
+        "handle the new event, and the old one until no message of it is left",
+        f"remove {simple}",
+    )
 
 
 def _lose_symbols(facts: _Facts) -> Move:
+    """Symbols went. With a default in the enum every level lets them go in the end."""
     return Move(
-        f"keep {facts.symbols} in {facts.enum}",
+        f'keep {facts.symbols} in {facts.enum}, and give {facts.enum} a "default"',
         f"stop writing {facts.symbols}",
         contract=f"remove {facts.symbols} from {facts.enum}",
     )
 
 
 def _gain_symbols(facts: _Facts) -> Move:
+    """Symbols came. Old readers do not take them, so a level that asks them needs another field."""
+    if _asks(facts.level, Direction.FORWARD):
+        return _add_beside(facts, f"without {facts.symbols}", f"that has {facts.symbols} too")
     return Move(
         f'give {facts.enum} a "default", and add {facts.symbols}',
         f"write {facts.symbols} from now on",
@@ -291,14 +296,21 @@ def _gain_symbols(facts: _Facts) -> Move:
 
 
 def _lose_branch(facts: _Facts) -> Move:
+    """A branch went. A level that asks new readers never lets it go."""
+    keep, stop = f'keep {facts.branch} in "{facts.path}"', f"stop writing {facts.branch}"
+    if _asks(facts.level, Direction.BACKWARD):
+        return Move(keep, f'{stop} in "{facts.path}"', stays=f'{facts.branch} in "{facts.path}"')
     return Move(
-        f'keep {facts.branch} in "{facts.path}"',
-        f'stop writing {facts.branch} in "{facts.path}"',
+        keep,
+        f'{stop} in "{facts.path}"',
         contract=f'take {facts.branch} out of "{facts.path}"',
     )
 
 
 def _gain_branch(facts: _Facts) -> Move:
+    """A branch came. Old readers lack it, so a level that asks them needs another field."""
+    if _asks(facts.level, Direction.FORWARD):
+        return _add_beside(facts, f"without {facts.branch}", f"that takes {facts.branch} too")
     return Move(
         f'add {facts.branch} to "{facts.path}"',
         f'write {facts.branch} in "{facts.path}" from now on',

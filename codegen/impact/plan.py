@@ -46,16 +46,27 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Deadlock:
+    """Changes that belong together and for which there is no safe order.
+
+    `circle` are services of which each would have to go before the next, and the last before the
+    first; empty where one of the changes alone is the reason.
+    """
+
+    impacts: tuple[Impact, ...]
+    circle: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What to do about all changed events.
 
-    `releases` are made one after the other. `unsafe` are the events for which there is no safe
-    order, with the circle of services that keeps their group from one where that is the reason;
-    `unknown` those of which nothing can be said.
+    `releases` are made one after the other, `unsafe` are the changes for which there is no safe
+    order, and `unknown` those of which nothing can be said.
     """
 
     releases: tuple[Release, ...]
-    unsafe: tuple[tuple[Impact, tuple[str, ...]], ...]
+    unsafe: tuple[Deadlock, ...]
     unknown: tuple[Impact, ...]
 
     @property
@@ -67,12 +78,13 @@ class Plan:
 def make_plan(impacts: Iterable[Impact]) -> Plan:
     """One plan for all changed events."""
     listed = list(impacts)
-    unsafe: list[tuple[Impact, tuple[str, ...]]] = []
+    unsafe: list[Deadlock] = []
     batches: list[list[Impact]] = []
     for group in _group(one for one in listed if one.rollout is not Rollout.UNKNOWN):
-        circle = _find_circle(group)
-        if circle or any(one.rollout is Rollout.NO_SAFE_ORDER for one in group):
-            unsafe += ((one, circle) for one in group)
+        is_unsafe = any(one.rollout is Rollout.NO_SAFE_ORDER for one in group)
+        circle = () if is_unsafe else _find_circle(group)
+        if is_unsafe or circle:
+            unsafe.append(Deadlock(tuple(group), circle))
             continue
         for batch in batches:
             if not _find_circle([*batch, *group]):

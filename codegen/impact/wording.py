@@ -6,14 +6,14 @@ prints both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 
 from codegen.avro.schema import split_name
 from codegen.contract.model import Level, Topic
-from codegen.impact.exposure import Impact, Refusal, Rollout
+from codegen.impact.exposure import Fate, Impact, Refusal, Rollout
 from codegen.impact.migration import Migration, make_migration
-from codegen.impact.plan import Plan, Release, Step, Wait
+from codegen.impact.plan import Deadlock, Plan, Release, Step, Wait
 from codegen.topology import describe_duration, join
 
 Section = tuple[str, tuple[str, ...]]
@@ -28,7 +28,7 @@ def describe(impacts: Iterable[Impact], plan: Plan, today: date) -> tuple[Sectio
 
 def describe_victims(one: Impact) -> tuple[str, ...]:
     """Who breaks and when; nothing where nobody does."""
-    if one.is_new:
+    if one.fate is not Fate.CHANGED:
         return ()
     producers = join([part.service for part in one.producers]) or "any producer"
     consumers = [part.service for part in one.consumers]
@@ -48,12 +48,21 @@ def describe_victims(one: Impact) -> tuple[str, ...]:
 
 def describe_title(one: Impact) -> str:
     """An event and its versions, for example `OrderPlaced v3 -> v4`."""
-    return f"{one.name} is new" if one.is_new else f"{one.name} {one.before} -> {one.after}"
+    if one.fate is not Fate.CHANGED:
+        return f"{one.name} is {one.fate.value}"
+    return f"{one.name} {one.before} -> {one.after}" if one.number else one.name
 
 
 def describe_services(one: Impact) -> tuple[str, ...]:
     """A line for each service of a changed event: what it writes or reads, and what it cannot."""
     width = max(map(len, one.services), default=0)
+    if one.is_removed:
+        words = (("sends", one.producers), ("handles", one.consumers))
+        return tuple(
+            f"{part.service:<{width}}   {word} it until it is deployed"
+            for word, parts in words
+            for part in parts
+        )
     lines = []
     for producer in one.producers:
         origin = f", {producer.version} until it is deployed" if producer.version else ""
@@ -91,8 +100,8 @@ def describe_plan(plan: Plan, today: date) -> tuple[str, ...]:
     lines: list[str] = []
     for one in plan.unknown:
         lines.append(f"{one.name}: unknown. {_sentence(one.problem)}")
-    for one, circle in plan.unsafe:
-        lines += _describe_migration(make_migration(one), circle, today)
+    for deadlock in plan.unsafe:
+        lines += _describe_deadlock(deadlock, today)
     planned = [one for release in plan.releases for one in release.impacts]
     for one in planned:
         if one.refusal is not None:
@@ -115,7 +124,8 @@ def describe_plan(plan: Plan, today: date) -> tuple[str, ...]:
 
 
 def _describe_release(release: Release) -> Iterable[str]:
-    yield f"{_level_words(release)}register {join(list_registrations(release))}"
+    if registrations := list_registrations(release):
+        yield f"{_level_words(release)}register {join(registrations)}"
     for step in release.steps:
         yield describe_step(step)
 
@@ -123,10 +133,7 @@ def _describe_release(release: Release) -> Iterable[str]:
 def list_registrations(release: Release) -> list[str]:
     """What a release registers, shared types first, with the versions that they will get."""
     shared = dict.fromkeys(split_name(name)[1] for one in release.impacts for name in one.shared)
-    events = [
-        f"{one.name} {one.after}" if one.after.startswith("v") else one.name
-        for one in release.impacts
-    ]
+    events = [one.full_after for one in release.impacts if not one.is_removed]
     return [*shared, *events]
 
 
@@ -180,7 +187,7 @@ def _describe_refusal(one: Impact, refusal: Refusal) -> str:
 
 
 def _refused(one: Impact, refusal: Refusal) -> str:
-    what = f"{one.name} {one.after}" if one.after.startswith("v") else f"the new {one.name}"
+    what = one.full_after if one.number else f"the new {one.name}"
     return (
         f"The registry refuses {what}: {refusal.subject} has the level {refusal.level.value}, and "
         "a waiver does not change that."
@@ -198,18 +205,24 @@ def _describe_torn(one: Impact) -> list[str]:
     ]
 
 
-def describe_reason(one: Impact, circle: tuple[str, ...]) -> str:
-    """Why no order is safe for an event."""
-    if circle and one.rollout is not Rollout.NO_SAFE_ORDER:
-        return f"{' before '.join((*circle, circle[0]))}: each would have to go first"
+def describe_reason(deadlock: Deadlock) -> str:
+    """Why no order is safe."""
+    if deadlock.circle:
+        names = " before ".join((*deadlock.circle, deadlock.circle[0]))
+        return f"it would have to be {names}"
+    unsafe = (one for one in deadlock.impacts if one.rollout is Rollout.NO_SAFE_ORDER)
+    return "; ".join(dict.fromkeys(map(_explain, unsafe)))
+
+
+def _explain(one: Impact) -> str:
     if one.stale and one.topic.keeps_forever:
         return f"topic {one.topic.name} keeps for ever what {join(one.stale)} wrote: " + (
             "; ".join(one.obstacles[:3])
         )
     if one.torn and not one.late:
         return (
-            f"{join(one.torn)} would have to stop sending the old before it can read the new: "
-            + "; ".join(one.obstacles[:3])
+            f"{join(one.torn)} would have to stop sending the old {one.name} before it can be "
+            f"deployed: {'; '.join(one.obstacles[:3])}"
         )
     words = dict.fromkeys(
         (*one.obstacles, *(words for part in one.consumers for words in part.obstacles))
@@ -217,72 +230,81 @@ def describe_reason(one: Impact, circle: tuple[str, ...]) -> str:
     return "; ".join(list(words)[:3]) or "it breaks both ways"
 
 
-def _describe_migration(migration: Migration, circle: tuple[str, ...], today: date) -> list[str]:
-    one = migration.impact
-    lines = [f"{one.name}: no safe order. {_sentence(describe_reason(one, circle))}"]
-    if one.refusal is not None:
-        lines.append(_refused(one, one.refusal))
-    steps = describe_migration_steps(migration, today)
-    if not steps:
-        lines.append(f"Release it together with {join(one.shared)} when that is safe.")
-        return lines
+def _describe_deadlock(deadlock: Deadlock, today: date) -> list[str]:
+    impacts = deadlock.impacts
+    names = join([one.name for one in impacts])
+    lines = [f"{names}: no safe order. {_sentence(describe_reason(deadlock))}"]
+    lines += (_refused(one, one.refusal) for one in impacts if one.refusal is not None)
     lines.append("Expand and contract:")
-    lines += [f"{number}. {text}" for number, text in enumerate(steps, 1)]
+    steps = describe_migration_steps(make_migration(impacts), today)
+    lines += (f"{number}. {text}" for number, text in enumerate(steps, 1))
     return lines
 
 
 def describe_migration_steps(migration: Migration, today: date) -> tuple[str, ...]:
-    """The steps of a change that no order makes safe, without their numbers; none if unknown."""
-    one = migration.impact
-    if not migration.moves:
-        return ()
-    producers = join([part.service for part in one.producers]) or "the producers"
-    consumers = join([part.service for part in one.consumers]) or "the consumers"
+    """The steps of a change that no order makes safe, without their numbers."""
+    impacts = migration.impacts
+    producers = _list_services(impacts, "producers")
+    consumers = _list_services(impacts, "consumers")
     steps = [f"{'; '.join(migration.expand)}; register that"]
     reading = f"{consumers}: {'; '.join(migration.consume) or 'deploy with that'}"
     writing = f"{producers}: {'; '.join(migration.produce) or 'deploy with that'}"
     if migration.is_reading_first or migration.consume or migration.produce:
         steps += [reading, writing] if migration.is_reading_first else [writing, reading]
     else:
-        steps.append(f"{_merge(producers, consumers)}: deploy with that, in any order")
-    if migration.contract:
-        steps += _describe_contraction(migration, consumers, today)
-    return tuple(steps)
+        everybody = dict.fromkeys(name for one in impacts for name in one.services)
+        steps.append(f"{join(tuple(everybody)) or 'all'}: deploy with that, in any order")
+    return (*steps, *_describe_contraction(migration, consumers, today))
 
 
-def _describe_contraction(migration: Migration, consumers: str, today: date) -> list[str]:
-    one = migration.impact
-    if one.topic.keeps_forever:
-        return [
-            f"topic {one.topic.name} keeps its messages for ever, so what was kept in step 1 stays "
+def _list_services(impacts: Iterable[Impact], side: str) -> str:
+    """The services of one side, with their events where there are several."""
+    listed = tuple(impacts)
+    lists = {
+        one.name: join([part.service for part in getattr(one, side)]) or f"the {side}"
+        for one in listed
+    }
+    if len(set(lists.values())) == 1:
+        return next(iter(lists.values()))
+    return ", ".join(f"{services} ({name})" for name, services in lists.items())
+
+
+def _describe_contraction(migration: Migration, consumers: str, today: date) -> Iterator[str]:
+    longest = max((one.topic for one in migration.impacts), key=_length)
+    if migration.stays:
+        yield (
+            f"the level {migration.impacts[0].level.value} never lets {join(migration.stays)} go: "
+            f"leave {'it' if len(migration.stays) == 1 else 'them'} there, or move to a new topic"
+        )
+    if not migration.contract:
+        return
+    if longest.keeps_forever:
+        yield (
+            f"topic {longest.name} keeps its messages for ever, so what was kept in step 1 stays "
             "for ever; to be rid of it, copy the topic into a new one in the new form"
-        ]
-    if migration.kept:
-        names = join([f'"{name}"' for name in migration.kept])
-        return [
-            f"the level {one.level.value} never lets {names} go, since {one.before} needs "
-            f"{'it' if len(migration.kept) == 1 else 'them'}: leave it there, or move to a new "
-            "topic"
-        ]
-    words = "; ".join(migration.contract)
-    begin = _describe_end(one, today)
+        )
+        return
     stop = f"{consumers}: read the old no more. " if migration.consume else ""
-    return [f"{begin}: {stop}{words}; register that, and deploy in any order"]
-
-
-def _describe_end(one: Impact, today: date) -> str:
-    length = one.topic.retention_ms
-    end = _end(one.topic, today)
-    if length is None or end is None:
-        return f"when topic {one.topic.name} holds nothing that was written before step 2"
-    return (
-        f"{describe_duration(length)} after the last of step 2, not before {end.isoformat()} "
-        f"(retention of topic {one.topic.name})"
+    yield (
+        f"{_describe_end(longest, today)}: {stop}{'; '.join(migration.contract)}; register that, "
+        "and deploy in any order"
     )
 
 
-def _merge(producers: str, consumers: str) -> str:
-    return producers if producers == consumers else f"{producers}, {consumers}"
+def _length(topic: Topic) -> tuple[bool, bool, int]:
+    """How long a topic keeps messages, as it sorts: what nobody knows is longer than any time."""
+    return topic.keeps_forever, topic.retention_ms is None, topic.retention_ms or 0
+
+
+def _describe_end(topic: Topic, today: date) -> str:
+    length = topic.retention_ms
+    end = _end(topic, today)
+    if length is None or end is None:
+        return f"when topic {topic.name} holds nothing that was written before step 2"
+    return (
+        f"{describe_duration(length)} after the last of step 2, not before {end.isoformat()} "
+        f"(retention of topic {topic.name})"
+    )
 
 
 def _end(topic: Topic, today: date) -> date | None:
@@ -299,18 +321,20 @@ def describe_kept(one: Impact, today: date) -> str:
     """How long what was written before must stay readable; empty for an event that is new."""
     if one.is_new:
         return ""
-    topic = one.topic
-    versions = [version for version in one.written if version.startswith("v")]
-    what = f"{join(versions)} of {one.name}" if versions else f"the old {one.name}"
-    end = _end(topic, today)
+    topic, end = one.topic, _end(one.topic, today)
+    if one.is_removed:
+        what, until = f"Messages of {one.name} stay", f"until {end}"
+    else:
+        what = f"What {join(one.written)} wrote of {one.name} must stay readable"
+        until = f"drop no field or symbol of it before {end}"
     if topic.retention_ms is None and not topic.keeps_forever:
-        return f"{what} must stay readable as long as topic {topic.name} holds messages of it."
+        unknown = "the manifest does not say how long"
+        return f"{what} as long as topic {topic.name} keeps messages; {unknown}."
     if end is None or topic.retention_ms is None:
-        return f"{what} must stay readable for ever: topic {topic.name} keeps what was written."
-    return (
-        f"{what} must stay readable: drop no field or symbol of it before {end.isoformat()} at "
-        f"the earliest ({describe_duration(topic.retention_ms)}, retention of topic {topic.name})."
-    )
+        return f"{what} for ever: topic {topic.name} keeps what was written."
+    length = describe_duration(topic.retention_ms)
+    colon = " " if one.is_removed else ": "
+    return f"{what}{colon}{until} at the earliest ({length}, retention of topic {topic.name})."
 
 
 def kept_until(one: Impact, today: date) -> date | None:

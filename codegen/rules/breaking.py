@@ -6,17 +6,17 @@ change a schema: what was changed, since which version it matters, and what to w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
-from codegen.avro.resolution import Incompatibility, Kind
-from codegen.avro.schema import Array, Map, Record, Schema, SchemaGraph, Union
+from codegen.avro.resolution import Kind
+from codegen.avro.schema import SchemaGraph
 from codegen.compatibility import Direction, Verdict
 from codegen.contract.model import PastVersion, Subject
 from codegen.diagnostics import Findings, Related, Rule, locate, rule
 from codegen.editing import Mend
+from codegen.rules.breaks import Break, collect_breaks, describe_type, is_definition
 from codegen.rules.mends import (
     definition_of,
     find_renames,
@@ -106,86 +106,6 @@ NOT_JUDGED = rule(
 )
 
 
-@dataclass(slots=True)
-class Break:
-    """One incompatibility, with everything that it breaks: subjects, and versions of each."""
-
-    direction: Direction
-    reason: Incompatibility
-    subjects: dict[str, list[PastVersion]] = field(default_factory=dict)
-    ways: dict[str, str] = field(default_factory=dict)
-    """How each subject reaches the place, where it lies in a type of another file."""
-
-    @property
-    def new(self) -> Place:
-        """The place in the schema that people edit."""
-        return self.reason.reader if self.direction is Direction.BACKWARD else self.reason.writer
-
-    @property
-    def old(self) -> Place:
-        """The place in the version of the past."""
-        return self.reason.writer if self.direction is Direction.BACKWARD else self.reason.reader
-
-
-_MUTUAL = (Kind.TYPE_MISMATCH, Kind.FIXED_SIZE_MISMATCH)
-"""Kinds that say the same in both directions."""
-
-
-def collect_breaks(judged: Iterable[tuple[Subject, Verdict]]) -> tuple[Break, ...]:
-    """The breaks of all verdicts, those at one place for one reason together."""
-    found: dict[tuple[object, ...], Break] = {}
-    for subject, verdict in judged:
-        for failure in verdict.failures:
-            for reason in failure.incompatibilities:
-                one = Break(failure.direction, reason)
-                place = one.new
-                # One change of a type is one thing to mend, whoever cannot read whom.
-                is_mutual = reason.kind in _MUTUAL
-                what = () if is_mutual else (one.direction, reason.message)
-                key = (reason.kind, place.document.name, place.path, *what)
-                kept = found.setdefault(key, one)
-                versions = kept.subjects.setdefault(subject.name, [])
-                if not versions and place.document is not subject.document:
-                    is_backward = failure.direction is Direction.BACKWARD
-                    pointer = reason.reader_path if is_backward else reason.writer_path
-                    kept.ways[subject.name] = name_path(subject.schema, pointer)
-                if failure.version not in versions:
-                    versions.append(failure.version)
-                # The newest version makes the best "before", and new readers go first.
-                if one.direction in (kept.direction, Direction.BACKWARD):
-                    kept.direction, kept.reason = one.direction, reason
-    return tuple(found.values())
-
-
-def name_path(graph: SchemaGraph, pointer: str) -> str:
-    """A JSON pointer into a schema as people say it: `lines[].quantity`, `tags{}`.
-
-    A part that the schema does not have ends it.
-    """
-    words = ""
-    schema: Schema = graph.root
-    steps = iter(pointer.split("/")[1:])
-    for step in steps:
-        match graph.resolve(schema), step:
-            case Record(fields=fields), "fields":
-                index = next(steps, "")
-                if not index.isdigit() or int(index) >= len(fields):
-                    break
-                words += f"{'.' if words else ''}{fields[int(index)].name}"
-                schema = fields[int(index)].schema
-            case Array(items=inner), "items":
-                words, schema = f"{words}[]", inner
-            case Map(values=inner), "values":
-                words, schema = f"{words}{{}}", inner
-            case Union(branches=branches), _ if step.isdigit() and int(step) < len(branches):
-                schema = branches[int(step)]
-            case _, "type":
-                continue
-            case _:
-                break
-    return words
-
-
 def report_breaks(judged: Iterable[tuple[Subject, Verdict]], findings: Findings) -> None:
     """A finding for each break, and for each version that could not be judged."""
     pairs = list(judged)
@@ -203,19 +123,23 @@ def report_breaks(judged: Iterable[tuple[Subject, Verdict]], findings: Findings)
             )
 
 
-def summarize(reason: Incompatibility, direction: Direction) -> str:
-    """One incompatibility in a few words, for example `"total" was int and is long`."""
-    inner = _inner_cause(reason) or reason
-    facts = _Facts(Break(direction, inner))
-    return _WORDINGS[facts.kind, direction].message(facts)
+def summarize(one: Break, schema: SchemaGraph) -> str:
+    """One break in a few words, for example `"lines[].quantity" was int and is long`.
+
+    `schema` is the new schema that it was found in; the words name the way from its root.
+    """
+    path = one.path(schema)
+    facts = _Facts(one)
+    facts.field = facts.member = path
+    words = _WORDINGS[facts.kind, one.direction].message(facts)
+    return words if path in words else f'{words} in "{path}"'
 
 
 def _report(one: Break, subject: Subject, verdict: Verdict, findings: Findings) -> None:
     related = _befores(one)
-    if inner := _inner_cause(one.reason):
-        context = f"inside the union of {_quoted_field(one.new)}, no other branch fits either"
-        related = (*related, Related(context, "", locate(one.new)))
-        one = Break(one.direction, inner, one.subjects, one.ways)
+    if one.new_union is not None:
+        context = f"inside the union of {_quoted_field(one.new_union)}, no other branch fits either"
+        related = (*related, Related(context, "", locate(one.new_union)))
     facts = _Facts(one, subject.schema, verdict.checked)
     wording = _WORDINGS[facts.kind, one.direction]
     findings.add(
@@ -233,14 +157,7 @@ def _report(one: Break, subject: Subject, verdict: Verdict, findings: Findings) 
 def _name_place(place: Place) -> Place:
     """The name of a type that is meant as a whole: it shows more than a brace does."""
     value = _value_at(place)
-    return place.at("name") if isinstance(value, dict) and _is_definition(value) else place
-
-
-def _inner_cause(reason: Incompatibility) -> Incompatibility | None:
-    """What is wrong inside the branch that comes closest; None where no branch comes close."""
-    depth = reason.reader_path.rstrip("/").count("/")
-    inner = (cause for cause in reason.causes if cause.reader_path.count("/") > depth + 1)
-    return next(inner, None)
+    return place.at("name") if isinstance(value, dict) and is_definition(value) else place
 
 
 def _befores(one: Break) -> tuple[Related, ...]:
@@ -268,13 +185,15 @@ class _Facts:
         past: Sequence[PastVersion] = (),
     ) -> None:
         self.reason = one.reason
-        self.kind = _kind(one)
+        self.kind = one.kind
         self._one = one
         self._schema = schema
         self._past = past
         self.new = _value_at(one.new)
         self.old = _value_at(one.old)
         self.field = _field_name(one.new) or _field_name(one.old)
+        self.member = one.reason.message
+        """The field that one side lacks."""
         self.versions = _list_versions(
             version for versions in one.subjects.values() for version in versions
         )
@@ -323,9 +242,7 @@ class _Facts:
     @property
     def branch(self) -> str:
         """The branch of the writer that a reader lacks."""
-        if self.reason.kind is Kind.MISSING_UNION_BRANCH:
-            return self.reason.message.rpartition(": ")[2].lower()
-        return self.old_type if _is_branch(self._one.old) else self.new_type
+        return describe_type(_value_at(self.reason.writer))
 
 
 Words = Callable[[_Facts], str]
@@ -344,13 +261,13 @@ _NEW, _OLD = Direction.BACKWARD, Direction.FORWARD
 _WORDINGS: Mapping[tuple[Kind, Direction], _Wording] = {
     (Kind.READER_FIELD_MISSING_DEFAULT_VALUE, _NEW): _Wording(
         FIELD_WITHOUT_DEFAULT,
-        lambda facts: f'the new field "{facts.reason.message}" has no default',
+        lambda facts: f'the new field "{facts.member}" has no default',
         lambda facts: f"readers need this field; {facts.versions} never wrote it",
         lambda facts: facts.mends[0].advice if facts.mends else "give it a default",
     ),
     (Kind.READER_FIELD_MISSING_DEFAULT_VALUE, _OLD): _Wording(
         FIELD_REMOVED,
-        lambda facts: f'the field "{facts.reason.message}" was removed',
+        lambda facts: f'the field "{facts.member}" was removed',
         lambda facts: f'readers of {facts.versions} need "{facts.reason.message}"',
         lambda facts: (
             f'it looks like it became "{facts.successor}", and an alias does not help readers from '
@@ -445,55 +362,12 @@ _WORDINGS: Mapping[tuple[Kind, Direction], _Wording] = {
 }
 
 
-def describe_type(value: Json) -> str:
-    """An Avro type in a few words, from its JSON."""
-    match value:
-        case str():
-            return value
-        case list():
-            return f"a union of {', '.join(describe_type(item) for item in value)}"
-        case {"name": _, "type": inner} if not _is_definition(value):
-            return describe_type(inner)
-        case {"logicalType": str(logical), "type": inner}:
-            return f"{logical} ({describe_type(inner)})"
-        case {"type": "array", "items": items}:
-            return f"an array of {describe_type(items)}"
-        case {"type": "map", "values": values}:
-            return f"a map of {describe_type(values)}"
-        case {"name": str(name), "type": str(kind)}:
-            return f"the {kind} {name}"
-        case {"type": inner}:
-            return describe_type(inner)
-        case _:
-            return json.dumps(value)
-
-
-def _is_definition(value: Mapping[str, Json]) -> bool:
-    return value.get("type") in ("record", "error", "enum", "fixed")
-
-
 def _is_field(value: Json) -> bool:
-    return isinstance(value, dict) and "name" in value and not _is_definition(value)
+    return isinstance(value, dict) and "name" in value and not is_definition(value)
 
 
 def _name(value: Json) -> str:
     return str(value.get("name", value)) if isinstance(value, dict) else str(value)
-
-
-def _kind(one: Break) -> Kind:
-    """The kind, with a type that became or was a branch of a union taken for what it is."""
-    if one.reason.kind is Kind.TYPE_MISMATCH and (
-        _is_branch(one.old if one.direction is Direction.BACKWARD else one.new)
-    ):
-        return Kind.MISSING_UNION_BRANCH
-    return one.reason.kind
-
-
-def _is_branch(place: Place) -> bool:
-    *outer, last = place.path or ("",)
-    return isinstance(last, int) and isinstance(
-        _value_at(Place(place.document, tuple(outer))), list
-    )
 
 
 def _quoted_field(place: Place) -> str:

@@ -6,10 +6,15 @@ a few corners they do not, and there a green check is no promise, and a red one 
 
 from __future__ import annotations
 
-from codegen.avro.decoding import Outcome, simulate
-from codegen.avro.resolution import AmbiguousFieldError, compare, judge_both
+from collections.abc import Iterable
+
+from codegen.avro.decoding import simulate
+from codegen.avro.resolution import AmbiguousFieldError, Incompatibility, compare, judge_both
 from codegen.avro.schema import SchemaGraph
+from codegen.compatibility import Direction
 from codegen.diagnostics import Findings, Related, Rule, Severity, locate, rule
+from codegen.rules.breaking import summarize
+from codegen.rules.breaks import find_breaks
 from codegen.source import Place
 
 ACCEPTED_BUT_FAILS = rule(
@@ -50,26 +55,30 @@ def report_surprises(
     TooManyPairs.
     """
 
+    direction = Direction.FORWARD if is_writer_new else Direction.BACKWARD
+    new = writer if is_writer_new else reader
+
     def add(found: Rule, message: str, read: Place, written: Place) -> None:
         here, there = (written, read) if is_writer_new else (read, written)
         what = "what reads it" if is_writer_new else "what was written"
         related = (Related(what, location=locate(there)),)
         findings.add(found, here, message, related=related, subject=subject)
 
+    def add_breaks(found: Rule, words: str, reasons: Iterable[Incompatibility]) -> None:
+        for one in find_breaks(direction, reasons):
+            message = f"{words}: {summarize(one, new)}"
+            add(found, message, one.reason.reader, one.reason.writer)
+
     for surprise in simulate(reader, writer):
-        is_accepted = surprise.outcome is Outcome.ACCEPTED_BUT_FAILS
-        add(
-            ACCEPTED_BUT_FAILS if is_accepted else REJECTED_BUT_WORKS,
-            f"{surprise.outcome.value}: {surprise.message}",
-            surprise.reader,
-            surprise.writer,
-        )
+        if surprise.reason is not None:
+            add_breaks(REJECTED_BUT_WORKS, surprise.outcome.value, (surprise.reason,))
+        else:
+            message = f"{surprise.outcome.value}: {surprise.message}"
+            add(ACCEPTED_BUT_FAILS, message, surprise.reader, surprise.writer)
     try:
         reasons, is_sound = judge_both(reader, writer)
     except AmbiguousFieldError:
         return
-    if reasons or is_sound:
-        return
-    for reason in compare(reader, writer):
-        message = f"the registry does not see that this cannot be read: {reason.message}"
-        add(UNSOUND_VERDICT, message, reason.reader, reason.writer)
+    if not reasons and not is_sound:
+        words = "the registry does not see that this cannot be read"
+        add_breaks(UNSOUND_VERDICT, words, compare(reader, writer))

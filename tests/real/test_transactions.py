@@ -40,9 +40,11 @@ def desk_kafka(new_kafka: Kafka) -> Kafka:
 
 def settings(package: ModuleType, kafka: Kafka) -> Any:
     """Settings that lead to the broker, and to a registry in memory."""
-    module = importlib.import_module(f"{package.__name__}._runtime.kafka")
+    style = "async_" if package.__name__.startswith("async_") else ""
+    module = importlib.import_module(f"{package.__name__}._runtime.{style}kafka")
     fakes = importlib.import_module(f"{package.__name__}._runtime.fakes")
-    events = importlib.import_module("answer_service.codecs").EVENTS
+    # The one package that knows all events, so that both number their schemas alike.
+    events = importlib.import_module(f"{style}answer_service.codecs").EVENTS
     made = package.settings(
         bootstrap_servers=kafka.bootstrap, registry_url="http://unused", environment={}
     )

@@ -26,6 +26,7 @@ from .transport import Headers, Partition, Record, Registry
 aiokafka: Any = import_module("aiokafka")
 errors: Any = import_module("aiokafka.errors")
 
+_FENCED: Final = (errors.ProducerFenced, errors.InvalidProducerEpoch)
 _log: Final = logging.getLogger(__name__)
 _START_TIMEOUT: Final = 60.0
 _COMMIT_TIMEOUT: Final = 10.0
@@ -75,7 +76,7 @@ class KafkaFailure:
         """The name of the error code, by librdkafka's names where services ask for it."""
         if isinstance(self._error, errors.MessageSizeTooLargeError):
             return "MSG_SIZE_TOO_LARGE"
-        if isinstance(self._error, errors.ProducerFenced | errors.InvalidProducerEpoch):
+        if isinstance(self._error, _FENCED):
             return "_FENCED"
         return str(getattr(self._error, "message", "") or type(self._error).__name__)
 
@@ -120,8 +121,26 @@ class KafkaProducer:
             except errors.KafkaError as error:
                 raise Refused(KafkaFailure(error)) from error
             placed: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
-            sent.add_done_callback(partial(_pass_on, placed))
+            sent.add_done_callback(partial(self._pass_on, placed))
             return placed
+
+    def _pass_on(self, placed: asyncio.Future[Place], sent: asyncio.Future[Any]) -> None:
+        """Settle our future as aiokafka has settled its own."""
+        error = None if sent.cancelled() else sent.exception()
+        refused = None if error is None else Refused(KafkaFailure(error))
+        if isinstance(error, _FENCED) and self._end is None:
+            # aiokafka says at no later step that another producer has taken over.
+            self._end = refused
+        if placed.done():
+            return
+        if sent.cancelled():
+            placed.cancel()
+        elif refused is not None:
+            placed.set_exception(refused)
+        else:
+            place = sent.result()
+            # Whoever wants no acknowledgement (acks 0) learns no place either.
+            placed.set_result((-1, -1) if place is None else (place.partition, place.offset))
 
     async def _queue(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Headers
@@ -379,19 +398,3 @@ def _may_pass(error: Any) -> bool:
 def _future(sent: Any) -> asyncio.Future[Any]:
     future: asyncio.Future[Any] = sent
     return future
-
-
-def _pass_on(placed: asyncio.Future[Place], sent: asyncio.Future[Any]) -> None:
-    """Settle our future as aiokafka has settled its own."""
-    if placed.done():
-        return
-    if sent.cancelled():
-        placed.cancel()
-        return
-    error = sent.exception()
-    if error is not None:
-        placed.set_exception(Refused(KafkaFailure(error)))
-        return
-    place = sent.result()
-    # Whoever wants no acknowledgement (acks 0) learns no place either.
-    placed.set_result((-1, -1) if place is None else (place.partition, place.offset))
