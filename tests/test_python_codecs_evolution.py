@@ -292,6 +292,76 @@ def test_a_hostile_schema_is_an_error_of_its_own(tmp_path: Path, index: int) -> 
         event.resolve(HOSTILE[index], {"test.Event": HOSTILE[index]})
 
 
+def doubling(depth: int) -> Any:
+    """Each record holds the next one twice: as a tree, 2**depth records."""
+    schema: Any = {"type": "record", "name": f"D{depth}", "fields": [field("x", "int")]}
+    for number in range(depth - 1, -1, -1):
+        fields = [field("a", schema), field("b", f"D{number + 1}")]
+        schema = {"type": "record", "name": f"D{number}", "fields": fields}
+    return schema
+
+
+LARGE: dict[str, Any] = {
+    "a million symbols": {
+        "type": "enum",
+        "name": "K",
+        "symbols": [f"S{number}" for number in range(10**6)],
+    },
+    "a record of 100,000 fields": {
+        "type": "record",
+        "name": "K",
+        "fields": [field(f"f{number}", "int") for number in range(10**5)],
+    },
+    "a union of 20,000 branches": [
+        {"type": "fixed", "name": f"F{number}", "size": 1} for number in range(20_000)
+    ],
+    "records that double": doubling(200),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_large_schema_of_a_registry_is_bounded(tmp_path: Path, name: str) -> None:
+    package, event = make_event(tmp_path, record(field("a", "int")))
+    writer = json.dumps(record(field("a", "int"), field("z", LARGE[name])))
+    try:
+        decode = event.resolve(writer, {})
+    except package.DecodeError:
+        return
+    for data in (b"", b"\x02" * 40, b"\xff" * 40):
+        attempt(decode, data, package)
+
+
+def test_names_of_a_registry_are_never_code(tmp_path: Path) -> None:
+    package, event = make_event(tmp_path, record(field("a", "int")))
+    trace = tmp_path / "trace"
+    code = f"__import__('pathlib').Path({str(trace)!r}).touch()"
+    for name in (code, f"a: int = {code}", f'x"\n{code}\n"'):
+        writer = json.dumps(record(field(name, "int"), field("a", "int")))
+        try:
+            decode = event.resolve(writer, {})
+        except package.DecodeError:
+            continue
+        assert decode(b"\x02\x0e", 0).a == 7
+    assert not trace.exists()
+
+
+def test_references_in_a_circle_end(tmp_path: Path) -> None:
+    package, event = make_event(tmp_path, record(field("a", "int")))
+    circle = {
+        f"test.{name}": json.dumps(
+            {"type": "record", "name": name, "namespace": "test", "fields": [field("o", other)]}
+        )
+        for name, other in (("X", "test.Y"), ("Y", "test.X"))
+    }
+    writer = json.dumps(record(field("z", "test.X"), field("a", "int")))
+    try:
+        decode = event.resolve(writer, circle)
+    except package.DecodeError:
+        return
+    with pytest.raises(package.DecodeError):
+        decode(b"\x02" * 20, 0)
+
+
 def test_no_count_and_no_length_takes_memory_or_time(tmp_path: Path) -> None:
     nulls = {"type": "array", "items": "null"}
     fixed = {"type": "array", "items": {"type": "fixed", "name": "F", "size": 4}}

@@ -16,7 +16,12 @@ from codegen.contract.model import Contract, Service
 from codegen.diagnostics import KontraktError
 from codegen.source import Json
 from codegen.targets import GeneratedFile
-from codegen.targets.python.codecs_view import codecs_view, name_events, schemas_view
+from codegen.targets.python.codecs_view import (
+    codecs_view,
+    name_events,
+    name_keys,
+    schemas_view,
+)
 from codegen.targets.python.history_view import history_view
 from codegen.targets.python.literals import docstring
 from codegen.targets.python.models_view import exported_models, models_view
@@ -84,12 +89,15 @@ def _pages(
     classes = name_classes(contract.types)
     events = name_events(service, classes)
     types: dict[str, Named] = {}
+    keys = name_keys(service, contract, events)
+    coded = (*keys.values(), *events)
     for one in events:
         if not isinstance(one.event.schema.resolve(one.event.schema.root), Record):
             raise KontraktError(
                 f"{one.event.name} is an event of {service.name}, and it is no record",
                 "let the event be a record that holds this type",
             )
+    for one in coded:
         types |= reachable(one.event.schema)
     if not events:
         return ()
@@ -100,18 +108,19 @@ def _pages(
         models=exported_models(named, graph, classes),
         classes={one.name: classes[one.name] for one in named if isinstance(one, Record | Enum)},
         constants={(one.event.topic, one.event.name): one.constant for one in events},
+        keys={topic: classes[one.event.name] for topic, one in keys.items()},
         is_async=is_async,
     )
     modules: tuple[tuple[str, str, Mapping[str, object]], ...] = (
         ("models", "What the events of {} hold.", models_view(named, graph, classes)),
-        ("schemas", "The schemas of {}, as registered.", schemas_view(events, contract, classes)),
-        ("codecs", "How the events of {} are coded.", codecs_view(events, contract, classes)),
+        ("schemas", "The schemas of {}, as registered.", schemas_view(coded, contract, classes)),
+        ("codecs", "How the events of {} are coded.", codecs_view(events, keys, contract, classes)),
     )
-    history = history_view(events, contract, classes)
+    history = history_view(coded, contract, classes)
     if history is not None:
         doc = "How other versions of the events of {} are read."
         modules = (*modules, ("history", doc, history))
-    samples, untested = samples_view(events, contract, package, names.models, classes)
+    samples, untested = samples_view(coded, contract, package, names.models, classes)
     return (
         *service_pages(service, contract, names),
         *(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from codegen.avro.canonical import render
 from codegen.avro.schema import Enum, Record, Schema, SchemaGraph, reachable
-from codegen.contract.model import Contract, Event, FieldKey, SchemaKey, Service, Subject, Topic
+from codegen.contract.model import Contract, Event, FieldKey, SchemaKey, Service, Subject
 from codegen.diagnostics import KontraktError
 from codegen.targets.python.decoders import write_decoder
 from codegen.targets.python.encoders import write_encoder
@@ -44,6 +44,33 @@ def name_events(service: Service, classes: Mapping[str, str]) -> tuple[NamedEven
             stem += "_ON_" + "".join(one if one.isalnum() else "_" for one in event.topic).upper()
         named.append(NamedEvent(event, unique(stem, taken)))
     return tuple(named)
+
+
+def name_keys(
+    service: Service, contract: Contract, events: Iterable[NamedEvent]
+) -> Mapping[str, NamedEvent]:
+    """The keys of each topic whose keys have a schema, described as an event is.
+
+    Raises KontraktError for keys that are no records.
+    """
+    named = tuple(events)
+    taken = {one.constant for one in named}
+    keys: dict[str, NamedEvent] = {}
+    for name in dict.fromkeys(one.event.topic for one in named):
+        key = contract.topic(name).key
+        if not isinstance(key, SchemaKey):
+            continue
+        root = key.schema.resolve(key.schema.root)
+        if not isinstance(root, Record):
+            raise KontraktError(
+                f"the keys of {name} have a schema that is no record, which the Python target of "
+                f"{service.name} cannot write",
+                "let the key be a record, or a field that every event of the topic has",
+            )
+        stem = "".join(one if one.isalnum() else "_" for one in name).upper()
+        event = Event(root.name, name, key.subject, key.schema, key.origin)
+        keys[name] = NamedEvent(event, unique(f"{stem.lstrip('_')}_KEY", taken))
+    return keys
 
 
 def schemas_view(
@@ -97,10 +124,14 @@ def tuple_lines(head: str, items: Iterable[str], tail: str = "") -> list[str]:
 
 
 def codecs_view(
-    events: Iterable[NamedEvent], contract: Contract, classes: Mapping[str, str]
+    events: Iterable[NamedEvent],
+    keys: Mapping[str, NamedEvent],
+    contract: Contract,
+    classes: Mapping[str, str],
 ) -> Mapping[str, object]:
-    """The values of the template `codecs.py.j2`."""
-    named = tuple(events)
+    """The values of the template `codecs.py.j2`; `keys` are those that `name_keys` names."""
+    # What events refer to comes first.
+    named = (*keys.values(), *events)
     types: dict[str, str] = {}
     for one in named:
         for name, type_ in reachable(one.event.schema).items():
@@ -110,7 +141,8 @@ def codecs_view(
     module = Module(graph, {name: classes[name] for name in types})
     coders = [_write_coders(module, one) for one in named]
     with_past = {one.constant for one in named if find_past(one.event, contract)}
-    keys = [_write_key(module, one, contract.topic(one.event.topic)) for one in named]
+    makers = ["" for _ in keys]
+    makers += [_write_key(module, one, contract, classes) for one in events]
     code = [line for function in module.functions for line in function]
     names = ["Codec", "EventType", *(["PastSchema"] if with_past else [])]
     return {
@@ -132,7 +164,7 @@ def codecs_view(
             }
             for one in named
         ],
-        "all_events": tuple_lines("EVENTS: Final = ", [one.constant for one in named]),
+        "all_events": tuple_lines("EVENTS: Final = ", [one.constant for one in events]),
         "events": [
             {
                 "constant": one.constant,
@@ -140,12 +172,18 @@ def codecs_view(
                 "name": string(one.event.name),
                 "topic": string(one.event.topic),
                 "codec": f"_{one.constant}",
-                "key": key,
+                "key": make_key,
+                "key_type": _key_type(one, keys),
                 **coder,
             }
-            for one, coder, key in zip(named, coders, keys, strict=True)
+            for one, coder, make_key in zip(named, coders, makers, strict=True)
         ],
     }
+
+
+def _key_type(one: NamedEvent, keys: Mapping[str, NamedEvent]) -> str:
+    key = keys.get(one.event.topic)
+    return "" if key is None or key is one else key.constant
 
 
 def _write_coders(module: Module, one: NamedEvent) -> Mapping[str, str]:
@@ -165,17 +203,20 @@ def _write_coders(module: Module, one: NamedEvent) -> Mapping[str, str]:
     return coders
 
 
-def _write_key(module: Module, one: NamedEvent, topic: Topic) -> str:
+def _write_key(
+    module: Module, one: NamedEvent, contract: Contract, classes: Mapping[str, str]
+) -> str:
     """The function that makes the message key of an event; empty where its topic has none."""
-    match topic.key:
+    function = f"_key_of_{one.constant.lower()}"
+    head = f"def {function}(event: {classes[one.event.name]}) -> "
+    match contract.topic(one.event.topic).key:
         case None:
             return ""
-        case SchemaKey(subject=subject):
-            raise KontraktError(
-                f"the topic {topic.name} has keys with a schema ({subject}), which the Python "
-                "target cannot write",
-                "let the key be a field that every event of the topic has",
+        case SchemaKey() as key:
+            module.functions.append(
+                [f"{head}{classes[_record(key).name]}:", *_fill(module, one, key)]
             )
+            return function
         case FieldKey(path=path):
             schema: Schema = module.graph.names[one.event.name]
             value = "event"
@@ -187,10 +228,57 @@ def _write_key(module: Module, one: NamedEvent, topic: Topic) -> str:
                 schema = record.fields[names.index(name)].schema
             kind = annotation(module.graph, schema, module.classes)
             text = value if kind == "str" else f"str({value})"
-            name = f"_key_of_{one.constant.lower()}"
-            head = f"def {name}(event: {module.classes[one.event.name]}) -> bytes:"
-            module.functions.append([head, f"    return {text}.encode()"])
-            return name
+            module.functions.append([f"{head}bytes:", f"    return {text}.encode()"])
+            return function
+
+
+def _fill(module: Module, one: NamedEvent, key: SchemaKey) -> list[str]:
+    """The body of a function that makes a key from the fields of an event with the same names.
+
+    Raises KontraktError where the event has no field of that name, or of another type.
+    """
+    record, event = _record(key), module.graph.names[one.event.name]
+    assert isinstance(event, Record)
+    attributes = name_attributes(item.name for item in event.fields)
+    given = dict(zip((item.name for item in event.fields), attributes, strict=True))
+    types = {item.name: item.schema for item in event.fields}
+    scope = module.scope()
+    arguments = []
+    for attribute, item in zip(
+        name_attributes(field.name for field in record.fields), record.fields, strict=True
+    ):
+        problem = _unlike(module, item.schema, types.get(item.name))
+        if problem:
+            raise KontraktError(
+                f"the topic {one.event.topic} has keys with a schema, {record.name}, and "
+                f"{one.event.name} cannot make one: its field {item.name} {problem}",
+                "give the event a field of that name and type: the key of a message is made of it",
+            )
+        arguments.append(f"{attribute}=event.{given[item.name]}")
+    text = f"return {module.classes[record.name]}({', '.join(arguments)})"
+    if scope.fits(text):
+        scope.line(text)
+    else:
+        scope.items(f"return {module.classes[record.name]}(", arguments, ")")
+    return scope.lines
+
+
+def _unlike(module: Module, wanted: Schema, given: Schema | None) -> str:
+    """Why a field of an event does not give one of its key; empty where it does."""
+    if given is None:
+        return "is missing"
+    wanted_type, given_type = (
+        annotation(module.graph, schema, module.classes) for schema in (wanted, given)
+    )
+    if set(given_type.split(" | ")) <= set(wanted_type.split(" | ")):
+        return ""
+    return f"is {given_type}, where the key has {wanted_type}"
+
+
+def _record(key: SchemaKey) -> Record:
+    record = key.schema.resolve(key.schema.root)
+    assert isinstance(record, Record), "name_keys has refused others"
+    return record
 
 
 def runtime_imports(

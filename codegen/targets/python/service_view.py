@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from codegen.contract.model import Contract, Event, FieldKey, SchemaKey, Service, Topic
+from codegen.contract.model import Contract, Event, FieldKey, Service, Topic
 from codegen.diagnostics import KontraktError
 
 CONFLUENT_KAFKA = "confluent-kafka>=2.6"
@@ -30,6 +30,7 @@ EXPORTED = (
     ("ConsumerHealth", "_runtime.health"),
     ("Inbox", "_runtime.inbox"),
     ("MemoryInbox", "_runtime.inbox"),
+    ("KeyedMessage", "_runtime.message"),
     ("Message", "_runtime.message"),
     ("MessageFailed", "_runtime.errors"),
     ("MessageTooLarge", "_runtime.errors"),
@@ -67,6 +68,7 @@ RESERVED_NAMES = frozenset(name for name, _ in EXPORTED) | {
     "BatchHandler",
     "Consumer",
     "Handler",
+    "KeyedReceived",
     "Received",
     "Outbox",
     "Produced",
@@ -74,6 +76,7 @@ RESERVED_NAMES = frozenset(name for name, _ in EXPORTED) | {
     "Fakes",
     # What the pages import for themselves.
     "Batched",
+    "KeyedBatched",
     "Callable",
     "EventConsumer",
     "EventOutbox",
@@ -100,6 +103,8 @@ class Names:
     """The class of each event, by full name."""
     constants: Mapping[tuple[str, str], str]
     """The EventType in the module `codecs` of each event, by topic and full name."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """The class of the keys of each topic whose keys have a schema."""
     is_async: bool = False
     """Whether the stubs are for asyncio."""
 
@@ -180,10 +185,10 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
     consumed = [_event_view(event, contract, names) for event in service.consumes]
     produced = [_event_view(event, contract, names) for event in service.produces]
     topics = _topics(service, contract)
-    deletes = _deletions(service.produces, contract, "delete_from_")
+    deletes = _deletions(service.produces, contract, names, "delete_from_")
+    deletions = _deletions(service.consumes, contract, names, "on_deletion_from_")
     consumed_classes = import_order(str(view["class"]) for view in consumed)
     produced_classes = import_order(str(view["class"]) for view in produced)
-    handlers = {view["handler"]: view for view in consumed}
     return {
         "service": service.name,
         "package": names.package,
@@ -208,7 +213,7 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
         "produces": bool(produced),
         "consumed": consumed,
         "produced": produced,
-        "handlers": list(handlers.values()),
+        "handlers": _handlers(consumed),
         "consumed_classes": consumed_classes,
         "produced_classes": produced_classes,
         "event_classes": import_order([*consumed_classes, *produced_classes]),
@@ -223,9 +228,21 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
         "first_produced": produced[0] if produced else {},
         "topics": [{"name": topic.name, "partitions": topic.partitions} for topic in topics],
         "ignored": _ignored(service, contract),
-        "deletions": _deletions(service.consumes, contract, "on_deletion_from_"),
+        "deletions": deletions,
         "deletes": deletes,
-        "consumer_imports": _imports(_CONSUMER_PAGE + _BATCHING * (not names.is_async), names),
+        "deletes_text_keys": any(deletion["key_class"] == _TEXT_KEY for deletion in deletes),
+        "consumer_imports": _consumer_imports(consumed, names),
+        "has_typed_keys": bool(names.keys),
+        "message_classes": sorted({str(one["message"]).partition("[")[0] for one in consumed}),
+        "consumer_models": import_order(
+            [*consumed_classes, *(str(one["key_class"]) for one in consumed if one["is_keyed"])]
+        ),
+        "producer_models": import_order(
+            [
+                *produced_classes,
+                *(str(one["key_class"]) for one in deletes if one["key_class"] != _TEXT_KEY),
+            ]
+        ),
         "producer_imports": _imports(_PRODUCER_PAGE + _DELETING * bool(deletes), names),
         "fakes_imports": _imports(_FAKES_PAGE, names),
         **_exports(service, names),
@@ -240,14 +257,20 @@ def _typing_names(*counts: int) -> list[str]:
 
 def _event_view(event: Event, contract: Contract, names: Names) -> Mapping[str, object]:
     constant = names.constants[event.topic, event.name]
+    model, key_class = names.classes[event.name], names.keys.get(event.topic, "")
     doc = getattr(contract.types.get(event.name), "doc", "") or ""
     return {
-        "class": names.classes[event.name],
+        "class": model,
         "constant": constant,
-        "handler": f"on_{snake(names.classes[event.name])}",
+        "handler": f"on_{snake(model)}",
         "name": event.name,
         "topic": event.topic,
-        "key": _key_text(contract.topic(event.topic)),
+        "key": key_class or _key_text(contract.topic(event.topic)),
+        "key_class": key_class,
+        "is_keyed": bool(key_class),
+        "message": _message(key_class),
+        "received": f"KeyedReceived[{model}, {key_class}]" if key_class else f"Received[{model}]",
+        "batched": "KeyedBatched" if key_class else "Batched",
         "doc": prose(doc),
     }
 
@@ -256,10 +279,27 @@ def _key_text(topic: Topic) -> str:
     match topic.key:
         case FieldKey(path=path):
             return ".".join(path)
-        case SchemaKey(subject=subject):
-            return f"schema {subject}"
-        case None:
+        case _:
             return "none"
+
+
+def _handlers(consumed: Iterable[Mapping[str, object]]) -> list[Mapping[str, object]]:
+    """The method of each event, also where it comes on several topics, with keys of their own."""
+    methods: dict[object, list[Mapping[str, object]]] = {}
+    for view in consumed:
+        methods.setdefault(view["handler"], []).append(view)
+    return [
+        {
+            **views[-1],
+            "message": " | ".join(dict.fromkeys(str(view["message"]) for view in views)),
+            "received": " | ".join(dict.fromkeys(str(view["received"]) for view in views)),
+        }
+        for views in methods.values()
+    ]
+
+
+def _message(key_class: str) -> str:
+    return f"KeyedMessage[{key_class}]" if key_class else "Message"
 
 
 def snake(name: str) -> str:
@@ -290,8 +330,11 @@ def _ignored(service: Service, contract: Contract) -> list[Mapping[str, object]]
     return [entry for entry in rest if entry["events"]]
 
 
+_TEXT_KEY = "str | int | UUID"
+
+
 def _deletions(
-    events: Iterable[Event], contract: Contract, prefix: str
+    events: Iterable[Event], contract: Contract, names: Names, prefix: str
 ) -> list[Mapping[str, object]]:
     """A method for each compacted topic, where a message without a value deletes its key."""
     used = {event.topic for event in events}
@@ -303,21 +346,25 @@ def _deletions(
             while method in methods:
                 method = f"{stem}_{number}"
                 number += 1
-            has_field_key = isinstance(topic.key, FieldKey)
-            if has_field_key or prefix.startswith("on_"):
-                methods[method] = {"method": method, "topic": topic.name}
+            if topic.key is not None or prefix.startswith("on_"):
+                key_class = names.keys.get(topic.name, "")
+                methods[method] = {
+                    "method": method,
+                    "topic": topic.name,
+                    "key_class": key_class or _TEXT_KEY,
+                    "key": "typed_key" if key_class else "key",
+                    "message": _message(key_class),
+                }
     return list(methods.values())
 
 
 _CONSUMER_PAGE = (
     ("EventConsumer", "consumer"),
     ("Inbox", "inbox"),
-    ("Message", "message"),
     ("Policy", "policy"),
     ("Route", "reading"),
     ("Settings", "settings"),
 )
-_BATCHING = (("Batched", "batching"), ("Received", "batching"))
 _PRODUCER_PAGE = (
     ("EventOutbox", "outbox"),
     ("EventProducer", "producer"),
@@ -325,6 +372,19 @@ _PRODUCER_PAGE = (
 )
 _DELETING = (("Delivery", "delivery"), ("ExtraHeaders", "message"), ("Message", "message"))
 _FAKES_PAGE = (("ServiceFakes", "fakes"),)
+
+
+def _consumer_imports(
+    consumed: Iterable[Mapping[str, object]], names: Names
+) -> list[Mapping[str, str]]:
+    """What the page of the consumer needs: other names where keys have a schema."""
+    wanted = list(_CONSUMER_PAGE)
+    for kind in {bool(one["is_keyed"]) for one in consumed}:
+        prefix = "Keyed" * kind
+        wanted.append((f"{prefix}Message", "message"))
+        if not names.is_async:
+            wanted += [(f"{prefix}Batched", "batching"), (f"{prefix}Received", "batching")]
+    return _imports(wanted, names)
 
 
 def _imports(wanted: Iterable[tuple[str, str]], names: Names) -> list[Mapping[str, str]]:
@@ -339,7 +399,8 @@ def _imports(wanted: Iterable[tuple[str, str]], names: Names) -> list[Mapping[st
 
 
 def _exports(service: Service, names: Names) -> Mapping[str, object]:
-    left_out: set[str] = set()
+    reads_keys = any(event.topic in names.keys for event in service.consumes)
+    left_out = set() if reads_keys else {"KeyedMessage"}
     if not service.consumes:
         left_out |= _CONSUMING
     if not service.produces:
@@ -353,7 +414,7 @@ def _exports(service: Service, names: Names) -> Mapping[str, object]:
         modules["consumer"] = ["Consumer", "Handler"]
         if not names.is_async:
             modules["consumer"] += ["BatchConsumer", "BatchHandler"]
-            modules["_runtime.batching"] = ["Received"]
+            modules["_runtime.batching"] = ["KeyedReceived"] * reads_keys + ["Received"]
     if service.produces:
         modules["producer"] = ["Outbox", "Producer"]
     return {

@@ -25,7 +25,7 @@ from .async_transport import AsyncConsumerClient, connect
 from .consumer_options import consumer_options
 from .errors import DeliveryFailed, SettingsError, StubError
 from .judging import Judge, Statistics
-from .message import Message, read_dead_letter, read_message
+from .message import read_dead_letter, read_message
 from .policy import Policy
 from .progress import Progress, Step
 from .reading import Reader, Route
@@ -63,7 +63,7 @@ class EventConsumer:
         routes: Iterable[Route[Any]],
         *,
         ignored: Mapping[str, Collection[str]],
-        deletions: Mapping[str, Callable[[Message], Awaitable[object]]],
+        deletions: Mapping[str, Callable[[Any], Awaitable[object]]],
         policy: Policy | None = None,
         inbox: Inbox | None = None,
         concurrency: int = 1,

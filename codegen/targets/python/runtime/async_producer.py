@@ -12,7 +12,6 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
-from uuid import UUID
 
 from .async_delivery import Delivery
 from .async_transactions import Transactions
@@ -112,11 +111,13 @@ class EventProducer(Generic[Produced_contra]):
     async def _delete(
         self,
         topic: str,
-        key: str | int | UUID,
+        key: object,
         caused_by: Message | None,
         headers: ExtraHeaders | None,
     ) -> Delivery:
         """Send a message without a value, which removes its key when the topic is compacted."""
+        if not self._composer.can_delete(topic):
+            await asyncio.to_thread(self._composer.prepare_deletion, topic)
         message = self._composer.compose_deletion(topic, key, caused_by, headers)
         return await self._send(key, message, caused_by)
 

@@ -7,12 +7,14 @@ of the schema that it was written with. Bytes that are no event of the topic rai
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, cast
 
 from .codec import DecodeError, EventType
 from .errors import UnknownSchema
+from .framing import Unreadable, read_schema_id
+from .keys import KeyReader
 from .message import Message
 from .policy import Reason
 from .transport import Headers, Record, Registry
@@ -27,15 +29,8 @@ class Route(Generic[E]):
     """An event that a service consumes and the method that handles it."""
 
     type: EventType[E]
-    handle: Callable[[E, Message], Any]
-
-
-class Unreadable(Exception):
-    """The bytes of a message are no event of its topic."""
-
-    def __init__(self, reason: Reason, problem: str) -> None:
-        super().__init__(problem)
-        self.reason = reason
+    handle: Callable[[E, Any], Any]
+    """Called with a KeyedMessage where the keys of the topic have a schema, else a Message."""
 
 
 class NotConsumed(Exception):
@@ -64,9 +59,9 @@ class Reader:
     def __init__(
         self,
         registry: Registry,
-        routes: Iterable[Route[Any]],
+        routes: Collection[Route[Any]],
         ignored: Mapping[str, Collection[str]],
-        deletions: Mapping[str, Callable[[Message], Any]],
+        deletions: Mapping[str, Callable[[Any], Any]],
         read_message: Callable[[Record, Headers], Message],
     ) -> None:
         """`ignored` has, for each topic, the events that this service does not consume.
@@ -76,7 +71,9 @@ class Reader:
         """
         self._registry = registry
         self._deletions = dict(deletions)
-        self.read_message = read_message
+        self._keys = KeyReader(registry, (route.type.key_type for route in routes))
+        self._has_keys = bool(self._keys)
+        self.read_message = self._with_key(read_message) if self._has_keys else read_message
         self._routes = {(route.type.topic, route.type.name): route for route in routes}
         self._ignored = ignored
         self._plans: dict[tuple[str, str | bytes | None, bytes], _Plan] = {}
@@ -93,6 +90,8 @@ class Reader:
             if handle is None:
                 problem = "it has no value, and the topic is not compacted"
                 raise Unreadable(Reason.TOMBSTONE, problem)
+            if self._has_keys:
+                self._keys.read(message)
             return None, lambda _, message: handle(message)
         plan = self._plans.get((message.topic, message.last("ce_type"), value[:5]))
         if plan is None:
@@ -100,6 +99,8 @@ class Reader:
         if plan.problem is not None:
             # One error for many messages: without this its traceback would grow with each.
             raise plan.problem.with_traceback(None)
+        if self._has_keys:
+            self._keys.read(message)
         assert plan.decode is not None and plan.handle is not None
         try:
             return plan.decode(value, 5), plan.handle
@@ -109,21 +110,16 @@ class Reader:
     def asks(self, record: Record, message: Message) -> bool:
         """Whether `open` will ask the registry, which may take a while."""
         value = record.value()
-        key = (message.topic, message.last("ce_type"), (value or b"")[:5])
-        return value is not None and key not in self._plans
+        plan = (message.topic, message.last("ce_type"), (value or b"")[:5])
+        return (value is not None and plan not in self._plans) or self._keys.asks(message)
+
+    def _with_key(
+        self, read_message: Callable[[Record, Headers], Message]
+    ) -> Callable[[Record, Headers], Message]:
+        return lambda record, headers: self._keys.prepare(read_message(record, headers))
 
     def _find_plan(self, message: Message, value: bytes) -> _Plan:
-        if value[:1] != b"\0":
-            start = value[:16]
-            raise Unreadable(
-                Reason.NO_MAGIC_BYTE,
-                f"it begins with {start!r}, not with byte 0 and a schema id (Confluent wire format)"
-                if value
-                else "it is empty",
-            )
-        if len(value) < 5:
-            raise Unreadable(Reason.TRUNCATED, f"it ends within the schema id, after {value!r}")
-        schema_id = int.from_bytes(value[1:5], "big")
+        schema_id = read_schema_id(value)
         try:
             plan = self._make_plan(message.topic, message.type, schema_id)
         except UnknownSchema as error:

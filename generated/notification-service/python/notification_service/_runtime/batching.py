@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from .message import Message
+from .message import KeyedMessage, Message
 
 E = TypeVar("E")
+K = TypeVar("K")
 
 
 class Received(NamedTuple, Generic[E]):
@@ -15,6 +16,19 @@ class Received(NamedTuple, Generic[E]):
 
     event: E
     message: Message
+
+
+class KeyedReceived(Received[E], Generic[E, K]):
+    """The same of a topic whose keys have a schema."""
+
+    __slots__ = ()
+
+    @property
+    def typed_key(self) -> K:
+        """The key of the message."""
+        assert isinstance(self.message, KeyedMessage)
+        key: K = self.message.typed_key
+        return key
 
 
 class Batched(Generic[E]):
@@ -27,7 +41,27 @@ class Batched(Generic[E]):
 
     def __call__(self, event: E, message: Message) -> object:
         """Hand over a batch of one."""
-        return self.handle([Received(event, message)])
+        return self.handle([self.receive(event, message)])
+
+    def receive(self, event: E, message: Message) -> Received[E]:
+        """An event as the method takes it."""
+        return Received(event, message)
+
+
+class KeyedBatched(Batched[E], Generic[E, K]):
+    """The same for a topic whose keys have a schema."""
+
+    __slots__ = ()
+
+    def __init__(self, handle: Callable[[Sequence[KeyedReceived[E, K]]], object]) -> None:
+        def hand_over(batch: Sequence[Any]) -> object:
+            return handle(batch)
+
+        super().__init__(hand_over)
+
+    def receive(self, event: E, message: Message) -> Received[E]:
+        """As that of Batched."""
+        return KeyedReceived(event, message)
 
 
 def split(received: Iterable[tuple[Received[Any], Any, Any]]) -> list[list[int]]:

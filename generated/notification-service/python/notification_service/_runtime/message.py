@@ -14,9 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from time import time_ns
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from .transport import Headers, Record
+
+K = TypeVar("K")
 
 CONTENT_TYPE: Final = b"application/avro"
 RESERVED: Final = ("ce_", "dlq.")
@@ -160,6 +162,37 @@ class Message:
         return f"Message({self.place}, type={self.type!r}, id={self.id!r})"
 
 
+class KeyedMessage(Message, Generic[K]):
+    """The message of a topic whose keys have a schema: its key is there as a value as well."""
+
+    __slots__ = ("typed_key",)
+
+    def __init__(
+        self,
+        topic: str = "",
+        partition: int = 0,
+        offset: int = 0,
+        *,
+        typed_key: K,
+        key: bytes | None = None,
+        headers: Iterable[tuple[str, str | bytes | None]] = (),
+        timestamp_ms: int | None = None,
+    ) -> None:
+        super().__init__(
+            topic, partition, offset, key=key, headers=headers, timestamp_ms=timestamp_ms
+        )
+        self.typed_key = typed_key
+
+
+def with_key(message: Message, typed_key: K) -> KeyedMessage[K]:
+    """The same message, its key read."""
+    keyed: KeyedMessage[K] = KeyedMessage.__new__(KeyedMessage)
+    for name in Message.__slots__:
+        setattr(keyed, name, getattr(message, name))
+    keyed.typed_key = typed_key
+    return keyed
+
+
 def read_message(record: Record, headers: Headers) -> Message:
     """The message of a record whose headers were read already."""
     # Once for each message that is consumed: what the constructor does, without its detours.
@@ -224,9 +257,9 @@ def _write_second(second: int) -> bytes:
 
 
 def event_headers(
-    fixed: Headers, name: str, key: bytes | None, value: bytes, cause: Message | None
+    fixed: Headers, name: str, subject: bytes | None, value: bytes, cause: Message | None
 ) -> Headers:
-    """All headers of one event that is sent now.
+    """All headers of one event that is sent now; `subject` is its key as text.
 
     An event that was caused by a message gets an id that follows from that message, from how many
     were sent before it, and from what it says. So handling a message twice, which at-least-once
@@ -234,8 +267,8 @@ def event_headers(
     """
     second, part = divmod(time_ns() // 1000, 1_000_000)
     headers = [*fixed, ("ce_time", b"%s.%06dZ" % (_write_second(second), part))]
-    if key is not None:
-        headers.append(("ce_subject", key))
+    if subject is not None:
+        headers.append(("ce_subject", subject))
     if cause is None:
         headers.append(("ce_id", _random.randbytes(16).hex().encode()))
         return headers

@@ -115,7 +115,7 @@ class InBatches(OwnThread):
                 break
             steps.append(self._progress.begin(pending.popleft()))
             key = partition_of(record) if record.key() is None else record.key()
-            batch.append((Received(event, message), handle, key))
+            batch.append((handle.receive(event, message), handle, key))
         return steps, batch
 
     def _call(self, steps: list[Step], batch: list[Received[Any]], handle: Batched[Any]) -> None:

@@ -134,9 +134,12 @@ def _no_key(event: Any) -> None:
 
 
 class EventType(Generic[E]):
-    """One event on one topic: everything that a producer or a consumer needs to know of it."""
+    """One event on one topic: everything that a producer or a consumer needs to know of it.
 
-    __slots__ = ("codec", "decode", "encode", "key", "model", "name", "topic")
+    The keys of a topic whose keys have a schema are described in the same way.
+    """
+
+    __slots__ = ("codec", "decode", "encode", "key", "key_type", "model", "name", "topic")
 
     def __init__(
         self,
@@ -147,7 +150,8 @@ class EventType(Generic[E]):
         codec: Codec[E],
         encode: Callable[[E, bytes], bytes],
         decode: Decoder[E],
-        key: Callable[[E], bytes | None] = _no_key,
+        key: Callable[[E], Any] = _no_key,
+        key_type: EventType[Any] | None = None,
     ) -> None:
         self.model: Final = model
         self.name: Final = name
@@ -159,7 +163,12 @@ class EventType(Generic[E]):
         self.decode: Final = decode
         """Read an event that was written with this very schema."""
         self.key: Final = key
-        """The message key of an event; None where its topic has none. Raises EncodeError."""
+        """The message key of an event: bytes, or a value of `key_type` where there is one.
+
+        None where its topic has none. Raises EncodeError.
+        """
+        self.key_type: Final = key_type
+        """How the keys of the topic are coded, where they have a schema of their own."""
 
     @property
     def subject(self) -> str:

@@ -23,7 +23,7 @@ from .handling import Handling
 from .health import ConsumerHealth
 from .inbox import Inbox
 from .judging import Judge, Statistics
-from .message import Message, read_dead_letter, read_message
+from .message import read_dead_letter, read_message
 from .policy import Policy
 from .progress import Progress, Step, partition_of
 from .reading import Reader, Route
@@ -95,7 +95,7 @@ class EventConsumer:
         routes: Iterable[Route[Any]],
         *,
         ignored: Mapping[str, Collection[str]],
-        deletions: Mapping[str, Callable[[Message], object]],
+        deletions: Mapping[str, Callable[[Any], object]],
         policy: Policy | None = None,
         inbox: Inbox | None = None,
         exactly_once: EventProducer[Any] | None = None,

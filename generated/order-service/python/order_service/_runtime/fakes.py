@@ -7,10 +7,12 @@ and `sent` has what the service answered. Nothing leaves the process.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Self, TypeVar
 
 from .codec import EventType, SchemaReference
+from .composing import Composer
 from .errors import RegistryUnavailable, SchemaNotRegistered, UnknownSchema
 from .fake_kafka import (
     FakeConsumer,
@@ -20,14 +22,9 @@ from .fake_kafka import (
     FakeProducer,
     FakeRecord,
 )
-from .message import (
-    ExtraHeaders,
-    Message,
-    event_headers,
-    extra_headers,
-    fixed_headers,
-    read_message,
-)
+from .framing import Unreadable
+from .keys import KeyReader
+from .message import ExtraHeaders, Message, extra_headers, read_message
 from .settings import RegistrySettings, Settings
 from .transport import ConsumerClient, ProducerClient, WriterSchema
 
@@ -143,8 +140,10 @@ class ServiceFakes(Generic[Consumed_contra, Produced_co]):
         """`partitions` has how many each topic has; a topic that is not there has one."""
         self._types = {event.model: event for event in (*produced, *consumed)}
         self._produced = {event.name: event for event in produced}
+        keys = [event.key_type for event in (*produced, *consumed) if event.key_type is not None]
         self.kafka = FakeKafka(partitions)
-        self.registry = FakeRegistry(self._types.values())
+        self.registry = FakeRegistry((*self._types.values(), *keys))
+        self._keys = KeyReader(self.registry, keys)
         self.sent_records: list[FakeRecord] = []
         self.consumers: list[FakeConsumer] = []
         self._transport = self._make_transport()
@@ -170,17 +169,17 @@ class ServiceFakes(Generic[Consumed_contra, Produced_co]):
         id: str | None = None,
     ) -> Message:
         """Put an event on its topic as another service would; `drain` or `run` handles it."""
-        kind = self._types[type(event)]
-        schema_id = self.registry.look_up(kind)
-        value = kind.encode(event, b"\0" + schema_id.to_bytes(4, "big"))
-        key = kind.key(event)
-        fixed = fixed_headers(kind.name, "test", _URL, schema_id)
-        every = event_headers(fixed, kind.name, key, value, caused_by)
+        composer = Composer(self.registry, "test", [self._types[type(event)]], {})
+        topic, key, value, every = composer.compose(event, caused_by, None)
         if id is not None:
             every.append(("ce_id", id.encode()))
-        return self.deliver_bytes(
-            kind.topic, value, key=key, headers=every + extra_headers(headers)
-        )
+        return self.deliver_bytes(topic, value, key=key, headers=every + extra_headers(headers))
+
+    def deliver_deletion(self, topic: str, key: object) -> Message:
+        """Delete a key of a compacted topic as another service would."""
+        composer = Composer(self.registry, "test", self._types.values(), {})
+        _, data, _, headers = composer.compose_deletion(topic, key, None, None)
+        return self.deliver_bytes(topic, None, key=data, headers=headers)
 
     def deliver_bytes(
         self,
@@ -192,7 +191,14 @@ class ServiceFakes(Generic[Consumed_contra, Produced_co]):
     ) -> Message:
         """Put any bytes on a topic: poison, a tombstone, or the same message once more."""
         record = self.kafka.append(topic, key, value, list(headers))
-        return read_message(record, record.headers() or [])
+        return self._read_message(record)
+
+    def _read_message(self, record: FakeRecord) -> Message:
+        """The message of a record, with its key as a value where it has a schema and fits it."""
+        message = self._keys.prepare(read_message(record, record.headers() or []))
+        with suppress(Unreadable, RegistryUnavailable):
+            self._keys.read(message)
+        return message
 
     @property
     def sent(self) -> tuple[Produced_co, ...]:
@@ -203,7 +209,7 @@ class ServiceFakes(Generic[Consumed_contra, Produced_co]):
     def sent_messages(self) -> tuple[tuple[Produced_co, Message], ...]:
         """As `sent`, each with its message: topic, partition, key, headers."""
         messages = [
-            (read_message(record, record.headers() or []), record.value() or b"")
+            (self._read_message(record), record.value() or b"")
             for record in list(self.sent_records)
             if record.is_committed
         ]

@@ -18,8 +18,9 @@ from .errors import (
     RejectMessage,
     TransactionFailed,
 )
+from .framing import Unreadable
 from .policy import Action, Policy, Reason
-from .reading import NotConsumed, Unreadable
+from .reading import NotConsumed
 from .transport import Headers, Record
 
 _log: Final = logging.getLogger(__name__)

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
-from uuid import UUID
 
 from .codec import EventType
 from .composing import Composed, Composer
@@ -105,7 +104,7 @@ class EventProducer(Generic[Produced_contra]):
     def _delete(
         self,
         topic: str,
-        key: str | int | UUID,
+        key: object,
         caused_by: Message | None,
         headers: ExtraHeaders | None,
     ) -> Delivery:
