@@ -17,7 +17,7 @@ from codegen.baselines.registry import RegistryBaseline, RegistryClient
 from codegen.compatibility import SCOPES, Direction, Judge, Verdict
 from codegen.contract.model import Contract, History, Level, Subject
 from codegen.diagnostics import Findings, Location, Severity, rule
-from codegen.difference import EventDifference, State, compare_contracts
+from codegen.difference import EventDifference, State, compare_contracts, list_names
 from codegen.impact.exposure import Impact, Refusal, Surroundings, judge_impacts
 from codegen.lock import Lock
 from codegen.rules.breaking import NOT_JUDGED, report_breaks
@@ -51,6 +51,14 @@ REGISTRY_SILENT = rule(
     "Some registries cannot judge a schema that refers to others. The verdict of this check holds "
     "all the same; that the registry will take the schema is not known before it is registered.",
     severity=Severity.NOTE,
+)
+SOFT_DELETED = rule(
+    "compat/soft-deleted",
+    "All versions of a subject are soft-deleted in the registry.",
+    "To the registry such a subject has no past: it takes any schema as the next version. The "
+    "messages that the deleted versions wrote are on the topic as before, and so this check "
+    "compares with them all the same. A subject that shall begin anew is deleted for good.",
+    severity=Severity.WARNING,
 )
 LEVEL_DIFFERS = rule(
     "compat/level-differs",
@@ -125,7 +133,9 @@ def _judge_all(
             continue
         (unchanged if _is_latest(subject, history) else changed).append(subject)
         judged.append((subject, judge.judge(subject.schema, history, subject.level)))
-        if not isinstance(baseline, Repository):
+        if history.is_deleted:
+            _report_deleted(subject, history, findings)
+        elif not isinstance(baseline, Repository):
             _compare_levels(subject, history, findings)
     if not judged and contract.subjects:
         findings.add(
@@ -154,7 +164,8 @@ def _judge_all(
         subject.name: f"it breaks {subject.level.value}" for subject in broken
     }
     if isinstance(baseline, RegistryBaseline):
-        refused = _compare_verdicts(changed, histories, baseline.client, judge, findings)
+        alive = [subject for subject in changed if not histories[subject.name].is_deleted]
+        refused = _compare_verdicts(alive, histories, baseline.client, judge, findings)
     return Review(
         tuple(new),
         tuple(changed),
@@ -209,8 +220,11 @@ def _find_refusals(
     histories: Mapping[str, History],
     judge: Judge,
 ) -> dict[str, Refusal]:
-    """The changed subjects that their level refuses, and the strictest level that would not."""
-    names = {one.name for one in changed}
+    """The changed subjects that their level refuses, and the strictest level that would not.
+
+    A registry refuses nothing where all versions are deleted.
+    """
+    names = {one.name for one in changed if not histories[one.name].is_deleted}
     return {
         subject.name: Refusal(
             subject.name,
@@ -273,6 +287,19 @@ def _is_latest(subject: Subject, history: History) -> bool:
     if latest is None:
         return False
     return render(subject.schema, inline=True) == render(latest, inline=True)
+
+
+def _report_deleted(subject: Subject, history: History, findings: Findings) -> None:
+    versions = list_names([f"v{version.version}" for version in history.versions])
+    findings.add(
+        SOFT_DELETED,
+        Place(subject.document),
+        f"the registry holds {subject.name} soft-deleted only ({versions}), and takes any schema",
+        note="this check compares with the deleted versions: their messages may be on the topic",
+        hint="kontrakt register --apply publishes it again; if no such message is left, delete "
+        "the subject for good (permanent=true), and it begins anew",
+        subject=subject.name,
+    )
 
 
 def _compare_levels(subject: Subject, history: History, findings: Findings) -> None:

@@ -8,9 +8,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from codegen.registry.store import Store
 
 PROJECT = Path(__file__).parent.parent
 PLACED = "schemas/retail/orders/OrderPlaced.avsc"
@@ -208,6 +211,39 @@ def test_a_snapshot_makes_the_check_work_without_a_registry(kontrakt: Kontrakt, 
     done = kontrakt("check", "--against", "snapshot")
     assert done.returncode == 1
     assert "snapshot v1 (id" in done.stdout
+
+
+@pytest.mark.parametrize("past", ["registry", "snapshot"])
+def test_deleted_versions_are_compared_until_they_are_gone_for_good(
+    kontrakt: Kontrakt, shop: Path, past: str
+) -> None:
+    subject = "orders-retail.orders.OrderPlaced"
+    kontrakt("register", "--apply")
+    with closing(Store(shop / ".kontrakt/registry.db")) as store:
+        store.delete_subject(subject)
+    kontrakt("snapshot")
+    same = kontrakt("check", "--against", past)
+    assert same.returncode == 0
+    assert f"warning compat/soft-deleted: the registry holds {subject} soft-deleted only (v1)" in (
+        same.stdout
+    )
+    assert "new, with no past" not in same.stdout
+    add_field(shop)
+    broken = kontrakt("check", "--against", past)
+    assert broken.returncode == 1
+    assert "error compat/field-without-default" in broken.stdout
+    assert f"{subject}, {past} v1 (id 7, deleted)" in broken.stdout
+    assert "register OrderPlaced v2" in broken.stdout
+    assert "The registry refuses" not in broken.stdout
+    assert "compat/registry-differs" not in broken.stdout
+    assert "compat/level-differs" not in broken.stdout
+    assert "Nothing was registered." in kontrakt("register", "--apply").stdout
+    with closing(Store(shop / ".kontrakt/registry.db")) as store:
+        store.delete_subject(subject, permanent=True)
+    kontrakt("snapshot")
+    fresh = kontrakt("check", "--against", past)
+    assert fresh.returncode == 0
+    assert "soft-deleted" not in fresh.stdout
 
 
 def test_what_the_snapshot_remembers_gets_readers(kontrakt: Kontrakt, shop: Path) -> None:

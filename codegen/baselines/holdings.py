@@ -49,11 +49,15 @@ class StoredVersion:
 
 @dataclass(frozen=True, slots=True)
 class StoredSubject:
-    """The live versions of a subject, oldest first, and its own level, None where it has none."""
+    """The versions of a subject, oldest first, and its own level, None where it has none.
+
+    They are the live ones, or, where no version lives any more, those that are soft-deleted.
+    """
 
     name: str
     versions: tuple[StoredVersion, ...]
     level: Level | None = None
+    is_deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,8 @@ def make_histories(holdings: Holdings, names: Iterable[str], origin: str) -> dic
         subject = holdings.subjects.get(name)
         if subject is not None and subject.versions:
             versions = tuple(reader.make_past(version) for version in subject.versions)
-            histories[name] = History(name, versions, subject.level or holdings.level)
+            level = subject.level or holdings.level
+            histories[name] = History(name, versions, level, subject.is_deleted)
     return histories
 
 
@@ -110,13 +115,11 @@ _FULL_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 def select_history(names: Iterable[str], contract: Contract) -> list[str]:
-    """Those of a registry's subjects that a check of the contract may ask about.
+    """The subjects that a check of the contract may ask a registry about, which lists `names`.
 
-    They are the contract's, and those that it seems to have had.
+    They are the contract's, and those of the registry that it seems to have had.
     """
-    listed = list(names)
-    known = {subject.name for subject in contract.subjects}
-    return [name for name in listed if name in known] + select_departed(listed, contract)
+    return [subject.name for subject in contract.subjects] + select_departed(names, contract)
 
 
 def select_departed(names: Iterable[str], contract: Contract) -> list[str]:
@@ -174,9 +177,11 @@ class _Reader:
         reading = self._read(stored)
         if reading is None:  # nothing is being read between two calls
             raise AssertionError(stored)
+        subject = self.holdings.subjects.get(stored.subject)
+        deleted = ", deleted" if subject is not None and subject.is_deleted else ""
         return PastVersion(
             stored.subject,
-            f"{self.origin} v{stored.version} (id {stored.id})",
+            f"{self.origin} v{stored.version} (id {stored.id}{deleted})",
             reading.document,
             reading.schema,
             stored.version,

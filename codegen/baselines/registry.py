@@ -29,7 +29,7 @@ from codegen.baselines.holdings import (
     make_histories,
     select_departed,
 )
-from codegen.baselines.retrieval import MAX_SUBJECTS, ask_each, retrieve
+from codegen.baselines.retrieval import MAX_SUBJECTS, ask_each, retrieve, retrieve_past
 from codegen.contract.model import Contract, History, Level, Subject
 from codegen.diagnostics import CouldNotCheck
 from codegen.source import Json
@@ -96,9 +96,13 @@ class RegistryClient:
         context = f" (context {self._prefix.strip(':')})" if self._prefix else ""
         return f"{self.transport.name}{context}"
 
-    def subjects(self, prefix: str = "") -> tuple[str, ...]:
-        """The live subjects of the context, sorted; all pages of them."""
+    def subjects(self, prefix: str = "", *, deleted: bool = False) -> tuple[str, ...]:
+        """The live subjects of the context, sorted; all pages of them.
+
+        With `deleted` those that are soft-deleted too.
+        """
         query = {"subjectPrefix": self._prefix + prefix} if self._prefix + prefix else {}
+        query |= _and_deleted(deleted)
         for _ in range(3):
             names = self._pages("/subjects", query, SUBJECTS_PAGE, MAX_SUBJECTS, self._read_name)
             if names is not None:
@@ -178,12 +182,13 @@ class RegistryClient:
             if len(page) == known:
                 return found
 
-    def versions(self, subject: str) -> tuple[int, ...]:
-        """The numbers of the live versions, ascending; none where there is no such subject."""
-        return self._versions(subject, {})
+    def versions(self, subject: str, *, deleted: bool = False) -> tuple[int, ...]:
+        """The numbers of the live versions, ascending; none where there is no such subject.
 
-    def _versions(self, subject: str, query: Mapping[str, str]) -> tuple[int, ...]:
-        answer = self.transport.send("GET", f"{self.path(subject)}/versions", query)
+        With `deleted` those that are soft-deleted too.
+        """
+        path = f"{self.path(subject)}/versions"
+        answer = self.transport.send("GET", path, _and_deleted(deleted))
         if answer.is_missing(*_MISSING_SUBJECT):
             return ()
         items = self._read.expect(answer, list)
@@ -193,9 +198,12 @@ class RegistryClient:
         """One version of a subject, -1 for the latest."""
         return self._read_version(self._ask_version(subject, version), subject, version)
 
-    def find(self, subject: str, version: int) -> StoredVersion | None:
-        """One version of a subject, -1 for the latest; None where it is not there."""
-        answer = self._ask_version(subject, version)
+    def find(self, subject: str, version: int, *, deleted: bool = False) -> StoredVersion | None:
+        """One version of a subject, -1 for the latest; None where it is not there.
+
+        With `deleted` one of a number is found where it is soft-deleted too.
+        """
+        answer = self._ask_version(subject, version, _and_deleted(deleted))
         if answer.is_missing(*_MISSING_SUBJECT, *_MISSING_VERSION):
             return None
         return self._read_version(answer, subject, version)
@@ -207,9 +215,11 @@ class RegistryClient:
             raise self._read.misfit(f"v{stored.version} of {subject} for {number}")
         return stored
 
-    def _ask_version(self, subject: str, version: int) -> Answer:
+    def _ask_version(
+        self, subject: str, version: int, query: Mapping[str, str] | None = None
+    ) -> Answer:
         number = "latest" if version < 0 else str(version)
-        return self.transport.send("GET", f"{self.path(subject)}/versions/{number}")
+        return self.transport.send("GET", f"{self.path(subject)}/versions/{number}", query)
 
     def schema(self, id: int) -> StoredVersion:
         """The schema with an id; of no subject in particular, so subject and version are empty."""
@@ -354,7 +364,7 @@ class RegistryClient:
 
     def _find_prospect(self, subject: str) -> Prospect:
         # Numbers are never used again, those of deleted versions neither.
-        numbers = self._versions(subject, {"deleted": "true"})
+        numbers = self.versions(subject, deleted=True)
         level = self.level(subject) if numbers else None
         return Prospect(max(numbers, default=0) + 1, self.mode(subject), level)
 
@@ -387,6 +397,10 @@ class RegistryClient:
     def fetch(self, names: Iterable[str]) -> Holdings:
         """All live versions of subjects, and of those that they refer to; absent ones left out."""
         return retrieve(self, names)
+
+    def fetch_past(self, names: Iterable[str]) -> Holdings:
+        """As `fetch`, and of subjects without a live version those that are soft-deleted."""
+        return retrieve_past(self, names)
 
     def _stored(self, body: Mapping[str, Json], subject: str) -> StoredVersion:
         """A version from an answer, the subjects of its references named as this client does."""
@@ -456,9 +470,13 @@ class RegistryBaseline:
     def histories(self, contract: Contract) -> Mapping[str, History]:
         """The histories of the contract's subjects; one without versions is absent."""
         names = [subject.name for subject in contract.subjects]
-        return make_histories(self.client.fetch(names), names, "registry")
+        return make_histories(self.client.fetch_past(names), names, "registry")
 
     def departed(self, contract: Contract) -> Mapping[str, History]:
         """The histories of subjects that the contract seems to have had; see Archive."""
         names = select_departed(self.client.subjects(), contract)
         return make_histories(self.client.fetch(names), names, "registry") if names else {}
+
+
+def _and_deleted(deleted: bool) -> dict[str, str]:
+    return {"deleted": "true"} if deleted else {}

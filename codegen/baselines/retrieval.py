@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from codegen.baselines.holdings import Holdings, StoredSubject, StoredVersion
@@ -50,17 +51,17 @@ class Source(Protocol):
     def name(self) -> str:
         """The address, for people."""
 
-    def subjects(self) -> tuple[str, ...]:
-        """The live subjects."""
+    def subjects(self, *, deleted: bool = False) -> tuple[str, ...]:
+        """The live subjects; with `deleted` those that are soft-deleted too."""
 
     def listing(self) -> Mapping[str, Sequence[StoredVersion]] | None:
         """All live versions of all subjects, in order; None where the registry has no such list."""
 
-    def versions(self, subject: str) -> tuple[int, ...]:
-        """The numbers of the live versions of a subject, ascending."""
+    def versions(self, subject: str, *, deleted: bool = False) -> tuple[int, ...]:
+        """The numbers of a subject's live versions, ascending; with `deleted` of all of them."""
 
-    def find(self, subject: str, version: int) -> StoredVersion | None:
-        """A live version, -1 for the latest; None where it is not there."""
+    def find(self, subject: str, version: int, *, deleted: bool = False) -> StoredVersion | None:
+        """A version, a live one unless `deleted`; -1 is the latest; None where it is not there."""
 
     def level(self, subject: str | None = None) -> Level | None:
         """The level of a subject of its own, or without one the level of the others."""
@@ -70,6 +71,21 @@ def retrieve(source: Source, names: Iterable[str]) -> Holdings:
     """All live versions of subjects, and of those that they refer to; absent ones left out."""
     with _questions() as pool, work(f"Reading {source.name}") as progress:
         return _Retrieval(source, pool, progress).run(sorted(set(names)))
+
+
+def retrieve_past(source: Source, names: Iterable[str]) -> Holdings:
+    """As `retrieve`, and of subjects without a live version those that are soft-deleted.
+
+    A registry does not compare with these any more; messages that they wrote may still be there.
+    """
+    wanted = set(names)
+    live = retrieve(source, wanted)
+    absent = wanted - live.subjects.keys()
+    if not absent:
+        return live
+    found = retrieve(_WithDeleted(source), absent).subjects
+    deleted = {name: replace(subject, is_deleted=True) for name, subject in found.items()}
+    return replace(live, subjects=deleted | dict(live.subjects))
 
 
 def ask_each(question: Callable[[T], R], items: Sequence[T], name: str) -> list[R]:
@@ -95,6 +111,34 @@ def _ask(
     for answer in pool.map(question, items):
         progress.advance()
         yield answer
+
+
+@dataclass(frozen=True, slots=True)
+class _WithDeleted:
+    """A source to which soft-deleted versions are versions like the others."""
+
+    source: Source
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    def subjects(self, *, deleted: bool = True) -> tuple[str, ...]:
+        return self.source.subjects(deleted=deleted)
+
+    def listing(self) -> None:
+        return None
+
+    def versions(self, subject: str, *, deleted: bool = True) -> tuple[int, ...]:
+        return self.source.versions(subject, deleted=deleted)
+
+    def find(self, subject: str, version: int, *, deleted: bool = True) -> StoredVersion | None:
+        if version < 0:
+            version = max(self.versions(subject), default=0)
+        return self.source.find(subject, version, deleted=deleted) if version else None
+
+    def level(self, subject: str | None = None) -> Level | None:
+        return self.source.level(subject)
 
 
 class _Retrieval:

@@ -142,6 +142,8 @@ def _write_subject(subject: StoredSubject) -> dict[str, Json]:
     value: dict[str, Json] = {}
     if subject.level is not None:
         value["level"] = subject.level.value
+    if subject.is_deleted:
+        value["deleted"] = True
     value["versions"] = [_write_version(version) for version in subject.versions]
     return value
 
@@ -203,7 +205,10 @@ class _Reader:
         return Holdings(subjects, self._level(value, place), clean(registry))
 
     def _subject(self, name: str, value: Json, place: Place) -> StoredSubject:
-        fields = self._object(value, place, {"level", "versions"})
+        fields = self._object(value, place, {"level", "deleted", "versions"})
+        is_deleted = fields.get("deleted", False)
+        if not isinstance(is_deleted, bool):
+            self._fail(place.at("deleted"), '"deleted" is true or false', _ANEW)
         versions: list[StoredVersion] = []
         listed = place.at("versions")
         for index, item in enumerate(self._array(fields.get("versions"), listed)):
@@ -213,7 +218,7 @@ class _Reader:
                 message = f"version {version.version} does not come after the one before it"
                 self._fail(at.at("version"), message, _ANEW)
             versions.append(version)
-        return StoredSubject(name, tuple(versions), self._level(fields, place))
+        return StoredSubject(name, tuple(versions), self._level(fields, place), bool(is_deleted))
 
     def _version(self, subject: str, value: Json, place: Place) -> StoredVersion:
         known = {"version", "id", "type", "references", "schema", "text"}

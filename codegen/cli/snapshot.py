@@ -30,7 +30,7 @@ def command(root: Path | None, address: str | None) -> None:
 
     folder, contract, _ = open_repository(root)
     client = open_registry_baseline(address, contract.registry, folder).client
-    holdings = client.fetch(select_history(client.subjects(), contract))
+    holdings = client.fetch_past(select_history(client.subjects(), contract))
     count = sum(subject.name in holdings.subjects for subject in contract.subjects)
     has_changed = save_snapshot(folder / SNAPSHOT, holdings)
     click.echo(

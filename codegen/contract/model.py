@@ -108,11 +108,15 @@ class PastVersion:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The live versions of one subject, oldest first, and the level that the baseline has set."""
+    """The versions of one subject, oldest first, and the level that the baseline has set.
+
+    They are the live ones, or, where no version lives any more, those that are soft-deleted.
+    """
 
     subject: str
     versions: tuple[PastVersion, ...]
     level: Level | None = None
+    is_deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -314,4 +314,4 @@ def _load(
 def _write_snapshot(contract: Contract, client: RegistryClient, holdings: Holdings) -> str:
     names = select_history(client.subjects(), contract)
     is_enough = holdings.subjects.keys() >= set(names)
-    return write_snapshot((holdings if is_enough else client.fetch(names)).restrict(names))
+    return write_snapshot((holdings if is_enough else client.fetch_past(names)).restrict(names))
