@@ -20,7 +20,7 @@ from codegen.diagnostics import Findings, Location, Severity, rule
 from codegen.difference import EventDifference, State, compare_contracts, list_names
 from codegen.impact.exposure import Impact, Refusal, Surroundings, judge_impacts
 from codegen.lock import Lock
-from codegen.rules.breaking import NOT_JUDGED, report_breaks
+from codegen.rules.breaking import NOT_JUDGED, advise_unread, report_breaks
 from codegen.rules.decoding import report_surprises
 from codegen.rules.evolution import report_hazards
 from codegen.rules.renames import report_renames
@@ -254,8 +254,7 @@ def _report_unasked(subject: Subject, verdict: Verdict, history: History, found:
                 f"{version.label} of {subject.name} could not be compared: {version.problem}",
                 note=f"the level {subject.level.value} does not ask about it, but messages of it "
                 "may be on the topic",
-                hint="if none is left, delete that version from the registry; else the impact of a "
-                "change stays unknown",
+                hint=advise_unread(version),
                 subject=subject.name,
                 severity=Severity.WARNING,
             )

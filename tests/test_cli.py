@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from codegen.registry.entries import Content
 from codegen.registry.store import Store
 
 PROJECT = Path(__file__).parent.parent
@@ -244,6 +245,24 @@ def test_deleted_versions_are_compared_until_they_are_gone_for_good(
     fresh = kontrakt("check", "--against", past)
     assert fresh.returncode == 0
     assert "soft-deleted" not in fresh.stdout
+
+
+@pytest.mark.parametrize("level", ["FULL_TRANSITIVE", "BACKWARD"])
+def test_a_subject_with_schemas_of_another_kind_is_told_from_a_damaged_one(
+    kontrakt: Kontrakt, shop: Path, level: str
+) -> None:
+    edit(
+        shop, "schemas/contracts.yaml", "compatibility: FULL_TRANSITIVE", f"compatibility: {level}"
+    )
+    with closing(Store(shop / ".kontrakt/registry.db")) as store:
+        content = Content('syntax = "proto3"; message Order {}', "PROTOBUF")
+        store.register("orders-retail.orders.OrderPlaced", content)
+    done = kontrakt("check")
+    assert done.returncode == 1
+    assert "registry v1 (id 1) of orders-retail.orders.OrderPlaced could not be compared" in (
+        done.stdout
+    )
+    assert "= fix      a subject holds schemas of one kind" in done.stdout
 
 
 def test_what_the_snapshot_remembers_gets_readers(kontrakt: Kontrakt, shop: Path) -> None:

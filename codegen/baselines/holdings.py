@@ -187,6 +187,7 @@ class _Reader:
             stored.version,
             stored.id,
             reading.problem,
+            stored.type,
         )
 
     def _read(self, stored: StoredVersion) -> _Reading | None:

@@ -94,7 +94,7 @@ class PastVersion:
 
     `label` says which, for example `registry v7 (id 42)` or `git main@1a2b3c4`. `schema` is None
     where the text could not be read as Avro; `problem` then says why. `version` and `id` are 0
-    where the baseline has no such numbers.
+    where the baseline has no such numbers. `type` is the registry's `schemaType`.
     """
 
     subject: str
@@ -104,6 +104,7 @@ class PastVersion:
     version: int = 0
     id: int = 0
     problem: str = ""
+    type: str = "AVRO"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from codegen.avro.resolution import Kind
+from codegen.avro.resolution import Kind, TooManyPairs
 from codegen.avro.schema import SchemaGraph
 from codegen.compatibility import Direction, Verdict
 from codegen.contract.model import PastVersion, Subject
@@ -105,9 +105,6 @@ NOT_JUDGED = rule(
     "reported as good.",
 )
 
-# Only a registry numbers its versions, and forgets one; a revision or a folder stays as it is.
-_DELETE = "delete that version from the registry, or mend what keeps it from being read"
-_NAME_ANOTHER = "name a state without errors, for example the last release"
 
 
 def report_breaks(judged: Iterable[tuple[Subject, Verdict]], findings: Findings) -> None:
@@ -122,9 +119,24 @@ def report_breaks(judged: Iterable[tuple[Subject, Verdict]], findings: Findings)
                 NOT_JUDGED,
                 Place(subject.document),
                 f"{missed.version.label} of {subject.name} could not be compared: {missed.reason}",
-                hint=_DELETE if missed.version.version else _NAME_ANOTHER,
+                hint=advise_unread(missed.version),
                 subject=subject.name,
             )
+
+
+def advise_unread(version: PastVersion) -> str:
+    """What to do about a version that could not be compared."""
+    if version.type != "AVRO":
+        return (
+            "a subject holds schemas of one kind: give the event another topic, or its topic "
+            "another subject_strategy"
+        )
+    if version.schema is not None:
+        return TooManyPairs().hint
+    # Only a registry numbers its versions, and forgets one; a revision or a folder stays as it is.
+    if version.version:
+        return "delete that version from the registry, or mend what keeps it from being read"
+    return "name a state without errors, for example the last release"
 
 
 def summarize(one: Break, schema: SchemaGraph) -> str:
