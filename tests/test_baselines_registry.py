@@ -147,6 +147,41 @@ def test_a_registry_that_contradicts_itself_is_not_believed(
         client.version("orders-value", 1)
 
 
+@pytest.mark.parametrize("count", [1, 40])
+def test_a_subject_that_is_listed_and_denied_is_not_new(
+    fake: RegistryFake, client: RegistryClient, count: int
+) -> None:
+    names = [f"topic-{number}-value" for number in range(count)]
+    assert not client.fetch_past(names).subjects
+    for name in names:
+        fake.add(name, ORDER)
+    denied = f"topic-{count // 2}-value"
+
+    def deny(it: Handler) -> bool:
+        if denied not in it.path:
+            return False
+        return _reply(it, 404, b'{"error_code": 40401, "message": "not found"}')
+
+    fake.behave = deny
+    for ask in (client.fetch_past, client.fetch_listed):
+        with pytest.raises(CouldNotCheck, match=f"lists the subject {denied} and says that"):
+            ask(names)
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_a_subject_that_may_not_be_seen_is_not_new(
+    fake: RegistryFake, client: RegistryClient, count: int
+) -> None:
+    names = [f"topic-{number}-value" for number in range(count)]
+    for name in names[1:]:
+        fake.add(name, ORDER)
+    fake.behave = lambda it: (
+        names[0] in it.path and _reply(it, 403, b'{"error_code": 40301, "message": "no access"}')
+    )
+    with pytest.raises(CouldNotCheck, match=r"does not allow .* \(403\): no access"):
+        client.fetch_past(names)
+
+
 def test_lists_subjects_page_by_page(fake: RegistryFake, client: RegistryClient) -> None:
     for number in range(25):
         fake.add(f"topic-{number:02}-value", ORDER)

@@ -29,7 +29,13 @@ from codegen.baselines.holdings import (
     make_histories,
     select_departed,
 )
-from codegen.baselines.retrieval import MAX_SUBJECTS, ask_each, retrieve, retrieve_past
+from codegen.baselines.retrieval import (
+    MAX_SUBJECTS,
+    ask_each,
+    retrieve,
+    retrieve_listed,
+    retrieve_past,
+)
 from codegen.contract.model import Contract, History, Level, Subject
 from codegen.diagnostics import CouldNotCheck
 from codegen.source import Json
@@ -96,13 +102,9 @@ class RegistryClient:
         context = f" (context {self._prefix.strip(':')})" if self._prefix else ""
         return f"{self.transport.name}{context}"
 
-    def subjects(self, prefix: str = "", *, deleted: bool = False) -> tuple[str, ...]:
-        """The live subjects of the context, sorted; all pages of them.
-
-        With `deleted` those that are soft-deleted too.
-        """
+    def subjects(self, prefix: str = "") -> tuple[str, ...]:
+        """The live subjects of the context, sorted; all pages of them."""
         query = {"subjectPrefix": self._prefix + prefix} if self._prefix + prefix else {}
-        query |= _and_deleted(deleted)
         for _ in range(3):
             names = self._pages("/subjects", query, SUBJECTS_PAGE, MAX_SUBJECTS, self._read_name)
             if names is not None:
@@ -398,6 +400,10 @@ class RegistryClient:
         """All live versions of subjects, and of those that they refer to; absent ones left out."""
         return retrieve(self, names)
 
+    def fetch_listed(self, names: Iterable[str]) -> Holdings:
+        """As `fetch`, of names out of `subjects`: one that is not there after all is no answer."""
+        return retrieve_listed(self, names)
+
     def fetch_past(self, names: Iterable[str]) -> Holdings:
         """As `fetch`, and of subjects without a live version those that are soft-deleted."""
         return retrieve_past(self, names)
@@ -475,7 +481,7 @@ class RegistryBaseline:
     def departed(self, contract: Contract) -> Mapping[str, History]:
         """The histories of subjects that the contract seems to have had; see Archive."""
         names = select_departed(self.client.subjects(), contract)
-        return make_histories(self.client.fetch(names), names, "registry") if names else {}
+        return make_histories(self.client.fetch_listed(names), names, "registry") if names else {}
 
 
 def _and_deleted(deleted: bool) -> dict[str, str]:

@@ -8,7 +8,7 @@ could not break anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -51,8 +51,8 @@ class Source(Protocol):
     def name(self) -> str:
         """The address, for people."""
 
-    def subjects(self, *, deleted: bool = False) -> tuple[str, ...]:
-        """The live subjects; with `deleted` those that are soft-deleted too."""
+    def subjects(self) -> tuple[str, ...]:
+        """The live subjects."""
 
     def listing(self) -> Mapping[str, Sequence[StoredVersion]] | None:
         """All live versions of all subjects, in order; None where the registry has no such list."""
@@ -70,22 +70,47 @@ class Source(Protocol):
 def retrieve(source: Source, names: Iterable[str]) -> Holdings:
     """All live versions of subjects, and of those that they refer to; absent ones left out."""
     with _questions() as pool, work(f"Reading {source.name}") as progress:
-        return _Retrieval(source, pool, progress).run(sorted(set(names)))
+        retrieval = _Retrieval(source, pool, progress)
+        wanted = sorted(set(names))
+        return retrieval.run(retrieval.sift(wanted) if len(wanted) >= MANY else wanted)
+
+
+def retrieve_listed(source: Source, names: Iterable[str]) -> Holdings:
+    """As `retrieve`, of subjects that the registry lists.
+
+    Raises CouldNotCheck where it says of one of them that it does not exist.
+    """
+    wanted = set(names)
+    holdings = retrieve(source, wanted)
+    _require_none(source, wanted - holdings.subjects.keys())
+    return holdings
 
 
 def retrieve_past(source: Source, names: Iterable[str]) -> Holdings:
     """As `retrieve`, and of subjects without a live version those that are soft-deleted.
 
     A registry does not compare with these any more; messages that they wrote may still be there.
+    Each subject that is left out was asked about by its name: a list may leave out what one may not
+    see, and what it has must be there. Raises CouldNotCheck where it is not.
     """
     wanted = set(names)
     live = retrieve(source, wanted)
     absent = wanted - live.subjects.keys()
     if not absent:
         return live
-    found = retrieve(_WithDeleted(source), absent).subjects
+    _require_none(source, absent.intersection(source.subjects()))
+    with _questions() as pool, work(f"Reading {source.name}") as progress:
+        found = _Retrieval(_WithDeleted(source), pool, progress).run(sorted(absent)).subjects
     deleted = {name: replace(subject, is_deleted=True) for name, subject in found.items()}
     return replace(live, subjects=deleted | dict(live.subjects))
+
+
+def _require_none(source: Source, missing: Collection[str]) -> None:
+    if missing:
+        raise CouldNotCheck(
+            f"{source.name} lists the subject {min(missing)} and says that it does not exist",
+            "run the command again; where that does not help, see whoever runs the registry",
+        )
 
 
 def ask_each(question: Callable[[T], R], items: Sequence[T], name: str) -> list[R]:
@@ -123,8 +148,8 @@ class _WithDeleted:
     def name(self) -> str:
         return self.source.name
 
-    def subjects(self, *, deleted: bool = True) -> tuple[str, ...]:
-        return self.source.subjects(deleted=deleted)
+    def subjects(self) -> tuple[str, ...]:
+        return self.source.subjects()
 
     def listing(self) -> None:
         return None
@@ -152,7 +177,7 @@ class _Retrieval:
         level = self._pool.submit(self._source.level)
         found: dict[str, Sequence[StoredVersion]] = {}
         asked = set(wanted)
-        waiting = self._sift(wanted) if len(wanted) >= MANY else wanted
+        waiting = wanted
         characters = 0
         while waiting:
             histories = self._read(waiting)
@@ -190,7 +215,7 @@ class _Retrieval:
                     hint = "messages carry the id alone: whoever runs the registry must mend it"
                     raise CouldNotCheck(message, hint)
 
-    def _sift(self, wanted: list[str]) -> list[str]:
+    def sift(self, wanted: list[str]) -> list[str]:
         """Those that exist; and the list of all schemas, where it is worth its length."""
         there = set(self._source.subjects())
         present = [name for name in wanted if name in there]

@@ -106,7 +106,6 @@ NOT_JUDGED = rule(
 )
 
 
-
 def report_breaks(judged: Iterable[tuple[Subject, Verdict]], findings: Findings) -> None:
     """A finding for each break, and for each version that could not be judged."""
     pairs = list(judged)
