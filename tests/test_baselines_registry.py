@@ -75,7 +75,7 @@ def test_reads_all_versions_with_what_they_refer_to(
     assert json.loads(second.document.text) == order
     assert second.document.text.count("\n") > 5
     assert history["orders-value"].level is Level.FULL_TRANSITIVE
-    asked = [path for _, path, _, _ in fake.requests]
+    asked = [(path, str(query)) for _, path, query, _ in fake.requests]
     assert len(asked) == len(set(asked)), "a diamond is read once"
 
 
