@@ -214,6 +214,51 @@ def test_a_long_history_is_read_by_its_numbers(fake: RegistryFake, client: Regis
     assert count(fake)["list"] == 1
 
 
+@pytest.mark.parametrize("count_wanted", [2, 24])
+@pytest.mark.parametrize("lists_schemas", [True, False])
+def test_a_subject_that_is_listed_and_denied_is_not_new(
+    fake: RegistryFake, client: RegistryClient, count_wanted: int, lists_schemas: bool
+) -> None:
+    fake.lists_schemas = lists_schemas
+
+    def deny(handler: Handler) -> bool:
+        if handler.path.startswith("/schemas"):
+            every = [item for items in fake.versions.values() for item in items]
+            kept = [item for item in every if item["subject"] != NAMES[1]]
+            handler.reply(200, json.dumps(kept).encode())
+            return True
+        if f"/subjects/{NAMES[1]}/" not in handler.path:
+            return False
+        handler.reply(404, json.dumps({"error_code": 40401, "message": "not found"}).encode())
+        return True
+
+    fake.behave = deny
+    with pytest.raises(CouldNotCheck, match=f"lists the subject {NAMES[1]} and then") as caught:
+        client.fetch(NAMES[:count_wanted])
+    assert "run the command again" in caught.value.hint
+
+
+@pytest.mark.parametrize("latest", [3, 9])
+@pytest.mark.parametrize("denied", ["/versions/1", "/versions"])
+def test_versions_that_are_listed_and_denied_are_not_deleted(
+    fake: RegistryFake, client: RegistryClient, latest: int, denied: str
+) -> None:
+    for version in range(3, latest):
+        fake.add(NAMES[0], order(version))
+    if denied == "/versions":
+        del fake.versions[NAMES[0]][1]
+
+    def deny(handler: Handler) -> bool:
+        if not handler.path.endswith(NAMES[0] + denied):
+            return False
+        handler.reply(404, json.dumps({"error_code": 40401, "message": "not found"}).encode())
+        return True
+
+    fake.behave = deny
+    with pytest.raises(CouldNotCheck, match=f"does not give the versions of {NAMES[0]} that"):
+        client.fetch(NAMES[:2])
+
+
 @pytest.mark.parametrize(
     ("module", "limit", "value"),
     [

@@ -33,7 +33,6 @@ from codegen.baselines.retrieval import (
     MAX_SUBJECTS,
     ask_each,
     retrieve,
-    retrieve_listed,
     retrieve_past,
 )
 from codegen.contract.model import Contract, History, Level, Subject
@@ -400,10 +399,6 @@ class RegistryClient:
         """All live versions of subjects, and of those that they refer to; absent ones left out."""
         return retrieve(self, names)
 
-    def fetch_listed(self, names: Iterable[str]) -> Holdings:
-        """As `fetch`, of names out of `subjects`: one that is not there after all is no answer."""
-        return retrieve_listed(self, names)
-
     def fetch_past(self, names: Iterable[str]) -> Holdings:
         """As `fetch`, and of subjects without a live version those that are soft-deleted."""
         return retrieve_past(self, names)
@@ -481,7 +476,7 @@ class RegistryBaseline:
     def departed(self, contract: Contract) -> Mapping[str, History]:
         """The histories of subjects that the contract seems to have had; see Archive."""
         names = select_departed(self.client.subjects(), contract)
-        return make_histories(self.client.fetch_listed(names), names, "registry") if names else {}
+        return make_histories(self.client.fetch(names), names, "registry") if names else {}
 
 
 def _and_deleted(deleted: bool) -> dict[str, str]:

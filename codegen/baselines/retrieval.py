@@ -1,19 +1,20 @@
 """Reading many subjects of a registry, whole, with as few questions as it allows.
 
 A registry that lists all its schemas is asked for that list, in pages, when a good part of it is
-wanted; others are asked for each version, many at once. Where the list leaves a doubt (a number
-that is missing in a history) the subject is asked about on its own: a version that was never seen
-could not break anything.
+wanted; others are asked for each version, many at once. Where an answer leaves a doubt (a number
+that is missing in a history, a subject that is said not to exist) it must agree with another one:
+a version that was never seen could not break anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
+from codegen.baselines.answers import clean
 from codegen.baselines.holdings import Holdings, StoredSubject, StoredVersion
 from codegen.contract.model import Level
 from codegen.diagnostics import CouldNotCheck
@@ -75,42 +76,22 @@ def retrieve(source: Source, names: Iterable[str]) -> Holdings:
         return retrieval.run(retrieval.sift(wanted) if len(wanted) >= MANY else wanted)
 
 
-def retrieve_listed(source: Source, names: Iterable[str]) -> Holdings:
-    """As `retrieve`, of subjects that the registry lists.
-
-    Raises CouldNotCheck where it says of one of them that it does not exist.
-    """
-    wanted = set(names)
-    holdings = retrieve(source, wanted)
-    _require_none(source, wanted - holdings.subjects.keys())
-    return holdings
-
-
 def retrieve_past(source: Source, names: Iterable[str]) -> Holdings:
     """As `retrieve`, and of subjects without a live version those that are soft-deleted.
 
     A registry does not compare with these any more; messages that they wrote may still be there.
     Each subject that is left out was asked about by its name: a list may leave out what one may not
-    see, and what it has must be there. Raises CouldNotCheck where it is not.
+    see.
     """
     wanted = set(names)
     live = retrieve(source, wanted)
     absent = wanted - live.subjects.keys()
     if not absent:
         return live
-    _require_none(source, absent.intersection(source.subjects()))
     with _questions() as pool, work(f"Reading {source.name}") as progress:
         found = _Retrieval(_WithDeleted(source), pool, progress).run(sorted(absent)).subjects
     deleted = {name: replace(subject, is_deleted=True) for name, subject in found.items()}
     return replace(live, subjects=deleted | dict(live.subjects))
-
-
-def _require_none(source: Source, missing: Collection[str]) -> None:
-    if missing:
-        raise CouldNotCheck(
-            f"{source.name} lists the subject {min(missing)} and says that it does not exist",
-            "run the command again; where that does not help, see whoever runs the registry",
-        )
 
 
 def ask_each(question: Callable[[T], R], items: Sequence[T], name: str) -> list[R]:
@@ -149,7 +130,7 @@ class _WithDeleted:
         return self.source.name
 
     def subjects(self) -> tuple[str, ...]:
-        return self.source.subjects()
+        return ()  # the live ones have been asked for
 
     def listing(self) -> None:
         return None
@@ -171,6 +152,7 @@ class _Retrieval:
         self._source = source
         self._pool = pool
         self._progress = progress
+        self._subjects: frozenset[str] | None = None
         self._listing: Mapping[str, Sequence[StoredVersion]] = {}
 
     def run(self, wanted: list[str]) -> Holdings:
@@ -191,6 +173,7 @@ class _Retrieval:
                 raise self._overflow(f"more than {MAX_SUBJECTS:,} subjects")
             if characters > MAX_CHARACTERS:
                 raise self._overflow(f"more than {MAX_CHARACTERS:,} characters of schemas")
+        self._require_absence(asked - found.keys())
         self._require_own_ids(found)
         names = sorted(found)
         subjects = {
@@ -215,9 +198,30 @@ class _Retrieval:
                     hint = "messages carry the id alone: whoever runs the registry must mend it"
                     raise CouldNotCheck(message, hint)
 
+    def _require_absence(self, absent: set[str]) -> None:
+        """A subject that is new to the registry is none that it lists."""
+        listed = sorted(absent & self._list_subjects()) if absent else []
+        if listed:
+            more = f" (and {len(listed) - 1:,} more)" if len(listed) > 1 else ""
+            raise self._contradiction(
+                f"lists the subject {clean(listed[0])}{more} and then says that there is no such"
+            )
+
+    def _list_subjects(self) -> frozenset[str]:
+        if self._subjects is None:
+            self._subjects = frozenset(self._source.subjects())
+        return self._subjects
+
+    def _contradiction(self, what: str) -> CouldNotCheck:
+        hint = (
+            "if someone deletes there at this moment, run the command again; if not, whoever runs "
+            "the registry must mend it"
+        )
+        return CouldNotCheck(f"{self._source.name} {what}", hint)
+
     def sift(self, wanted: list[str]) -> list[str]:
         """Those that exist; and the list of all schemas, where it is worth its length."""
-        there = set(self._source.subjects())
+        there = self._list_subjects()
         present = [name for name in wanted if name in there]
         if len(present) * SHARE >= len(there) and len(present) >= MANY:
             self._listing = self._source.listing() or {}
@@ -232,7 +236,7 @@ class _Retrieval:
         others = [name for name in names if name not in histories]
         latest = [item for item in self._ask(self._newest, others) if item is not None]
         long = [item.subject for item in latest if item.version > SHORT]
-        numbers = dict(zip(long, self._ask(self._source.versions, long), strict=True))
+        numbers = self._list_versions(long)
         pairs: list[tuple[str, int]] = []
         for item in latest:
             listed: Iterable[int] = numbers.get(item.subject, range(1, item.version))
@@ -243,9 +247,19 @@ class _Retrieval:
         for version in self._ask(self._find, pairs):
             if version is not None:
                 alone[version.subject].append(version)
-        for name, history in alone.items():
-            histories[name] = sorted(history, key=lambda item: item.version)
-        return histories
+        for history in alone.values():
+            history.sort(key=lambda item: item.version)
+        gaps = [name for name in alone if name not in numbers and not _is_gapless(alone[name])]
+        numbers |= self._list_versions(gaps)
+        for name, listed in numbers.items():
+            if tuple(item.version for item in alone[name]) != listed:
+                raise self._contradiction(
+                    f"does not give the versions of {clean(name)} that it lists"
+                )
+        return histories | alone
+
+    def _list_versions(self, names: list[str]) -> dict[str, tuple[int, ...]]:
+        return dict(zip(names, self._ask(self._source.versions, names), strict=True))
 
     def _newest(self, subject: str) -> StoredVersion | None:
         return self._source.find(subject, -1)

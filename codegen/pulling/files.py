@@ -134,7 +134,7 @@ def plan_pull(
     Raises CouldNotCheck.
     """
     contract, manifest = (None, known) if isinstance(known, Document) else (known, known.manifest)
-    holdings = client.fetch_listed(name for name in names if name not in UNASKABLE)
+    holdings = client.fetch(name for name in names if name not in UNASKABLE)
     histories = make_histories(holdings, holdings.subjects, "registry")
     local = _find_local(contract)
     pulled = collect_types(holdings, histories, local, findings)
