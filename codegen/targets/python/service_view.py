@@ -204,8 +204,8 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
         ],
         "client": "aiokafka" if names.is_async else "confluent-kafka",
         "is_async": names.is_async,
-        "offers_exactly_once": bool(produced) and not names.is_async,
-        "offers_batches": not names.is_async,
+        "offers_exactly_once": bool(produced),
+        "entered": ", entered before" if names.is_async else "",
         "in_threads": "" if names.is_async else ", each in a thread",
         "async": "async " if names.is_async else "",
         "await": "await " if names.is_async else "",
@@ -382,8 +382,7 @@ def _consumer_imports(
     for kind in {bool(one["is_keyed"]) for one in consumed}:
         prefix = "Keyed" * kind
         wanted.append((f"{prefix}Message", "message"))
-        if not names.is_async:
-            wanted += [(f"{prefix}Batched", "batching"), (f"{prefix}Received", "batching")]
+        wanted += [(f"{prefix}Batched", "batching"), (f"{prefix}Received", "batching")]
     return _imports(wanted, names)
 
 
@@ -411,10 +410,8 @@ def _exports(service: Service, names: Names) -> Mapping[str, object]:
             place = names.module(module.removeprefix("_runtime."))
             modules.setdefault(place, []).append(name)
     if service.consumes:
-        modules["consumer"] = ["Consumer", "Handler"]
-        if not names.is_async:
-            modules["consumer"] += ["BatchConsumer", "BatchHandler"]
-            modules["_runtime.batching"] = ["KeyedReceived"] * reads_keys + ["Received"]
+        modules["consumer"] = ["BatchConsumer", "BatchHandler", "Consumer", "Handler"]
+        modules["_runtime.batching"] = ["KeyedReceived"] * reads_keys + ["Received"]
     if service.produces:
         modules["producer"] = ["Outbox", "Producer"]
     return {
