@@ -73,6 +73,8 @@ class KafkaConsumer:
         self._stored: dict[Any, int] = {}
         self._positions: dict[Any, int] = {}
         """Where the next record of each partition is, as far as it is known."""
+        self._member: Member | None = None
+        """Who this is in its group since it has its partitions."""
 
     async def start(
         self,
@@ -123,7 +125,7 @@ class KafkaConsumer:
             aiokafka.TopicPartition(record.topic(), record.partition()): (record.offset() or 0) + 1
             for record in records
         }
-        return ends, Member.of(self._client)
+        return ends, self._member
 
     async def commit(self) -> None:
         """Commit what was stored; partitions that now belong to another member are left out."""
@@ -151,6 +153,10 @@ class KafkaConsumer:
             await on_revoked(partitions)
             await self.commit()
             self._stored.clear()
+
+    def take_over(self) -> None:
+        """Note as who it has its partitions: left behind by its group, it is nobody."""
+        self._member = Member.of(self._client)
 
     def pause(self) -> None:
         """Stop fetching; also called again after a rebalance has brought new partitions."""
@@ -200,6 +206,6 @@ def _listener(
             await consumer.give_back(on_revoked, revoked)
 
         async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-            pass
+            consumer.take_over()
 
     return Listener()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -165,7 +166,7 @@ class ExactlyOnce:
 
     async def _handle(self, step: Step) -> None:
         """Handle one record to the end; its offset is committed in a transaction as well."""
-        outcome = await self._handling.handle(step, self._wait, self._attempt)
+        outcome = await self._handling.handle(step, self._wait, partial(self._attempt, step))
         waits = 0
         while outcome in (MessageOutcome.PASSED, MessageOutcome.DEAD_LETTERED):
             try:
@@ -177,10 +178,10 @@ class ExactlyOnce:
             if not await self._wait(step, self._policy.delay(waits)):
                 return
 
-    async def _attempt(self, trial: Trial) -> list[Delivery]:
+    async def _attempt(self, step: Step, trial: Trial) -> list[Delivery]:
         before = self._handling.judge.statistics()
         try:
-            async with self._transaction([Step(trial.record)]):
+            async with self._transaction([step]):
                 await self._handling.attempt(trial)
         except BaseException:
             self._handling.judge.count_back_to(before)
@@ -188,6 +189,9 @@ class ExactlyOnce:
         return []
 
     def _transaction(self, done: Sequence[Step]) -> AbstractAsyncContextManager[None]:
-        return self._producer.transaction(
-            positions=lambda: self._client.positions_after([step.record for step in done])
-        )
+        def positions() -> tuple[Any, Any]:
+            if any(step.is_lost for step in done):
+                raise TransactionFailed("its partitions went to another member meanwhile")
+            return self._client.positions_after([step.record for step in done])
+
+        return self._producer.transaction(positions=positions)
