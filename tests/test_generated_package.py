@@ -250,18 +250,35 @@ def test_the_project_file_says_what_the_package_needs(desk_folders: dict[str, Pa
 def test_the_code_of_the_readme_runs(
     desk_folders: dict[str, Path], tmp_path: Path, service: str
 ) -> None:
-    readme = (desk_folders[service] / "README.md").read_text()
-    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    run_readme(desk_folders[service], tmp_path)
+
+
+def run_readme(package: Path, folder: Path) -> None:
+    """Check the types of the code in a package's README, and run the test there."""
+    blocks = re.findall(r"```python\n(.*?)```", (package / "README.md").read_text(), re.DOTALL)
     assert len(blocks) >= 2
+    (name,) = (each.name for each in package.glob("*_service"))
+    files = []
     for number, block in enumerate(blocks):
-        (tmp_path / f"{service[:3]}_block{number}.py").write_text(block)
+        is_test = "def test_" in block
+        is_service = "class Service(" in block
+        files.append("service.py" if is_service else f"{'test_' * is_test}{name}_{number}.py")
+        (folder / files[-1]).write_text(block)
         names = {
             node.module for node in ast.walk(ast.parse(block)) if isinstance(node, ast.ImportFrom)
         }
-        assert any(name and name.startswith(service.replace("-", "_")) for name in names)
-    files = [f"{service[:3]}_block{number}.py" for number in range(len(blocks))]
-    for file in files:
-        assert check_types(tmp_path, desk_folders[service], file) == ""
+        assert any(each and each.startswith(name) for each in names)
+    assert check_types(folder, package, *files) == ""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=folder,
+        env={"PYTHONPATH": f"{package}:{folder}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout
 
 
 HOSTILE = 'Quotes """ \\ \' */ {{ x }} {% raw %} <b> | `code` \\u2028 \u2028 \x7f end'

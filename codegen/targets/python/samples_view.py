@@ -10,7 +10,7 @@ from codegen.targets.python.codecs_view import NamedEvent
 from codegen.targets.python.literals import LINE_LENGTH, words_in
 from codegen.targets.python.past import Past, find_past
 from codegen.targets.python.samples import read_sample, sample_events
-from codegen.targets.python.service_view import import_order
+from codegen.targets.python.service_view import Example, import_order
 from codegen.targets.python.types import Code, Defaults
 
 
@@ -37,13 +37,8 @@ def samples_view(
             if problem:
                 lacking.append((one.event.name, problem))
     words = words_in(line for test in (*tests, *pasts) for line in test["event"])
-    imports = ["import datetime as dt"] if "dt" in words else []
-    if "Decimal" in words:
-        imports.append("from decimal import Decimal")
-    if "UUID" in words:
-        imports.append("from uuid import UUID")
     values = {
-        "imports": imports,
+        "imports": _imports(words),
         "package": package,
         "constants": import_order(str(test["constant"]) for test in tests),
         "models": import_order(name for name in models if name in words),
@@ -52,6 +47,35 @@ def samples_view(
         "histories": import_order(str(test["constant"]) for test in pasts),
     }
     return values, tuple(lacking)
+
+
+def example_view(one: NamedEvent, models: Iterable[str], classes: Mapping[str, str]) -> Example:
+    """An event as a person would write it in a test, and what that needs.
+
+    Its first line is empty when there is no sample of it.
+    """
+    graph = one.event.schema
+    # The first sample is all zeros and nothing; the second one looks like something.
+    for value, _ in sample_events(graph).events[1::-1]:
+        try:
+            code = Defaults(graph, classes).value(graph.root, value)
+        except (ValueError, ArithmeticError):
+            continue
+        first, *rest = code.opened or (code.text,)
+        words = words_in([first, *rest])
+        names = import_order(name for name in models if name in words)
+        return Example(first, tuple(rest), tuple(_imports(words)), tuple(names))
+    return Example()
+
+
+def _imports(words: set[str]) -> list[str]:
+    """What code with these words needs of the standard library."""
+    imports = ["import datetime as dt"] if "dt" in words else []
+    if "Decimal" in words:
+        imports.append("from decimal import Decimal")
+    if "UUID" in words:
+        imports.append("from uuid import UUID")
+    return imports
 
 
 _Test: TypeAlias = Mapping[str, list[str] | str]

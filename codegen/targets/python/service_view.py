@@ -93,6 +93,19 @@ RESERVED_NAMES = frozenset(name for name, _ in EXPORTED) | {
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """An expression that makes an event, and what it needs."""
+
+    first: str = ""
+    """Its first line; empty where there is no such expression."""
+    rest: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+    """The lines that import what it needs of the standard library."""
+    models: tuple[str, ...] = ()
+    """The classes of the package that it needs."""
+
+
+@dataclass(frozen=True, slots=True)
 class Names:
     """How the package, its models and its event types are called in Python."""
 
@@ -107,6 +120,8 @@ class Names:
     """The class of the keys of each topic whose keys have a schema."""
     is_async: bool = False
     """Whether the stubs are for asyncio."""
+    example: Example = Example()
+    """The first event that is consumed, or produced, as the README's test writes it."""
 
     def module(self, name: str) -> str:
         """The module of the runtime that holds something, in this flavour."""
@@ -204,8 +219,8 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
         ],
         "client": "aiokafka" if names.is_async else "confluent-kafka",
         "is_async": names.is_async,
-        "offers_exactly_once": bool(produced) and not names.is_async,
-        "offers_batches": not names.is_async,
+        "offers_exactly_once": bool(produced),
+        "entered": ", entered before" if names.is_async else "",
         "in_threads": "" if names.is_async else ", each in a thread",
         "async": "async " if names.is_async else "",
         "await": "await " if names.is_async else "",
@@ -224,6 +239,21 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
         "consumed_constants": import_order(str(view["constant"]) for view in consumed),
         "produced_constants": import_order(str(view["constant"]) for view in produced),
         "event_constants": import_order(str(view["constant"]) for view in (*consumed, *produced)),
+        "example": names.example,
+        "tested": snake(str((*consumed, *produced)[0]["class"])),
+        "handle_imports": import_order(
+            [
+                *consumed_classes,
+                *(str(one["key_class"]) for one in consumed if one["is_keyed"]),
+                *(str(one["message"]).partition("[")[0] for one in consumed),
+                "Consumer",
+                "Handler",
+                "settings",
+            ]
+        ),
+        "test_imports": import_order(
+            [*names.example.models, "Consumer" if consumed else "Producer"]
+        ),
         "first_consumed": consumed[0] if consumed else {},
         "first_produced": produced[0] if produced else {},
         "topics": [{"name": topic.name, "partitions": topic.partitions} for topic in topics],
@@ -233,7 +263,6 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
         "deletes_text_keys": any(deletion["key_class"] == _TEXT_KEY for deletion in deletes),
         "consumer_imports": _consumer_imports(consumed, names),
         "has_typed_keys": bool(names.keys),
-        "message_classes": sorted({str(one["message"]).partition("[")[0] for one in consumed}),
         "consumer_models": import_order(
             [*consumed_classes, *(str(one["key_class"]) for one in consumed if one["is_keyed"])]
         ),
@@ -382,8 +411,7 @@ def _consumer_imports(
     for kind in {bool(one["is_keyed"]) for one in consumed}:
         prefix = "Keyed" * kind
         wanted.append((f"{prefix}Message", "message"))
-        if not names.is_async:
-            wanted += [(f"{prefix}Batched", "batching"), (f"{prefix}Received", "batching")]
+        wanted += [(f"{prefix}Batched", "batching"), (f"{prefix}Received", "batching")]
     return _imports(wanted, names)
 
 
@@ -411,10 +439,8 @@ def _exports(service: Service, names: Names) -> Mapping[str, object]:
             place = names.module(module.removeprefix("_runtime."))
             modules.setdefault(place, []).append(name)
     if service.consumes:
-        modules["consumer"] = ["Consumer", "Handler"]
-        if not names.is_async:
-            modules["consumer"] += ["BatchConsumer", "BatchHandler"]
-            modules["_runtime.batching"] = ["KeyedReceived"] * reads_keys + ["Received"]
+        modules["consumer"] = ["BatchConsumer", "BatchHandler", "Consumer", "Handler"]
+        modules["_runtime.batching"] = ["KeyedReceived"] * reads_keys + ["Received"]
     if service.produces:
         modules["producer"] = ["Outbox", "Producer"]
     return {

@@ -21,6 +21,7 @@ class Delivery:
         "failures",
         "offset",
         "partition",
+        "refusal",
         "topic",
     )
 
@@ -32,6 +33,8 @@ class Delivery:
         self.offset: int | None = None
         """Its offset there."""
         self.failures = failures
+        self.refusal: str | None = None
+        """The name of Kafka's error, where it has failed."""
         self._done = False
         self._error: DeliveryError | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -40,19 +43,25 @@ class Delivery:
     def settle(self, report: asyncio.Future[Place]) -> None:
         """Take Kafka's report, the first one."""
         if report.cancelled():
-            self.fail("the client was closed before it was confirmed: it may or may not arrive")
+            self.fail(
+                "_DESTROY",
+                "the client was closed before it was confirmed: it may or may not arrive",
+            )
             return
         error = report.exception()
         if error is None:
             if not self._done:
                 self.partition, self.offset = report.result()
                 self._end()
+        elif isinstance(error, Refused):
+            self.fail(error.failure.name(), str(error))
         else:
-            self.fail(str(error) if isinstance(error, Refused) else repr(error))
+            self.fail(type(error).__name__, repr(error))
 
-    def fail(self, reason: str) -> None:
+    def fail(self, refusal: str, reason: str) -> None:
         """It has not arrived, and nobody waits any longer."""
         if not self._done:
+            self.refusal = refusal
             self._error = DeliveryError(self.event, self.topic, reason)
             self.failures.append(self._error)
             self._end()

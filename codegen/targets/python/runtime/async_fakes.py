@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from .async_transport import AsyncConsumerClient, AsyncProducerClient, Place, Refused
 from .fake_kafka import FakeConsumer, FakeKafka, FakeKafkaError, FakeProducer, FakeRecord
@@ -52,6 +54,10 @@ class AsyncFakeProducer:
         """Begin one."""
         self._step(self._client.begin_transaction)
 
+    async def send_offsets_to_transaction(self, positions: Any, group: Any) -> None:
+        """Note offsets for the commit."""
+        self._step(partial(self._client.send_offsets_to_transaction, positions, group))
+
     async def commit_transaction(self) -> None:
         """Show what was sent."""
         self._step(self._client.commit_transaction)
@@ -80,9 +86,13 @@ class AsyncFakeConsumer:
         self._on_revoked: Callable[[set[Partition]], Awaitable[None]] | None = None
 
     async def start(
-        self, topics: Sequence[str], on_revoked: Callable[[set[Partition]], Awaitable[None]]
+        self,
+        topics: Sequence[str],
+        on_revoked: Callable[[set[Partition]], Awaitable[None]],
+        *,
+        settled: bool = False,
     ) -> None:
-        """Join the group."""
+        """Join the group; its offsets are always settled."""
         self._on_revoked = on_revoked
         self._client.subscribe(topics, lambda _: None)
 
@@ -101,6 +111,14 @@ class AsyncFakeConsumer:
     def store(self, records: Iterable[Record]) -> None:
         """Note offsets of partitions that this member owns."""
         self._client.store(records)
+
+    def positions_after(self, records: Sequence[Record]) -> tuple[Any, Any]:
+        """The offsets behind these records, and the group."""
+        return self._client.positions_after(records)
+
+    def lag(self) -> dict[Partition, int | None]:
+        """Its partitions, and how many records it has not received of each."""
+        return self._client.lag()
 
     async def commit(self) -> None:
         """Commit what was stored."""

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from time import perf_counter
+from typing import Any, TypeAlias
 
 from .async_dead_letters import DeadLetters
 from .async_delivery import Delivery
 from .async_inbox import Inbox
 from .judging import Again, Judge, Trial
 from .message import Message
+from .metrics import MessageOutcome, MessagingMetrics
 from .progress import Step
 from .reading import Reader
+
+Wait: TypeAlias = Callable[[Step, float], Awaitable[bool]]
+"""Waits so many seconds; False when the record is left to a later owner meanwhile."""
+Attempt: TypeAlias = Callable[[Trial], Awaitable[list[Delivery]]]
 
 
 class Handling:
@@ -24,58 +31,102 @@ class Handling:
         inbox: Inbox | None,
         dead_letters: DeadLetters,
         group: str,
-        wait: Callable[[Step, float], Awaitable[bool]],
+        metrics: MessagingMetrics | None,
     ) -> None:
-        """`wait` waits so many seconds; false when the record is a later owner's meanwhile."""
+        self.judge = judge
+        self._metrics = metrics
         self._reader = reader
-        self._judge = judge
         self._inbox = inbox
         self._dead_letters = dead_letters
         self._group = group
-        self._wait = wait
 
-    async def handle(self, step: Step) -> None:
+    async def handle(
+        self, step: Step, wait: Wait, attempt: Attempt | None = None
+    ) -> MessageOutcome:
         """Handle one record to the end, or leave it to whoever has its partition next.
 
-        Raises what the policy does not cover.
+        `attempt` is what is tried, `attempt` of this class unless given. Raises what the policy
+        does not cover.
         """
+        if self._metrics is None:
+            return await self._handle(step, wait, attempt or self.attempt)
+        start, outcome = perf_counter(), MessageOutcome.FAILED
+        try:
+            outcome = await self._handle(step, wait, attempt or self.attempt)
+        except asyncio.CancelledError:
+            outcome = MessageOutcome.LEFT
+            raise
+        finally:
+            self._metrics.processed(step.partition[0], outcome, perf_counter() - start)
+        return outcome
+
+    def tell_together(self, topics: list[str], seconds: float) -> None:
+        """Tell of messages that were handled together, each with its part of the time."""
+        if self._metrics is not None:
+            for topic in topics:
+                self._metrics.processed(topic, MessageOutcome.HANDLED, seconds / len(topics))
+
+    async def _handle(self, step: Step, wait: Wait, attempt: Attempt) -> MessageOutcome:
         trial = Trial(step.record)
         while True:
-            message = self._reader.read_message(step.record, trial.headers)
             try:
-                step.deliveries = await self._attempt(step, message)
-                return
+                step.deliveries = await attempt(trial)
+                return MessageOutcome.HANDLED
             except Exception as error:
-                verdict = self._judge.judge(trial, error)
+                verdict = self.judge.judge(trial, error)
             if not isinstance(verdict, Again):
                 break
-            if not await self._wait(step, verdict.delay):
-                return
+            if not await wait(step, verdict.delay):
+                return MessageOutcome.LEFT
         if verdict is not None:
+            message = self._reader.read_message(step.record, trial.headers)
             await self._dead_letters.send(
                 message, step.record.value(), verdict.reason, verdict.error, verdict.attempts
             )
-            self._judge.count("dead_lettered")
+            self.judge.count("dead_lettered")
         step.deliveries = []
+        return MessageOutcome.PASSED if verdict is None else MessageOutcome.DEAD_LETTERED
 
-    async def _attempt(self, step: Step, message: Message) -> list[Delivery]:
-        """Read and handle a record once; what it caused that may still be on the way."""
-        record = step.record
-        event, handle = (
-            await asyncio.to_thread(self._reader.open, record, message)
-            if self._reader.asks(record, message)
-            else self._reader.open(record, message)
-        )
+    async def attempt(self, trial: Trial) -> list[Delivery]:
+        """Read and handle a record once; what it caused that may still be on the way.
+
+        Raises what the handler raises, Unreadable, NotConsumed and RegistryError.
+        """
+        event, message, handle = await self.read(trial)
         if self._inbox is None:
-            await handle(event, message)
-            self._judge.count("handled")
+            await run_handler(handle(event, message))
+            self.judge.count_handled()
             return message.deliveries
         identity = f"{message.source or ''} {message.id}"
         async with self._inbox.once(self._group, identity) as is_new:
             if is_new:
-                await handle(event, message)
+                await run_handler(handle(event, message))
                 # The inbox says "done" for good, so all that belongs to it must be done.
                 for delivery in message.deliveries:
                     await delivery
-        self._judge.count("handled" if is_new else "duplicates")
+        self.judge.count("handled" if is_new else "duplicates")
         return []
+
+    async def read(self, trial: Trial) -> tuple[Any, Message, Callable[[Any, Message], Any]]:
+        """The event of a record, its message, and what handles it. Raises as `attempt` does."""
+        message = self._reader.read_message(trial.record, trial.headers)
+        if self._reader.asks(trial.record, message):
+            event, handle = await asyncio.to_thread(self._reader.open, trial.record, message)
+        else:
+            event, handle = self._reader.open(trial.record, message)
+        return event, message, handle
+
+
+async def run_handler(handling: Awaitable[object]) -> None:
+    """Await what a handler does.
+
+    Raises what it raises; RuntimeError when it was cancelled although nobody has interrupted it,
+    since something that it awaited was.
+    """
+    task = asyncio.current_task()
+    try:
+        await handling
+    except asyncio.CancelledError as error:
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError("something that the handler awaited was cancelled") from error

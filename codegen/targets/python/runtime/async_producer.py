@@ -13,16 +13,18 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 
+from .async_connection import connect
 from .async_delivery import Delivery
 from .async_transactions import Transactions
-from .async_transport import AsyncProducerClient, Place, Refused, connect
+from .async_transport import AsyncProducerClient, Place, Refused
 from .codec import EventType
 from .composing import Composed, Composer
 from .errors import DeliveryError, DeliveryFailed, MessageTooLarge, SettingsError, StubError
 from .message import ExtraHeaders, Message
+from .metrics import tell_delivery
 from .producer_options import producer_options
 from .settings import Settings, read_seconds
-from .transport import Headers
+from .transport import Headers, Positions
 
 Produced_contra = TypeVar("Produced_contra", contravariant=True)
 
@@ -56,6 +58,7 @@ class EventProducer(Generic[Produced_contra]):
         Raises SettingsError when Kafka's client does not take the options.
         """
         self._service = service
+        self._metrics = settings.metrics
         transport = connect(settings)
         self._composer = Composer(transport.registry(), service, events, budgets or {})
         self._preparing = asyncio.Lock()
@@ -121,21 +124,35 @@ class EventProducer(Generic[Produced_contra]):
         message = self._composer.compose_deletion(topic, key, caused_by, headers)
         return await self._send(key, message, caused_by)
 
-    def transaction(self) -> AbstractAsyncContextManager[None]:
+    def transaction(
+        self, *, positions: Positions | None = None
+    ) -> AbstractAsyncContextManager[None]:
         """A transaction: readers see all events that are sent in the block, or none of them.
 
         It is committed when the block is left, and rolled back when the block raises. What readers
         see is decided by their `isolation.level`; that of generated consumers is `read_committed`.
-        Entering and leaving raise TransactionFailed, which can be tried again; ProducerFenced when
-        another producer has taken over the transactional id, ProducerEnded when Kafka takes nothing
-        more from this one; SettingsError without such an id.
+        `positions` is for consumers, which commit with it how far they are. Entering and leaving
+        raise TransactionFailed, which can be tried again; ProducerFenced when another producer has
+        taken over the transactional id, ProducerEnded when Kafka takes nothing more from this one;
+        SettingsError without such an id.
         """
         if self._transactions is None:
             raise SettingsError(
                 "a transaction needs a transactional id, one for each process that runs at the "
                 f'same time: Producer(settings(), transactional_id="{self._service}-1")'
             )
-        return self._transactions.begin()
+        self._require_connection()
+        return self._transactions.begin(positions)
+
+    @property
+    def is_transactional(self) -> bool:
+        """Whether it has a transactional id."""
+        return self._transactions is not None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether its context was entered and not left; only then it sends."""
+        return self._sweeper is not None
 
     async def flush(self, timeout: float | None = None) -> None:
         """Wait until every event has arrived. Raises DeliveryFailed with those that did not.
@@ -180,18 +197,15 @@ class EventProducer(Generic[Produced_contra]):
     async def _send(self, event: object, message: Composed, caused_by: Message | None) -> Delivery:
         if len(self._failures) >= _FAILURE_LIMIT:
             raise DeliveryFailed(self._take_failures())
-        if self._is_closed or self._sweeper is None:
-            raise StubError(
-                "this producer is closed"
-                if self._is_closed
-                else "this producer is not connected: use it inside `async with Producer(...)`"
-            )
+        self._require_connection()
         if self._transactions is not None and not self._transactions.is_open:
             raise StubError(
                 "this producer has a transactional id: send inside "
                 "`async with producer.transaction():`"
             )
         delivery = Delivery(event, message.topic, self._failures)
+        if self._metrics is not None:
+            tell_delivery(self._metrics, delivery)
         if caused_by is not None:
             # Before anything is awaited: a handler that is cancelled here is not done either.
             caused_by.deliveries.append(delivery)
@@ -211,6 +225,14 @@ class EventProducer(Generic[Produced_contra]):
             raise DeliveryError(event, message.topic, str(error)) from error
         report.add_done_callback(partial(self._take_report, delivery))
         return delivery
+
+    def _require_connection(self) -> None:
+        if not self.is_connected:
+            raise StubError(
+                "this producer is closed"
+                if self._is_closed
+                else "this producer is not connected: use it inside `async with Producer(...)`"
+            )
 
     def _take_report(self, delivery: Delivery, report: asyncio.Future[Place]) -> None:
         self._on_the_way.pop(delivery, None)
@@ -237,8 +259,9 @@ class EventProducer(Generic[Produced_contra]):
             for delivery in late:
                 del self._on_the_way[delivery]
                 delivery.fail(
+                    "_MSG_TIMED_OUT",
                     f"not confirmed within {self._timeout:.0f} seconds (delivery.timeout.ms): it "
-                    "may still arrive"
+                    "may still arrive",
                 )
 
     def _take_failures(self) -> list[DeliveryError]:

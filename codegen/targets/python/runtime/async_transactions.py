@@ -1,6 +1,7 @@
-"""Transactions of Kafka (KIP-98) for asyncio: what is sent in one, readers see all or nothing of.
+"""Transactions of Kafka for asyncio: what is sent in one, readers see all of it or nothing.
 
-A client with a `transactional.id` shuts out every earlier one with the same id when it starts.
+KIP-98, and KIP-447 for the offsets of a consumer that belong to it. A client with a
+`transactional.id` shuts out every earlier one with the same id when it starts.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 from .async_transport import AsyncProducerClient, Refused
 from .errors import DeliveryError, ProducerEnded, StubError, TransactionFailed
 from .refusals import explain_refusal
+from .transport import Positions
 
 _TIMEOUT: Final = 120.0
 """Seconds that the coordinator has for one step."""
@@ -36,11 +39,12 @@ class Transactions:
         """Whether one has begun and not ended."""
 
     @asynccontextmanager
-    async def begin(self) -> AsyncGenerator[None, None]:
+    async def begin(self, positions: Positions | None = None) -> AsyncGenerator[None, None]:
         """A transaction around the block; it is rolled back when the block raises.
 
-        Raises TransactionFailed when Kafka does not commit, ProducerFenced when another client has
-        taken over, ProducerEnded when Kafka lets this one do nothing more, and StubError when a
+        `positions` tells, when the block is left, which offsets of which group are committed with
+        it. Raises TransactionFailed when Kafka does not commit, ProducerFenced when another client
+        has taken over, ProducerEnded when Kafka lets this one do nothing more, and StubError when a
         transaction is open already.
         """
         if self._is_taken:
@@ -51,7 +55,7 @@ class Transactions:
             self.is_open = True
             try:
                 yield
-                await self._commit()
+                await self._commit(positions)
             except BaseException as error:
                 if not isinstance(error, ProducerEnded):
                     await self._roll_back(error)
@@ -59,13 +63,18 @@ class Transactions:
         finally:
             self._is_taken = self.is_open = False
 
-    async def _commit(self) -> None:
+    async def _commit(self, positions: Positions | None) -> None:
         # Nothing may join any more: Kafka's client goes on with what the block has sent.
         self.is_open = False
         await self._settle()
         failures = self._take_failures()
         if failures:
             raise TransactionFailed("events were not delivered", failures)
+        if positions is not None:
+            offsets, group = positions()
+            if offsets:
+                commit = self._client.send_offsets_to_transaction
+                await self._call(partial(commit, offsets, group))
         await self._call(self._client.commit_transaction)
 
     async def _roll_back(self, cause: BaseException) -> None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias
 
-from .settings import Settings
 from .transport import Failure, Headers, Partition, Record, Registry
 
 Place: TypeAlias = tuple[int, int]
@@ -46,6 +45,10 @@ class AsyncProducerClient(Protocol):
         """Begin: what is produced from now on is seen when the transaction is committed."""
         ...
 
+    async def send_offsets_to_transaction(self, positions: Any, group: Any) -> None:
+        """Commit these offsets of a group with the transaction."""
+        ...
+
     async def commit_transaction(self) -> None:
         """Wait until all is delivered, then show it to readers."""
         ...
@@ -63,11 +66,17 @@ class AsyncConsumerClient(Protocol):
     """Receives records of the partitions that its group gives to it."""
 
     async def start(
-        self, topics: Sequence[str], on_revoked: Callable[[set[Partition]], Awaitable[None]]
+        self,
+        topics: Sequence[str],
+        on_revoked: Callable[[set[Partition]], Awaitable[None]],
+        *,
+        settled: bool = False,
     ) -> None:
         """Join the group; `on_revoked` is awaited before partitions go to another member.
 
-        Raises StubError when Kafka cannot be reached or refuses this client.
+        With `settled` it begins behind the offsets of transactions that are ended, and waits for
+        those that are not (KIP-447). Raises StubError when Kafka cannot be reached or refuses this
+        client.
         """
         ...
 
@@ -82,6 +91,10 @@ class AsyncConsumerClient(Protocol):
         """Note that these, and what is before them in their partitions, need not come again."""
         ...
 
+    def positions_after(self, records: Sequence[Record]) -> tuple[Any, Any]:
+        """The offsets behind these records, and the group, as a transaction takes them."""
+        ...
+
     async def commit(self) -> None:
         """Commit what was stored; what cannot be committed now stays stored, or is not ours."""
         ...
@@ -92,6 +105,10 @@ class AsyncConsumerClient(Protocol):
 
     def resume(self) -> None:
         """Go on after `pause`."""
+        ...
+
+    def lag(self) -> dict[Partition, int | None]:
+        """Its partitions, and how many records each has that were not received, if known."""
         ...
 
     async def close(self) -> None:
@@ -124,12 +141,3 @@ class AsyncTransport(Protocol):
     async def sleep(self, delay: float) -> None:
         """Wait so many seconds of that clock."""
         ...
-
-
-def connect(settings: Settings) -> AsyncTransport:
-    """What makes the clients: Kafka, unless something else was given."""
-    if settings.transport is not None:
-        return cast("AsyncTransport", settings.transport)
-    from .async_kafka import KafkaTransport  # noqa: PLC0415 - as late as what it imports
-
-    return KafkaTransport(settings.bootstrap_servers, settings.registry)

@@ -15,10 +15,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from .connection import connect
-from .consumer_options import consumer_options
+from .consumer_options import check_choices, consumer_options
 from .control import Control
 from .dead_letters import DeadLetters
-from .errors import SettingsError
 from .handling import Handling
 from .health import ConsumerHealth
 from .inbox import Inbox
@@ -114,7 +113,7 @@ class EventConsumer:
         it was made, as the messages that they were. `drain` ends after them. Raises SettingsError
         when Kafka's client does not take the options, and when two of these do not go together.
         """
-        _check(service, inbox, exactly_once, concurrency, batch)
+        check_choices(service, inbox, exactly_once, concurrency, batch)
         routes = tuple(routes)
         self._policy = policy or Policy()
         self._group = group or str(settings.options.get("group.id") or service)
@@ -343,37 +342,4 @@ class EventConsumer:
         _log.warning(
             "a handler did not return within %g seconds; its message comes again",
             self._policy.stop_within,
-        )
-
-
-def _check(
-    service: str,
-    inbox: Inbox | None,
-    exactly_once: EventProducer[Any] | None,
-    concurrency: int,
-    batch: int | None,
-) -> None:
-    """Raises SettingsError for what does not go together, and says what does."""
-    if exactly_once is not None and inbox is not None:
-        raise SettingsError(
-            "give an inbox, for effects in a database, or a producer for exactly_once, not both"
-        )
-    if exactly_once is not None and not exactly_once.is_transactional:
-        raise SettingsError(
-            "the producer for exactly_once needs a transactional id: "
-            f'Producer(settings(), transactional_id="{service}-1")'
-        )
-    if concurrency < 1:
-        raise SettingsError(f"concurrency is {concurrency}; at least 1 handler must run")
-    if batch is not None and batch < 1:
-        raise SettingsError(f"a batch of {batch} holds nothing; give at least 1")
-    if concurrency > 1 and inbox is not None:
-        raise SettingsError(
-            "an inbox has one connection, so one handler at a time: leave concurrency at 1, "
-            "and run more processes"
-        )
-    if concurrency > 1 and exactly_once is not None:
-        raise SettingsError(
-            "a producer has one transaction at a time, so one handler: leave concurrency at 1, "
-            "and run more processes"
         )

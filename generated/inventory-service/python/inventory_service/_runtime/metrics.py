@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
-from typing import Protocol
+from time import perf_counter
+from typing import Any, Protocol
 
 
 class MessageOutcome(Enum):
@@ -37,3 +39,25 @@ class MessagingMetrics(Protocol):
     def processed(self, topic: str, outcome: MessageOutcome, seconds: float) -> None:
         """A message was read, handled and, if need be, tried again and given up, in that time."""
         ...
+
+
+class Sent(Protocol):
+    """An event on its way: a delivery, with or without asyncio."""
+
+    topic: str
+    refusal: str | None
+    """The name of Kafka's error, once it has failed."""
+
+    def add_done_callback(self, callback: Callable[[Any], object]) -> None:
+        """Call it when the event has arrived or failed."""
+        ...
+
+
+def tell_delivery(metrics: MessagingMetrics, delivery: Sent) -> None:
+    """Tell what becomes of an event that is sent now."""
+    start = perf_counter()
+
+    def tell(_: object) -> None:
+        metrics.sent(delivery.topic, delivery.refusal, perf_counter() - start)
+
+    delivery.add_done_callback(tell)

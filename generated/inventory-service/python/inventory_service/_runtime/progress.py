@@ -19,6 +19,13 @@ class Store(Protocol):
         ...
 
 
+class Nowhere:
+    """Where nothing is noted, since transactions commit the offsets."""
+
+    def store(self, records: Iterable[Record]) -> None:
+        """Nothing."""
+
+
 class Step:
     """A record that is being handled, or was."""
 

@@ -16,6 +16,8 @@ from .codec import EventType
 Headers: TypeAlias = list[tuple[str, str | bytes | None]]
 Partition: TypeAlias = tuple[str, int]
 """A topic and a partition of it."""
+Positions: TypeAlias = Callable[[], tuple[Any, Any]]
+"""Gives offsets and the group that they belong to, as `positions_after` of a consumer client."""
 
 
 class Failure(Protocol):

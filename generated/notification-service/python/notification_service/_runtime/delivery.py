@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from time import monotonic, perf_counter
+from time import monotonic
 from typing import Final
 
 from .errors import DeliveryError
-from .metrics import MessagingMetrics
 from .transport import Failure, Record
 
 _LOCK: Final = threading.Lock()
@@ -130,13 +129,3 @@ class Delivery:
                 self._callbacks = [*self._callbacks, callback]
                 return
         callback(self)
-
-
-def tell_delivery(metrics: MessagingMetrics, delivery: Delivery) -> None:
-    """Tell what becomes of an event that is sent now."""
-    start = perf_counter()
-
-    def tell(_: Delivery) -> None:
-        metrics.sent(delivery.topic, delivery.refusal, perf_counter() - start)
-
-    delivery.add_done_callback(tell)

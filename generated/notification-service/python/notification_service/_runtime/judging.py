@@ -105,10 +105,10 @@ class Judge:
         with self._lock:
             setattr(self._statistics, name, getattr(self._statistics, name) + 1)
 
-    def count_handled(self) -> None:
-        """One more that was handled: `count` for what happens most."""
+    def count_handled(self, number: int = 1) -> None:
+        """So many more that were handled: `count` for what happens most."""
         with self._lock:
-            self._statistics.handled += 1
+            self._statistics.handled += number
 
     def judge(self, trial: Trial, error: Exception) -> Verdict:
         """What becomes of a record whose handling raised this error.

@@ -17,13 +17,14 @@ from typing import Any, Final, Generic, Self, TypeVar
 from .codec import EventType
 from .composing import Composed, Composer
 from .connection import connect
-from .delivery import Delivery, tell_delivery
+from .delivery import Delivery
 from .errors import DeliveryError, DeliveryFailed, MessageTooLarge, SettingsError, StubError
 from .message import ExtraHeaders, Message
+from .metrics import tell_delivery
 from .producer_options import producer_options
 from .settings import Settings
-from .transactions import Positions, Transactions
-from .transport import Headers, ProducerClient, Transport
+from .transactions import Transactions
+from .transport import Headers, Positions, ProducerClient, Transport
 
 Produced_contra = TypeVar("Produced_contra", contravariant=True)
 _log: Final = logging.getLogger(__name__)

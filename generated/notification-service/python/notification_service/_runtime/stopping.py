@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
-_NUMBERS = (signal.SIGTERM, signal.SIGINT)
+NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interrupted(BaseException):
@@ -54,7 +54,7 @@ def stop_on_signals(
             timer.start()
 
     main = threading.get_ident()
-    before = {number: signal.signal(number, hear) for number in _NUMBERS}
+    before = {number: signal.signal(number, hear) for number in NUMBERS}
     try:
         yield
     finally:

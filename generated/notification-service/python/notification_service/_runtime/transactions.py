@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from .errors import (
     DeliveryError,
@@ -19,10 +19,7 @@ from .errors import (
     TransactionFailed,
 )
 from .refusals import explain_refusal
-from .transport import ProducerClient
-
-Positions: TypeAlias = Callable[[], tuple[Any, Any]]
-"""Gives offsets and the group that they belong to, as `ConsumerClient.positions_after` does."""
+from .transport import Positions, ProducerClient
 
 _TIMEOUT: Final = 30.0
 """Seconds that one call waits for the coordinator before it is made again."""

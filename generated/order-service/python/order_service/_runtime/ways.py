@@ -10,7 +10,7 @@ from collections import deque
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from .batching import Batched, Received, split
+from .batching import Batch, Batched, Call
 from .control import Control
 from .delivery import Delivery
 from .errors import TransactionFailed
@@ -18,7 +18,7 @@ from .handling import Handling, Wait
 from .judging import Trial, is_hopeless, place_of
 from .metrics import MessageOutcome
 from .policy import Policy
-from .progress import Progress, Step, partition_of
+from .progress import Progress, Step
 from .reading import NotConsumed
 from .transport import ConsumerClient, Partition, Record
 
@@ -81,29 +81,21 @@ class InBatches(OwnThread):
     def work(self, pending: deque[Record]) -> None:
         """Handle the records."""
         while pending and self._control.goes_on:
-            steps, batch = self._collect(pending)
-            for call in split(batch):
-                kept = [index for index in call if not steps[index].is_lost]
-                if kept and not self._control.is_stopping:
-                    self._call(
-                        [steps[index] for index in kept],
-                        [batch[index][0] for index in kept],
-                        batch[call[0]][1],
-                    )
+            batch = self._collect(pending)
+            for call in batch:
+                kept = call.without_lost()
+                if kept.steps and not self._control.is_stopping:
+                    self._call(kept)
             if not batch and pending:
                 # One that cannot be read, or no event at all.
                 self._handling.handle(self._progress.begin(pending.popleft()), self._wait)
 
-    def _collect(
-        self, pending: deque[Record]
-    ) -> tuple[list[Step], list[tuple[Received[Any], Batched[Any], object]]]:
+    def _collect(self, pending: deque[Record]) -> Batch:
         """Take what can be handed over together, up to the first record that cannot be."""
-        steps: list[Step] = []
-        batch: list[tuple[Received[Any], Batched[Any], object]] = []
+        batch = Batch()
         while pending:
-            record = pending[0]
             try:
-                event, message, handle = self._handling.read(Trial(record))
+                event, message, handle = self._handling.read(Trial(pending[0]))
             except NotConsumed:
                 self._handling.judge.count("not_consumed")
                 self._progress.begin(pending.popleft()).deliveries = []
@@ -113,29 +105,24 @@ class InBatches(OwnThread):
                 break
             if not isinstance(handle, Batched):
                 break
-            steps.append(self._progress.begin(pending.popleft()))
-            key = partition_of(record) if record.key() is None else record.key()
-            batch.append((handle.receive(event, message), handle, key))
-        return steps, batch
+            batch.add(self._progress.begin(pending.popleft()), event, message, handle)
+        return batch
 
-    def _call(self, steps: list[Step], batch: list[Received[Any]], handle: Batched[Any]) -> None:
+    def _call(self, call: Call) -> None:
         start = perf_counter()
         try:
-            handle.handle(batch)
+            call.handle.handle(call.received)
         except Exception as error:
             if is_hopeless(error):
                 raise
-            if len(steps) > 1:
+            if len(call.steps) > 1:
                 _log.info("handled one by one, since together it failed: %r", error)
-            for step in steps:
+            for step in call.steps:
                 if not (step.is_lost or self._control.is_stopping):
                     self._handling.handle(step, self._wait)
         else:
-            for step, received in zip(steps, batch, strict=True):
-                step.deliveries = received.message.deliveries
-                self._handling.judge.count_handled()
-            topics = [step.partition[0] for step in steps]
-            self._handling.tell_together(topics, perf_counter() - start)
+            self._handling.judge.count_handled(len(call.steps))
+            self._handling.tell_together(call.end(), perf_counter() - start)
 
 
 class ExactlyOnce(OwnThread):
