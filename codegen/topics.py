@@ -13,6 +13,7 @@ from enum import Enum
 
 from codegen.cluster import Cluster, ClusterRefusal, ClusterState, TopicState
 from codegen.contract.model import Contract
+from codegen.counting import count_done
 from codegen.diagnostics import CouldNotCheck
 
 DEAD_LETTER_BYTES = 1_048_588 + 65_536
@@ -159,7 +160,7 @@ def apply_topics(plan: Plan, cluster: Cluster) -> tuple[Outcome, ...]:
             outcomes.append(Outcome(step, str(refusal)))
         except CouldNotCheck as error:
             done = sum(not one.refusal for one in outcomes)
-            so_far = f"{done} of {len(plan.changes)} topics were done"
+            so_far = count_done(done, len(plan.changes), "topic")
             hint = f"{error.hint}; then run the same command again"
             raise CouldNotCheck(f"{error.message} ({so_far})", hint) from error
         else:
