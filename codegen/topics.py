@@ -13,7 +13,7 @@ from enum import Enum
 
 from codegen.cluster import Cluster, ClusterRefusal, ClusterState, TopicState
 from codegen.contract.model import Contract
-from codegen.counting import count_done
+from codegen.counting import count_done, count_words
 from codegen.diagnostics import CouldNotCheck
 
 DEAD_LETTER_BYTES = 1_048_588 + 65_536
@@ -187,7 +187,7 @@ def _plan(topic: WantedTopic, state: ClusterState, adds_partitions: bool) -> Ste
         return Step(topic, True, _compare(topic, actual, adds_partitions))
     if topic.replication <= state.brokers:
         return Step(topic, False, ())
-    brokers = f"{state.brokers} broker{'' if state.brokers == 1 else 's'}"
+    brokers = count_words(state.brokers, "broker")
     obstacle = f"the cluster has {brokers}; on one for development give --replication"
     missing = Difference("replication", "none", str(topic.replication), obstacle)
     return Step(topic, False, (missing,))
