@@ -34,6 +34,7 @@ from codegen.avro.schema import (
     split_name,
 )
 from codegen.contract.model import Contract, History, PastVersion, SchemaKey
+from codegen.counting import agree
 from codegen.source import Json, Place
 
 MOST = 12
@@ -453,7 +454,7 @@ def is_same_json(one: Json, other: Json) -> bool:
 
 
 def _symbols(symbols: list[str]) -> str:
-    return f"symbol{'s' if len(symbols) > 1 else ''} {list_names(symbols)}"
+    return f"{agree(len(symbols), 'symbol')} {list_names(symbols)}"
 
 
 def list_names(names: Iterable[str], most: int = 8) -> str:

@@ -16,6 +16,7 @@ from codegen.baselines import Archive, Baseline, Repository
 from codegen.baselines.registry import RegistryBaseline, RegistryClient
 from codegen.compatibility import SCOPES, Direction, Judge, Verdict
 from codegen.contract.model import Contract, History, Level, Subject
+from codegen.counting import count_words
 from codegen.diagnostics import Findings, Location, Severity, rule
 from codegen.difference import EventDifference, State, compare_contracts, list_names
 from codegen.impact.exposure import Impact, Refusal, Surroundings, judge_impacts
@@ -141,7 +142,8 @@ def _judge_all(
         findings.add(
             NO_PAST,
             Location(contract.manifest.name),
-            f"nothing was compared: {baseline.name} holds none of the {len(new)} subjects",
+            f"nothing was compared: {baseline.name} holds nothing of this contract "
+            f"({count_words(len(new), 'subject')})",
             hint="publish them with kontrakt register --apply, or name another past, for example "
             "--against git:main",
         )

@@ -13,6 +13,7 @@ from enum import Enum
 
 from codegen.cluster import Cluster, ClusterRefusal, ClusterState, TopicState
 from codegen.contract.model import Contract
+from codegen.counting import count_done, count_words
 from codegen.diagnostics import CouldNotCheck
 
 DEAD_LETTER_BYTES = 1_048_588 + 65_536
@@ -159,7 +160,7 @@ def apply_topics(plan: Plan, cluster: Cluster) -> tuple[Outcome, ...]:
             outcomes.append(Outcome(step, str(refusal)))
         except CouldNotCheck as error:
             done = sum(not one.refusal for one in outcomes)
-            so_far = f"{done} of {len(plan.changes)} topics were done"
+            so_far = count_done(done, len(plan.changes), "topic")
             hint = f"{error.hint}; then run the same command again"
             raise CouldNotCheck(f"{error.message} ({so_far})", hint) from error
         else:
@@ -186,7 +187,7 @@ def _plan(topic: WantedTopic, state: ClusterState, adds_partitions: bool) -> Ste
         return Step(topic, True, _compare(topic, actual, adds_partitions))
     if topic.replication <= state.brokers:
         return Step(topic, False, ())
-    brokers = f"{state.brokers} broker{'' if state.brokers == 1 else 's'}"
+    brokers = count_words(state.brokers, "broker")
     obstacle = f"the cluster has {brokers}; on one for development give --replication"
     missing = Difference("replication", "none", str(topic.replication), obstacle)
     return Step(topic, False, (missing,))

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 from codegen.contract.model import Contract, Event, FieldKey, SchemaKey, Service, Topic
+from codegen.counting import count_words
 from codegen.difference import ChangeKind, Difference, EventDifference, State, simple_name
 from codegen.source import Place
 
@@ -236,8 +237,7 @@ def describe_duration(milliseconds: int) -> str:
     """A duration in its largest whole unit, for example `30 days`."""
     for unit, size in _UNITS.items():
         if milliseconds >= size and milliseconds % size == 0:
-            count = milliseconds // size
-            return f"{count} {unit}{'s' if count != 1 else ''}"
+            return count_words(milliseconds // size, unit)
     return f"{milliseconds} ms"
 
 

@@ -227,6 +227,17 @@ def test_a_repository_without_commits(tmp_path: Path) -> None:
     root = write(tmp_path, NEW)
     git(root, "init", "-q", "-b", "main")
     assert "no commit yet" in fails("git:main", root).message
+    # A hook asks for HEAD before the first commit, and must not be what keeps it from being made.
+    past = against("git:HEAD", root)
+    assert past.name == "git HEAD (no commit yet)"
+    assert past.histories(load(root)) == {}
+
+
+def test_a_branch_without_a_commit_beside_others_is_not_taken_for_an_empty_past(
+    root: Path,
+) -> None:
+    git(root, "checkout", "-q", "--orphan", "fresh")
+    assert "no revision HEAD" in fails("git:HEAD", root).message
 
 
 @pytest.mark.parametrize(

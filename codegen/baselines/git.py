@@ -45,6 +45,8 @@ class GitBaseline:
 
     @property
     def _shown(self) -> str:
+        if not self._commit:
+            return f"{self._revision} (no commit yet)"
         short = self._commit[:7]
         return short if self._commit.startswith(self._revision) else f"{self._revision}@{short}"
 
@@ -62,6 +64,8 @@ class GitBaseline:
 
     @cached_property
     def _past(self) -> Past | None:
+        if not self._commit:
+            return None
         with _open_objects(self._repository) as objects:
             files = self._read(objects)
         return None if files is None else Past(files)
@@ -119,12 +123,20 @@ def _environment() -> dict[str, str]:
 _OF_HOOKS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
 
 
+def _run(folder: FilePath, *words: str) -> subprocess.CompletedProcess[bytes]:
+    command = ["git", *words]
+    return subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, check=False)
+
+
+def _has_branches(repository: _Repository) -> bool:
+    """Whether a branch or a tag is there: a repository without any has never held a commit."""
+    done = _run(repository.folder, "for-each-ref", "--count=1")
+    return done.returncode != 0 or bool(done.stdout.strip())
+
+
 def _find_repository(root: FilePath) -> _Repository:
-    command = ["git", "rev-parse", "--is-shallow-repository", "--show-prefix"]
     try:
-        done = subprocess.run(
-            command, cwd=root, env=_environment(), capture_output=True, check=False
-        )
+        done = _run(root, "rev-parse", "--is-shallow-repository", "--show-prefix")
     except FileNotFoundError:
         hint = "install git, or check against something else: --against registry"
         raise CouldNotCheck("git is not installed", hint) from None
@@ -144,12 +156,18 @@ def _find_repository(root: FilePath) -> _Repository:
 
 
 def _resolve(objects: _Objects, repository: _Repository, revision: str) -> str:
-    """The commit that a revision means. Raises CouldNotCheck when there is none."""
+    """The commit that a revision means. Raises CouldNotCheck when there is none.
+
+    Before the first commit HEAD is the empty text: its past is known, and holds nothing. Hooks ask
+    for it then.
+    """
     if commit := objects.find_commit(revision):
         return commit
-    if objects.find_commit("HEAD") is None:
+    if not _has_branches(repository):
+        if revision == "HEAD":
+            return ""
         message = "the repository has no commit yet"
-        raise CouldNotCheck(message, "commit first; until then there is nothing to break")
+        raise CouldNotCheck(message, "check against git:HEAD until there is one")
     message = f"this repository has no revision {revision}"
     if repository.is_shallow:
         hint = "the clone is shallow: fetch all of it (actions/checkout: fetch-depth: 0)"

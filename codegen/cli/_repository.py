@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import click
 
 from codegen.cli._names import complete_baselines
+from codegen.counting import count_words
 from codegen.report import FORMATS
 
 if TYPE_CHECKING:
@@ -120,8 +121,7 @@ def open_repository(
     findings = Findings()
     contract = load_contract(folder, findings)
     if contract is None:
-        count = len(make_report(findings).findings)
-        what = f"{count} problem{'s' if count != 1 else ''}"
+        what = count_words(len(make_report(findings).findings), "problem")
         summary = f"{what}: the contract cannot be used as it is."
         show(make_report(findings, summary=summary), format_name)
         raise click.exceptions.Exit(1)
@@ -239,8 +239,3 @@ def _name_from_here(report: Report, root: Path | None) -> Report:
         return replace(finding, location=move(finding.location), related=related)
 
     return replace(report, findings=tuple(move_finding(one) for one in report.findings))
-
-
-def count_words(number: int, noun: str) -> str:
-    """`1 file`, `2 files`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

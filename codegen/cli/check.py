@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codegen.cli._repository import against_option, count_words, format_option, root_option
+from codegen.cli._repository import against_option, format_option, root_option
+from codegen.counting import agree, count_words
 
 if TYPE_CHECKING:
     from codegen.baselines import Baseline
@@ -116,11 +117,13 @@ def _summary(contract: Contract, outcome: Review, found: tuple[Finding, ...], ba
     events = contract.events
     if found:
         bad = sum(event.name in concerned for event in events)
-        parts = [f"{count_words(len(found), 'finding')} about {bad} of {len(events)} events"]
+        about = f"{bad} of {count_words(len(events), 'event')}"
+        parts = [f"{count_words(len(found), 'finding')} about {about}"]
     else:
-        parts = [f"{len(events)} event{'s are' if len(events) != 1 else ' is'} good"]
+        parts = [f"{count_words(len(events), 'event')} {agree(len(events), 'is', 'are')} good"]
     if outcome.changed:
-        parts.append(f"{len(outcome.changed)} of {len(contract.subjects)} subjects changed")
+        all_subjects = count_words(len(contract.subjects), "subject")
+        parts.append(f"{len(outcome.changed)} of {all_subjects} changed")
     if outcome.new:
         parts.append(f"{len(outcome.new)} new, with no past to break with")
     parts.append(f"against {baseline} ({count_words(outcome.version_count, 'version')})")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from codegen.cli._repository import count_words, root_option
+from codegen.cli._repository import root_option
+from codegen.counting import count_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

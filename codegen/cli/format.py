@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from codegen.cli._repository import count_words, root_option, show
+from codegen.cli._repository import root_option, show
+from codegen.counting import count_words
 
 if TYPE_CHECKING:
     from codegen.diagnostics import Findings

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codegen.cli._repository import count_words, format_option, root_option
+from codegen.cli._repository import format_option, root_option
+from codegen.counting import agree, count_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -200,7 +201,7 @@ def _summarize(linting: Linting, found: tuple[Finding, ...]) -> str:
 
     files = count_words(len(linting.files), "file")
     if not found:
-        return f"{files} {'are' if len(linting.files) != 1 else 'is'} good"
+        return f"{files} {agree(len(linting.files), 'is', 'are')} good"
     counts = ((one.value, sum(item.severity is one for item in found)) for one in Severity)
     words = ", ".join(count_words(count, noun) for noun, count in counts if count)
     where = {one.location.file for one in found}

@@ -16,7 +16,8 @@ from codegen.cli._names import (
     complete_topics,
     complete_traffic,
 )
-from codegen.cli._repository import count_words, root_option
+from codegen.cli._repository import root_option
+from codegen.counting import count_words
 
 if TYPE_CHECKING:
     from codegen.contract.model import Contract

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from codegen.cli._repository import root_option
+from codegen.counting import count_words
 
 if TYPE_CHECKING:
     from codegen.baselines.capabilities import Capabilities
@@ -58,7 +59,7 @@ def command(root: Path | None, address: str | None, format_name: str) -> None:
 def _show(found: Capabilities) -> None:
     name = f", {found.product}" if found.product else ""
     click.echo(f"{found.registry}{name}")
-    holds = f"{found.subjects} subject{'' if found.subjects == 1 else 's'}"
+    holds = count_words(found.subjects, "subject")
     level = f"level {found.level}" if found.level else "no level"
     click.echo(f"  {holds}, {level}, mode {found.mode}, answers in {found.milliseconds:.0f} ms\n")
     words = {True: "yes", False: "no", None: "?"}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codegen.cli._repository import count_words, root_option
+from codegen.cli._repository import root_option
+from codegen.counting import count_words
 
 if TYPE_CHECKING:
     from codegen.pulling import Pull

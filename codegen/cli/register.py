@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codegen.cli._repository import count_words, root_option
+from codegen.cli._repository import root_option
+from codegen.counting import count_done, count_words
 
 if TYPE_CHECKING:
     from codegen.contract.model import Contract
@@ -83,7 +84,7 @@ def command(
         return
     done = apply_plan(plan, baseline.client, findings)
     _show_done(plan, done)
-    _stop_on_errors(contract, findings, f"{len(done)} of {len(plan.changes)} steps were done.")
+    _stop_on_errors(contract, findings, f"{count_done(len(done), len(plan.changes), 'step')}.")
 
 
 def _stop_on_errors(

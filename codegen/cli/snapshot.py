@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from codegen.cli._repository import root_option
+from codegen.counting import count_words
 
 
 @click.command()
@@ -34,7 +35,7 @@ def command(root: Path | None, address: str | None) -> None:
     count = sum(subject.name in holdings.subjects for subject in contract.subjects)
     has_changed = save_snapshot(folder / SNAPSHOT, holdings)
     click.echo(
-        f"{SNAPSHOT}: {count} of {len(contract.subjects)} subjects, "
-        f"{holdings.version_count} versions, from {client.name}"
+        f"{SNAPSHOT}: {count} of {count_words(len(contract.subjects), 'subject')}, "
+        f"{count_words(holdings.version_count, 'version')}, from {client.name}"
         f"{'' if has_changed else ' (nothing changed)'}"
     )

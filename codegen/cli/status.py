@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from codegen.cli._repository import count_words, format_option, root_option
+from codegen.cli._repository import format_option, root_option
+from codegen.counting import count_words
 
 
 @click.command()

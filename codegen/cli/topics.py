@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from codegen.cli._repository import root_option
+from codegen.counting import count_words
 
 if TYPE_CHECKING:
     from codegen.topics import Difference, Outcome, Plan, Step
@@ -113,7 +114,6 @@ def _read_options(bootstrap: str | None, options: tuple[str, ...]) -> dict[str, 
 
 
 def _print_text(plan: Plan, outcomes: Sequence[Outcome], is_applied: bool) -> None:
-    from codegen.cli._repository import count_words  # noqa: PLC0415
     from codegen.topics import Action  # noqa: PLC0415
 
     refusals = {one.step.topic.name: one.refusal for one in outcomes}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from codegen.counting import count_words
 from codegen.diagnostics import make_report
 from codegen.difference import EventDifference
 from codegen.impact.exposure import Fate, Impact, Refusal
@@ -53,7 +54,7 @@ class Account:
     def summary(self) -> str:
         """The closing line."""
         changed = sum(one.fate is Fate.CHANGED for one in self.impacts)
-        parts = [f"{changed} of {self.event_count} events changed"]
+        parts = [f"{changed} of {count_words(self.event_count, 'event')} changed"]
         if self.topology:
             parts.append(f"{len(self.topology)} of the topics and services")
         return f"{', '.join(parts)}, against {self.baseline}"

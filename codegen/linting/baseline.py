@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import TypeAlias
 
+from codegen.counting import agree, count_words
 from codegen.diagnostics import CouldNotCheck, Finding, Findings, Location, Severity, rule
 from codegen.linting import Linting, name_path
 from codegen.source import Document, Json, SourceError, read_json
@@ -89,7 +90,7 @@ def accept(linting: Linting, entries: Counter[Entry], name: str, *, is_whole: bo
             kept.append(item)
     notes = Findings()
     if (unused := left.total()) and is_whole and not linting.failures:
-        count = f"{unused} entries fit" if unused > 1 else "1 entry fits"
+        count = f"{count_words(unused, 'entry')} {agree(unused, 'fits', 'fit')}"
         hint = f"take them out: kontrakt lint --baseline {name} --write-baseline"
         notes.add(UNUSED_ENTRIES, Location(name), f"{count} no finding any more", hint=hint)
     accepted = len(linting.findings) - len(kept)

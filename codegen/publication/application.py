@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from codegen.baselines.answers import RegistryRefusal
 from codegen.baselines.holdings import StoredVersion, VersionReference
 from codegen.baselines.registry import RegistryClient
+from codegen.counting import count_done
 from codegen.diagnostics import CouldNotCheck, Findings, Location, rule
 from codegen.progress import work
 from codegen.publication.planning import Action, Plan, Step, report_refusal, write_text
@@ -70,7 +71,7 @@ def apply_plan(plan: Plan, client: RegistryClient, findings: Findings) -> tuple[
                 findings.add(OUT_OF_DATE, where, str(moved), hint=hint, subject=step.subject.name)
                 break
             except CouldNotCheck as error:
-                so_far = f"{len(done)} of {len(plan.changes)} steps were done"
+                so_far = count_done(len(done), len(plan.changes), "step")
                 hint = f"{error.hint}; then run the same command again"
                 raise CouldNotCheck(f"{error.message} ({so_far})", hint) from error
             progress.advance()

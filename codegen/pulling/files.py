@@ -23,6 +23,7 @@ from codegen.baselines.snapshot import write_snapshot
 from codegen.contract.load import MANIFEST, load_documents
 from codegen.contract.model import Contract, History
 from codegen.contract.paths import choose_path
+from codegen.counting import count_words
 from codegen.diagnostics import CouldNotCheck, Findings, KontraktError, Location, rule
 from codegen.difference import MOST, find_differences, list_names
 from codegen.editing import Edit, apply
@@ -221,7 +222,7 @@ def _note_levels(holdings: Holdings, contract: Contract) -> Iterator[str]:
 
 
 def _count(users: Collection[str]) -> str:
-    return f"{len(set(users))} subject{'' if len(set(users)) == 1 else 's'}"
+    return count_words(len(set(users)), "subject")
 
 
 def _find_local(contract: Contract | None) -> dict[str, tuple[str, SchemaGraph]]:

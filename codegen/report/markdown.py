@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from codegen.counting import count_words
 from codegen.diagnostics import Finding, Report, Severity
 from codegen.report.escaping import single_line
 
@@ -76,9 +77,9 @@ def _verdict(report: Report) -> str:
         return "❌ kontrakt: could not check"
     errors, warnings = report.count(Severity.ERROR), report.count(Severity.WARNING)
     if errors:
-        return f"❌ kontrakt: {errors} error{'s' if errors != 1 else ''}"
+        return f"❌ kontrakt: {count_words(errors, 'error')}"
     if warnings:
-        return f"⚠️ kontrakt: {warnings} warning{'s' if warnings != 1 else ''}"
+        return f"⚠️ kontrakt: {count_words(warnings, 'warning')}"
     return "✅ kontrakt: good"
 
 

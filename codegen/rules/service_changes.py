@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from codegen.contract.model import Service
+from codegen.counting import agree
 from codegen.diagnostics import Severity, rule
 from codegen.rules.shift import Shift, name_place, section_place
 from codegen.topology import Pair, Succession, join, simple_names
@@ -87,7 +88,7 @@ def _find_lost_events(new: Service | None, old: Service, succession: Succession)
         else name_place(new.origin),
         old.origin.at("produces"),
         f"{old.name} does not produce {names} any more, which {join(consumers)} "
-        f"consume{'s' if len(consumers) == 1 else ''}",
+        f"{agree(len(consumers), 'consumes', 'consume')}",
         f"nobody produces {'all of them' if is_plural else 'it'} now"
         if is_orphaned
         else f"other services still produce {'them' if is_plural else 'it'}",
