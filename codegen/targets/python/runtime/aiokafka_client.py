@@ -83,7 +83,7 @@ class KafkaFailure:
         if isinstance(self._error, errors.MessageSizeTooLargeError):
             return "MSG_SIZE_TOO_LARGE"
         if isinstance(self._error, FENCED):
-            return "FENCED"
+            return "_FENCED"
         return str(getattr(self._error, "message", "") or type(self._error).__name__)
 
     def str(self) -> str:
