@@ -19,7 +19,8 @@ from codegen.contract.model import Contract, History, Level, Subject
 from codegen.counting import count_words
 from codegen.diagnostics import Findings, Location, Severity, rule
 from codegen.difference import EventDifference, State, compare_contracts, list_names
-from codegen.impact.exposure import Impact, Refusal, Surroundings, judge_impacts
+from codegen.impact.exposure import Impact, Refusal
+from codegen.impact.judgement import Surroundings, judge_impacts
 from codegen.lock import Lock
 from codegen.rules.breaking import NOT_JUDGED, advise_unread, report_breaks
 from codegen.rules.decoding import report_surprises

@@ -16,6 +16,7 @@ from codegen.impact.wording import (
     Section,
     describe_assumptions,
     describe_migration_steps,
+    describe_misreaders,
     describe_plan,
     describe_reason,
     describe_services,
@@ -160,6 +161,7 @@ def _impact_value(one: Impact, account: Account) -> dict[str, Json]:
                 "writes": part.version,
                 "from_lock": part.is_pinned,
                 "is_readable_by_new": not part.is_stale,
+                "is_misread_by_new": part.is_misread,
             }
             for part in one.producers
         ],
@@ -170,12 +172,16 @@ def _impact_value(one: Impact, account: Account) -> dict[str, Json]:
                 "from_lock": part.is_pinned,
                 "reads_new": not part.obstacles,
                 "obstacles": list(part.obstacles),
+                "misreadings": list(part.misreadings),
             }
             for part in one.consumers
         ],
         "unreadable_versions": list(one.stale),
         "obstacles": list(one.obstacles),
+        "misread_versions": list(one.misread),
+        "misreadings": list(one.misreadings),
         "who_breaks": list(describe_victims(one)),
+        "who_misreads": list(describe_misreaders(one)),
         "must_stay_readable": list(one.written),
         "may_be_dropped_from": end and end.isoformat(),
         "refused": one.refusal and _refusal_value(one.refusal),

@@ -16,6 +16,7 @@ from codegen.compatibility import SCOPES, Direction
 from codegen.contract.model import Level
 from codegen.impact.exposure import Impact
 from codegen.rules.breaks import Break, describe_type
+from codegen.rules.hazard import Beside, Hazard
 from codegen.rules.mends import find_renames, value_at
 from codegen.source import Json, Place
 
@@ -77,7 +78,7 @@ class Migration:
 
 
 def make_migration(impacts: tuple[Impact, ...]) -> Migration:
-    """The steps for a change, from what breaks in it."""
+    """The steps for a change, from what breaks or is misread in it."""
     facts = [_Facts(one, impact) for impact in impacts for one in impact.breaks]
     renames: dict[str, str] = {}
     for one in facts:
@@ -88,6 +89,9 @@ def make_migration(impacts: tuple[Impact, ...]) -> Migration:
         move = _MOVES[one.break_.kind, one.break_.direction](one)
         if move is not None:
             moves[move] = None
+    for impact in impacts:
+        for hazard in impact.hazards:
+            moves[_keep_meaning(hazard, impact)] = None
     return Migration(impacts, tuple(moves))
 
 
@@ -237,28 +241,59 @@ def _retype(facts: _Facts) -> Move:
     """A type was replaced."""
     old, new = facts.types
     if not facts.path:
-        return Move(
-            f"keep {old} as it is, and add another event beside it for {new}",
-            "send both events",
-            "handle the new event, and the old one until no message of it is left",
-            "remove the old event",
-        )
+        return _add_event(old, new)
     return _add_beside(facts, f"as {old}", f"for {new}")
 
 
 def _add_beside(facts: _Facts, old: str, new: str) -> Move:
-    """What has a new form goes into a field of its own."""
     path = facts.path
-    beside = f"{path}_2"
-    is_needed = not _has_default(facts.break_.old)
-    keep = f'keep "{path}" {old}{" and give it a default" if is_needed else ""}'
-    stays = is_needed and _never_frees(facts.level)
+    has_default = _has_default(facts.break_.old)
+    return _move_over(Beside(path, old, new, f"{path}_2", has_default), facts.level)
+
+
+def _move_over(way: Beside, level: Level) -> Move:
+    """What has a new form goes into a field of its own."""
+    path, beside = way.path, way.name
+    is_needed = not way.has_default
+    old, new = (f" {words}" if words else "" for words in (way.old, way.new))
+    keep = f'keep "{path}"{old}{" and give it a default" if is_needed else ""}'
+    add = f'add a field beside it{new}, for example "{beside}"' if new else f'add "{beside}"'
+    stays = is_needed and _never_frees(level)
     return Move(
-        f'{keep}; add a field beside it {new}, for example "{beside}", with a default',
+        f"{keep}; {add}, with a default",
         f'write both "{path}" and "{beside}"',
         f'read "{beside}", and "{path}" where "{beside}" was not written',
         "" if stays else f'remove "{path}"',
         f'"{path}"' if stays else "",
+    )
+
+
+def _keep_meaning(hazard: Hazard, impact: Impact) -> Move:
+    """A change that is misread."""
+    way = hazard.way
+    if isinstance(way, Beside):
+        return _move_over(way, impact.level)
+    if way is None:
+        return _add_event(impact.name)
+    if way.is_gain:
+        return Move(
+            f"add {way.symbols} to {way.enum}",
+            f"write {way.symbols} from now on",
+            is_reading_first=True,
+        )
+    return Move(
+        f"keep {way.symbols} in {way.enum}",
+        f"stop writing {way.symbols}",
+        contract=f"remove {way.symbols} from {way.enum}",
+    )
+
+
+def _add_event(old: str, new: str = "the new form") -> Move:
+    return Move(
+        f"keep {old} as it is, and add another event beside it for {new}",
+        "send both events",
+        "handle the new event, and the old one until no message of it is left",
+        "remove the old event",
     )
 
 

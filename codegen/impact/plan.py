@@ -135,9 +135,9 @@ def _find_circle(impacts: Sequence[Impact]) -> tuple[str, ...]:
 def _find_steps(impacts: Sequence[Impact]) -> tuple[Step, ...]:
     waits: dict[str, list[Wait]] = {}
     for one in impacts:
-        if one.stale:
-            is_still_written = any(producer.is_stale for producer in one.producers)
-            wait = Wait(one.topic, one.name, one.stale, is_still_written)
+        if one.unfit:
+            is_still_written = any(producer.is_unfit for producer in one.producers)
+            wait = Wait(one.topic, one.name, one.unfit, is_still_written)
             for consumer in one.consumers:
                 waits.setdefault(consumer.service, []).append(wait)
     sorter = _sort(impacts)

@@ -6,8 +6,9 @@ prints both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from itertools import chain
 
 from codegen.avro.schema import split_name
 from codegen.contract.model import Level, Topic
@@ -17,12 +18,18 @@ from codegen.impact.plan import Deadlock, Plan, Release, Step, Wait
 from codegen.topology import describe_duration, join
 
 Section = tuple[str, tuple[str, ...]]
+_MOST = 3
+"""Reasons that one sentence gives."""
 
 
 def describe(impacts: Iterable[Impact], plan: Plan, today: date) -> tuple[Section, ...]:
-    """The sections of a check's report: who breaks, and the order of deployment."""
-    breaking = tuple(sentence for one in impacts for sentence in describe_victims(one))
-    sections = (("Who breaks", breaking), ("Deploy", describe_plan(plan, today)))
+    """The sections of a check's report: who breaks or misreads, and the order of deployment."""
+    listed = tuple(impacts)
+    sections = (
+        ("Who breaks", tuple(chain.from_iterable(map(describe_victims, listed)))),
+        ("Who misreads", tuple(chain.from_iterable(map(describe_misreaders, listed)))),
+        ("Deploy", describe_plan(plan, today)),
+    )
     return tuple((title, lines) for title, lines in sections if lines)
 
 
@@ -38,12 +45,37 @@ def describe_victims(one: Impact) -> tuple[str, ...]:
             f"{join(consumers) or 'any consumer'}, once deployed with the new {one.name}: "
             f"{_cannot(consumers)} read what {producers} {_retained(one)}."
         )
-    if one.is_late:
+    if one.late_obstacles:
+        late = [part.service for part in one.consumers if part.obstacles]
         sentences.append(
-            f"{join(one.late) or 'any consumer'}, until deployed with the new {one.name}: "
-            f"{_cannot(one.late)} read what {producers} will write with it."
+            f"{join(late) or 'any consumer'}, until deployed with the new {one.name}: "
+            f"{_cannot(late)} read what {producers} will write with it."
         )
     return tuple(sentences)
+
+
+def describe_misreaders(one: Impact) -> tuple[str, ...]:
+    """Who takes messages for something else, and when; nothing where nobody does."""
+    producers = join([part.service for part in one.producers]) or "any producer"
+    consumers = [part.service for part in one.consumers]
+    sentences = []
+    if one.misread:
+        sentences.append(
+            f"{join(consumers) or 'any consumer'}, once deployed with the new {one.name}, of what "
+            f"{producers} {_retained(one)}: {_list_some(one.misreadings)}."
+        )
+    if one.late_misreadings:
+        late = [part.service for part in one.consumers if part.misreadings]
+        sentences.append(
+            f"{join(late) or 'any consumer'}, until deployed with the new {one.name}, of what "
+            f"{producers} will write with it: {_list_some(one.late_misreadings)}."
+        )
+    return tuple(sentences)
+
+
+def _list_some(words: Sequence[str]) -> str:
+    more = f"; and {len(words) - _MOST} more" if len(words) > _MOST else ""
+    return "; ".join(words[:_MOST]) + more
 
 
 def describe_title(one: Impact) -> str:
@@ -68,15 +100,21 @@ def describe_services(one: Impact) -> tuple[str, ...]:
         origin = f", {producer.version} until it is deployed" if producer.version else ""
         lines.append(f"{producer.service:<{width}}   writes {one.after}{origin}")
     for consumer in one.consumers:
-        reason = f" ({consumer.obstacles[0]})" if consumer.obstacles else ""
-        word = "cannot read" if consumer.obstacles else "reads"
+        reasons = consumer.obstacles or consumer.misreadings
+        reason = f" ({reasons[0]})" if reasons else ""
+        word = "misreads" if consumer.misreadings else "reads"
+        word = "cannot read" if consumer.obstacles else word
         if one.rollout is Rollout.UNKNOWN and not consumer.obstacles:
             word = "nobody knows whether it reads"
         origin = f"with {consumer.version} it " if consumer.version else "until it is deployed it "
         lines.append(f"{consumer.service:<{width}}   {origin}{word} {one.after}{reason}")
     if one.stale:
         lines.append(
-            f"{one.after} cannot read what {join(one.stale)} wrote: {'; '.join(one.obstacles[:3])}"
+            f"{one.after} cannot read what {join(one.stale)} wrote: {_list_some(one.obstacles)}"
+        )
+    if one.misread:
+        lines.append(
+            f"{one.after} misreads what {join(one.misread)} wrote: {_list_some(one.misreadings)}"
         )
     if one.problem:
         lines.append(one.problem)
@@ -203,11 +241,11 @@ def _refused(one: Impact, refusal: Refusal) -> str:
 
 
 def _describe_torn(one: Impact) -> list[str]:
-    consumers = {part.service for part in one.consumers if part.obstacles}
+    consumers = {part.service for part in one.consumers if part.is_late}
     both = [part.service for part in one.producers if part.service in consumers]
     return [
         f"{name} both sends and handles {one.name}: stop its old instances before the new ones "
-        "start, or they meet messages that they cannot read."
+        "start, or they meet messages that they cannot read, or read wrongly."
         for name in both
         if not one.is_new
     ]
@@ -223,19 +261,18 @@ def describe_reason(deadlock: Deadlock) -> str:
 
 
 def _explain(one: Impact) -> str:
-    if one.stale and one.topic.keeps_forever:
-        return f"topic {one.topic.name} keeps for ever what {join(one.stale)} wrote: " + (
-            "; ".join(one.obstacles[:3])
+    old = (*one.obstacles, *one.misreadings)
+    if one.unfit and one.topic.keeps_forever:
+        return (
+            f"topic {one.topic.name} keeps for ever what {join(one.unfit)} wrote: {_list_some(old)}"
         )
     if one.torn and not one.late:
         return (
             f"{join(one.torn)} would have to stop sending the old {one.name} before it can be "
-            f"deployed: {'; '.join(one.obstacles[:3])}"
+            f"deployed: {_list_some(old)}"
         )
-    words = dict.fromkeys(
-        (*one.obstacles, *(words for part in one.consumers for words in part.obstacles))
-    )
-    return "; ".join(list(words)[:3]) or "it breaks both ways"
+    words = dict.fromkeys((*old, *one.late_obstacles, *one.late_misreadings))
+    return _list_some(tuple(words))
 
 
 def _describe_deadlock(deadlock: Deadlock, today: date) -> list[str]:

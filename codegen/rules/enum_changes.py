@@ -10,7 +10,7 @@ from codegen.compatibility import Direction
 from codegen.diagnostics import Severity, rule
 from codegen.difference import list_names, show_value, simple_name
 from codegen.rules.field_changes import DEFAULT_CHANGED, DEFAULT_REMOVED
-from codegen.rules.hazard import Hazard, Revision
+from codegen.rules.hazard import Hazard, Revision, SymbolChange
 from codegen.rules.mends import default_unknown_symbols, restore_default
 from codegen.rules.readers import Ability, name_lacking
 
@@ -82,6 +82,8 @@ def _find_enum_changes(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
             f"{new.default} takes their place; {name_lacking(Ability.ENUM_DEFAULT)} ignores it, "
             "and stops",
             "put them back, and remove them when no message holds them any more",
+            newer=f"{name}: {list_names(removed)} becomes {new.default}",
+            way=SymbolChange(name, list_names(removed), is_gain=False),
         )
     if added and old.default is not None:
         yield Hazard(
@@ -91,6 +93,8 @@ def _find_enum_changes(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
             f"{old.default} takes their place until every reader is deployed; "
             f"{name_lacking(Ability.ENUM_DEFAULT)} ignores it, and stops",
             "deploy all readers before any producer sends them",
+            older=f"{name}: {list_names(added)} becomes {old.default}",
+            way=SymbolChange(name, list_names(added), is_gain=True),
         )
     if added and old.default is None and Direction.FORWARD not in revision.directions:
         default = default_unknown_symbols(new.origin)

@@ -54,7 +54,8 @@ def report_hazards(changes: Iterable[tuple[Subject, History]], findings: Finding
         revision = Revision(subject, history)
         for hazard in find_hazards(revision):
             place = hazard.place
-            key = (hazard.rule.id, place.document.name, place.path, hazard.message)
+            # Not the message: it names a field of a shared type in the words of one event.
+            key = (hazard.rule.id, place.document.name, place.path, hazard.note)
             if key in seen:
                 continue
             seen.add(key)

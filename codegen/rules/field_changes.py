@@ -13,7 +13,7 @@ from codegen.avro.schema import Field
 from codegen.compatibility import SCOPES, Direction
 from codegen.diagnostics import Severity, rule
 from codegen.difference import field_label, is_same_json, list_names, show_value
-from codegen.rules.hazard import Hazard, Revision
+from codegen.rules.hazard import Beside, Hazard, Revision, make_beside
 from codegen.rules.mends import restore_default
 from codegen.rules.readers import Ability, name_lacking
 from codegen.rules.units import find_units
@@ -123,7 +123,18 @@ def _find_field_renames(pair: FieldPair, revision: Revision) -> Iterator[Hazard]
         f'readers with the older schema look for "{old.name}"',
         "deploy all readers before any producer; readers on "
         f"{name_lacking(Ability.ALIASES)} ignore aliases, and take the default or stop",
+        # Without a default they stop: that is the business of the verdict.
+        older=f'"{old.name}" gets its default, whatever "{new.name}" holds' if old.default else "",
+        way=_part_names(pair, revision),
     )
+
+
+def _part_names(pair: FieldPair, revision: Revision) -> Beside:
+    """Both names as fields of their own."""
+    assert pair.new is not None and pair.old is not None
+    prefix = field_label(pair, revision.root).removesuffix(pair.name)
+    has_default = pair.old.default is not None
+    return Beside(f"{prefix}{pair.old.name}", "", "", f"{prefix}{pair.new.name}", has_default)
 
 
 def _find_unit_changes(pair: FieldPair, revision: Revision) -> Iterator[Hazard]:
@@ -141,6 +152,9 @@ def _find_unit_changes(pair: FieldPair, revision: Revision) -> Iterator[Hazard]:
                 f'the {key} of "{label}" was {show_value(before)} and is {show_value(after)}',
                 f"old messages keep their {key}",
                 f"keep the {key}, and add a field with the new one beside it",
+                older=f'"{label}": {show_value(after)} is taken for {show_value(before)}',
+                newer=f'"{label}": {show_value(before)} is taken for {show_value(after)}',
+                way=make_beside(pair, revision, f"in {show_value(before)}", show_value(after)),
             )
             return
     words, others = find_units(old.doc), find_units(new.doc)

@@ -4,17 +4,47 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codegen.avro.matching import TypePair
+from codegen.avro.matching import FieldPair, TypePair
 from codegen.compatibility import SCOPES, Direction
 from codegen.contract.model import History, PastVersion, Subject
 from codegen.diagnostics import Rule, Severity
+from codegen.difference import field_label
 from codegen.editing import Mend
 from codegen.source import Json, Place
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A new form that should stand in a field of its own: the way to change what data means.
+
+    `path` is the field as schema files have it, `name` what the other one could be called, `old`
+    and `new` say what they hold, empty where the names do. `has_default` is of the old field.
+    """
+
+    path: str
+    old: str
+    new: str
+    name: str
+    has_default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolChange:
+    """Symbols of an enum that came, or that went, while a default stands in for them."""
+
+    enum: str
+    symbols: str
+    is_gain: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Hazard:
-    """One dangerous change, before it is known which subjects it concerns."""
+    """One dangerous change, before it is known which subjects it concerns.
+
+    `older` says what readers with the older schema misread of new messages, `newer` what readers
+    with the new one misread of older messages; each is empty where they do not. `way` is how to
+    make the change without either.
+    """
 
     rule: Rule
     place: Place
@@ -24,6 +54,9 @@ class Hazard:
     hint: str = ""
     severity: Severity | None = None
     mends: tuple[Mend, ...] = ()
+    older: str = ""
+    newer: str = ""
+    way: Beside | SymbolChange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +80,14 @@ class Revision:
     def root(self) -> str:
         """The full name of the subject's type; empty where it has none."""
         return getattr(self.subject.schema.root, "name", "")
+
+
+def make_beside(pair: FieldPair | None, revision: Revision, old: str, new: str) -> Beside | None:
+    """The way to give a field a new form; None where what changed is no field."""
+    if pair is None or pair.old is None:
+        return None
+    path = field_label(pair, revision.root)
+    return Beside(path, old, new, f"{path}_2", pair.old.default is not None)
 
 
 def quote(pair: TypePair) -> str:

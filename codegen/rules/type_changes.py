@@ -13,10 +13,10 @@ from codegen.avro.matching import TypePair
 from codegen.avro.schema import Enum, Fixed, Map, Primitive, Record, Union, split_name
 from codegen.compatibility import Direction
 from codegen.diagnostics import Severity, rule
-from codegen.difference import describe_logical, describe_type, list_names
+from codegen.difference import describe_logical, describe_type, list_names, simple_name
 from codegen.rules.enum_changes import ENUM_CHECKS
 from codegen.rules.field_changes import ALIAS_RENAME
-from codegen.rules.hazard import Hazard, Revision, has_key, quote
+from codegen.rules.hazard import Beside, Hazard, Revision, has_key, make_beside, quote
 from codegen.rules.mends import add_field_alias, find_renames, value_at
 from codegen.rules.readers import Ability, name_lacking
 from codegen.source import Place
@@ -134,19 +134,31 @@ def _find_silent_renames(pair: TypePair, revision: Revision) -> Iterator[Hazard]
     fields, others = (value_at(side.origin.at("fields")) for side in (new, old))
     renames = find_renames(fields, others, by_name_only=True)
     is_break = Direction.BACKWARD in revision.directions
+    prefix = "" if new.name == revision.root else f"{simple_name(new.name)}."
     for item in new.fields:
         former = renames.get(item.name)
         if former is None or (item.default is None and is_break):
             continue
+        was = next(one for one in old.fields if one.name == former)
         mend = add_field_alias(item.origin, former)
         yield Hazard(
             UNALIASED_RENAME,
             item.origin.at("name"),
-            next(one.origin.at("name") for one in old.fields if one.name == former),
+            was.origin.at("name"),
             f'the new field "{item.name}" looks like "{former}" under a new name, and has no alias',
             f'new readers do not find what older messages hold in "{former}"',
             mend.advice,
             mends=(mend,),
+            # Without a default they stop: that is the business of the verdict.
+            older=f'"{former}" gets its default, whatever "{item.name}" holds'
+            if was.default
+            else "",
+            newer=f'"{item.name}" gets its default, whatever "{former}" held'
+            if item.default
+            else "",
+            way=Beside(
+                f"{prefix}{former}", "", "", f"{prefix}{item.name}", was.default is not None
+            ),
         )
 
 
@@ -164,7 +176,7 @@ def _find_logical_changes(pair: TypePair, revision: Revision) -> Iterator[Hazard
         return
     is_decimal = new.logical and old.logical and new.logical.name == old.logical.name == "decimal"
     if is_decimal:
-        yield from _find_decimal_changes(pair, new, old)
+        yield from _find_decimal_changes(pair, new, old, revision)
         return
     what = quote(pair)
     place, old_place = _attribute_places(pair, "logicalType")
@@ -176,34 +188,45 @@ def _find_logical_changes(pair: TypePair, revision: Revision) -> Iterator[Hazard
         message = f"{what} is {after} now, and was a plain {describe_type(old)}"
     else:
         message = f"{what} was {before}, and is a plain {describe_type(new)} now"
+    was, is_now = before or describe_type(old), after or describe_type(new)
     yield Hazard(
         LOGICAL_TYPE,
         place,
         old_place,
         message,
-        f"what was written as {before or describe_type(old)} is read as "
-        f"{after or describe_type(new)}, unchanged",
+        f"what was written as {was} is read as {is_now}, unchanged",
         "keep the type, and add a field with the new one beside it",
         Severity.WARNING if is_text else None,
+        older="" if is_text else f"{what}: {is_now} is taken for {was}",
+        newer="" if is_text else f"{what}: {was} is taken for {is_now}",
+        way=make_beside(pair.owner, revision, f"as {was}", f"for {is_now}"),
     )
 
 
 def _find_decimal_changes(
-    pair: TypePair, new: Primitive | Fixed, old: Primitive | Fixed
+    pair: TypePair, new: Primitive | Fixed, old: Primitive | Fixed, revision: Revision
 ) -> Iterator[Hazard]:
     if new.logical is None or old.logical is None:
         return
     what = quote(pair)
     before, after = old.logical, new.logical
+    was, is_now = describe_logical(old), describe_logical(new)
+    way = make_beside(pair.owner, revision, f"as {was}", f"for {is_now}")
     if before.scale != after.scale:
         shift = 10 ** min(abs(after.scale - before.scale), 9)
-        direction = "smaller" if after.scale > before.scale else "greater"
+        directions = (
+            ("smaller", "greater") if after.scale > before.scale else ("greater", "smaller")
+        )
+        newer, older = (f"{shift:,} times {direction}" for direction in directions)
         yield Hazard(
             DECIMAL_SCALE,
             *_attribute_places(pair, "scale"),
             f"the scale of {what} was {before.scale} and is {after.scale}",
-            f"old amounts are read as {shift:,} times {direction} ones",
+            f"old amounts are read as {newer} ones",
             "keep the scale, and add a field with the new one beside it",
+            older=f"{what}: new amounts are read as {older} ones",
+            newer=f"{what}: old amounts are read as {newer} ones",
+            way=way,
         )
     if before.precision != after.precision:
         is_smaller = after.precision < before.precision
@@ -218,6 +241,13 @@ def _find_decimal_changes(
             if is_smaller
             else "deploy all readers before any producer writes more digits",
             None if is_smaller else Severity.WARNING,
+            older=""
+            if is_smaller
+            else f"{what}: more than {before.precision} digits may be refused",
+            newer=f"{what}: more than {after.precision} digits may be refused"
+            if is_smaller
+            else "",
+            way=way,
         )
 
 
