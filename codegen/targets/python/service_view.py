@@ -251,6 +251,7 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
                 "settings",
             ]
         ),
+        "library_imports": [*["import asyncio"] * names.is_async, *names.example.imports],
         "test_imports": import_order(
             [*names.example.models, "Consumer" if consumed else "Producer"]
         ),
