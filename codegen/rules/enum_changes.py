@@ -82,7 +82,7 @@ def _find_enum_changes(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
             f"{new.default} takes their place; {name_lacking(Ability.ENUM_DEFAULT)} ignores it, "
             "and stops",
             "put them back, and remove them when no message holds them any more",
-            newer=f"{name}: {list_names(removed)} becomes {new.default}",
+            newer=f"{name}: {new.default} takes the place of {list_names(removed)}",
             way=SymbolChange(name, list_names(removed), is_gain=False),
         )
     if added and old.default is not None:
@@ -93,7 +93,7 @@ def _find_enum_changes(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
             f"{old.default} takes their place until every reader is deployed; "
             f"{name_lacking(Ability.ENUM_DEFAULT)} ignores it, and stops",
             "deploy all readers before any producer sends them",
-            older=f"{name}: {list_names(added)} becomes {old.default}",
+            older=f"{name}: {old.default} takes the place of {list_names(added)}",
             way=SymbolChange(name, list_names(added), is_gain=True),
         )
     if added and old.default is None and Direction.FORWARD not in revision.directions:
