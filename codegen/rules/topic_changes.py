@@ -1,4 +1,4 @@
-"""Which changes of a topic hurt: its key, partitions, retention, level, subjects and events?
+"""Which changes of a topic hurt: of its name, key, partitions, retention, level and subjects?
 
 No registry sees any of this. The manifest is compared with the one before it, and each function
 takes a topic and what it was, and yields what one sort of change means for those who use it.
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from codegen.compatibility import SCOPES, Direction
-from codegen.contract.model import Event, Level, Topic
+from codegen.contract.model import Level, Topic
 from codegen.diagnostics import Severity, rule
+from codegen.rules.event_changes import describe_kept, find_event_changes, list_users
 from codegen.rules.shift import Shift, name_place, place_of, section_place
 from codegen.topology import (
     Pair,
@@ -80,22 +81,6 @@ SUBJECT_CHANGED = rule(
     "strategy, and register the old versions under the new subject before the first change.",
     severity=Severity.WARNING,
 )
-EVENT_REMOVED = rule(
-    "change/event-removed",
-    "An event that services produce or consume does not travel on its topic any more.",
-    "Its messages are on the topic until retention takes them, and services that still run send "
-    "more. Stubs made from the new manifest do not know it. First let its consumers stop, then its "
-    "producers; remove it when no message of it is left.",
-)
-EVENT_ADDED = rule(
-    "change/event-added",
-    "A new event travels on a topic that services consume already.",
-    "Whoever subscribes to a topic is sent everything on it. A service with older stubs does not "
-    "know the event: in the Python stubs Policy.on_unknown_event says what it does, by default it "
-    "skips the message, commits, and never sees it again. Deploy the consumers that handle it "
-    "first, or send it on a topic of its own.",
-    severity=Severity.NOTE,
-)
 TOPIC_REMOVED = rule(
     "change/topic-removed",
     "A topic that services produce to or consume from is gone from the manifest.",
@@ -127,20 +112,8 @@ def find_topic_changes(pair: Pair[Topic], succession: Succession) -> Iterator[Sh
         yield from check(pair.new, pair.old, succession)
 
 
-def _users(topic: Topic, succession: Succession, *, is_old: bool) -> tuple[str, str]:
-    """Who produces to a topic and who consumes it, as words; empty where nobody does."""
-    contract = succession.old if is_old else succession.new
-    producers = dict.fromkeys(
-        service.name for event in topic.events for service in contract.producers(event)
-    )
-    consumers = dict.fromkeys(
-        service.name for event in topic.events for service in contract.consumers(event)
-    )
-    return join(tuple(producers)), join(tuple(consumers))
-
-
 def _find_removal(old: Topic, succession: Succession) -> Iterator[Shift]:
-    producers, consumers = _users(old, succession, is_old=True)
+    producers, consumers = list_users(old, succession, is_old=True)
     if not producers and not consumers:
         return
     did = [f"{producers} produced to it"] if producers else []
@@ -152,7 +125,8 @@ def _find_removal(old: Topic, succession: Succession) -> Iterator[Shift]:
         name_place(old.origin),
         f"the topic {old.name} is gone",
         " and ".join(did),
-        f"keep it until nobody produces to it any more and its messages are gone ({_kept(old)})",
+        "keep it until nobody produces to it any more and its messages are gone "
+        f"({describe_kept(old)})",
         before=sorted(event.name for event in old.events),
         after=None,
         severity=None if producers and consumers else Severity.WARNING,
@@ -160,13 +134,13 @@ def _find_removal(old: Topic, succession: Succession) -> Iterator[Shift]:
 
 
 def _rename(new: Topic, old: Topic, succession: Succession) -> Shift:
-    _, consumers = _users(old, succession, is_old=True)
+    _, consumers = list_users(old, succession, is_old=True)
     renamed = [
         event.subject
         for event in old.events
         if (now := succession.successor(event)) is not None and now.subject != event.subject
     ]
-    lost = [f"the messages that {old.name} still holds ({_kept(old)})"]
+    lost = [f"the messages that {old.name} still holds ({describe_kept(old)})"]
     lost += [f"the offsets of {consumers}"] if consumers else []
     lost += [f"the history of {simple_names(renamed)}"] if renamed else []
     return Shift(
@@ -257,7 +231,7 @@ def _find_retention(new: Topic, old: Topic, succession: Succession) -> Iterator[
     if before is None or (after is None and before != -1):
         return  # whether the broker's own setting is more or less, nobody can tell
     is_shorter = after != -1 and (before == -1 or after is None or after < before)
-    _, consumers = _users(new, succession, is_old=False)
+    _, consumers = list_users(new, succession, is_old=False)
     shown = describe_retention(after) or "as the broker decides"
     message = f"topic {new.name} kept messages {_for(before)} and keeps them " + (
         f"for {shown}" if after is not None and after != -1 else shown
@@ -377,60 +351,6 @@ def _find_subjects(new: Topic, old: Topic, succession: Succession) -> Iterator[S
     )
 
 
-def _find_events(new: Topic, old: Topic, succession: Succession) -> Iterator[Shift]:
-    here = {event.name for event in new.events}
-    former = {event.name for event in old.events}
-    for event in old.events:
-        if event.name not in here and event.subject not in succession.renamed_subjects:
-            yield from _find_removed_event(event, new, succession)
-    for event in new.events:
-        if event.name not in former and event.subject not in succession.renamed_subjects:
-            yield from _find_added_event(event, old, succession)
-
-
-def _find_removed_event(event: Event, new: Topic, succession: Succession) -> Iterator[Shift]:
-    producers = join(tuple(one.name for one in succession.old.producers(event)))
-    consumers = join(tuple(one.name for one in succession.old.consumers(event)))
-    if not producers and not consumers:
-        return
-    others = [one.topic for one in succession.new.events if one.name == event.name]
-    elsewhere = f"; it travels on {join(tuple(others))}" if others else ""
-    did = [f"{producers} produced it"] if producers else []
-    did += [f"{consumers} consumed it"] if consumers else []
-    steps = [f"{consumers} stop consuming it"] if consumers else []
-    steps += [f"{producers} stop producing it"] if producers else []
-    yield Shift(
-        EVENT_REMOVED,
-        new.name,
-        new.origin.at("events"),
-        event.origin,
-        f"{event.name} does not travel on topic {new.name} any more{elsewhere}",
-        " and ".join(did),
-        f"first let {', then '.join(steps)}; remove it when no message of it is left "
-        f"({_kept(new)})",
-        before=event.name,
-        after=None,
-        severity=None if producers and consumers else Severity.WARNING,
-    )
-
-
-def _find_added_event(event: Event, old: Topic, succession: Succession) -> Iterator[Shift]:
-    _, consumers = _users(old, succession, is_old=True)
-    if not consumers:
-        return
-    yield Shift(
-        EVENT_ADDED,
-        event.topic,
-        event.origin,
-        old.origin.at("events"),
-        f"{event.name} is new on topic {event.topic}, which {consumers} consumed before",
-        "stubs from before do not know it",
-        "deploy the consumers that shall handle it before the first one is sent",
-        before=None,
-        after=event.name,
-    )
-
-
 TOPIC_CHECKS: tuple[Callable[[Topic, Topic, Succession], Iterator[Shift]], ...] = (
     _find_key_change,
     _find_partitions,
@@ -438,7 +358,7 @@ TOPIC_CHECKS: tuple[Callable[[Topic, Topic, Succession], Iterator[Shift]], ...] 
     _find_cleanup,
     _find_lowered_level,
     _find_subjects,
-    _find_events,
+    find_event_changes,
 )
 """All of them, for a topic that there was before."""
 
@@ -446,16 +366,3 @@ TOPIC_CHECKS: tuple[Callable[[Topic, Topic, Succession], Iterator[Shift]], ...] 
 def _for(milliseconds: int | None) -> str:
     shown = describe_retention(milliseconds)
     return shown if milliseconds == -1 else f"for {shown}"
-
-
-def _kept(topic: Topic) -> str:
-    """How long a topic keeps what was written."""
-    if "compact" in topic.cleanup_policy:
-        return "it is compacted, and keeps the last one of each key for ever"
-    if topic.retention_ms is None:
-        return "its retention is not stated"
-    return (
-        "it keeps them forever"
-        if topic.retention_ms == -1
-        else f"it keeps them {describe_retention(topic.retention_ms)}"
-    )
