@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable
+from typing import Protocol
 
-from codegen.avro.logical import is_integer
+from codegen.avro.logical import is_integer, judge_value
 from codegen.avro.schema import (
     Array,
     Enum,
@@ -52,7 +53,7 @@ def _is_plain(schema: Schema, value: Json) -> bool:
 class _Check:
     """One check of a default; it looks at each value against each schema once."""
 
-    def __init__(self, graph: SchemaGraph) -> None:
+    def __init__(self, graph: Resolver) -> None:
         self._graph = graph
         self._memory: dict[tuple[int, int], str | None] = {}
         self._expanding: list[Field] = []
@@ -127,6 +128,37 @@ class _Check:
         return next((problem for problem in problems if problem), None)
 
 
+class Resolver(Protocol):
+    """Whatever knows the types that references refer to."""
+
+    def resolve(self, schema: Schema) -> Schema:
+        """The schema itself, or what a reference refers to."""
+
+
+def check_logical_default(resolver: Resolver, schema: Schema, value: Json) -> str | None:
+    """Say why a default that fits its schema is no value of its logical type; None where it is.
+
+    Specification 1.12, "Logical Types": a decimal is the bytes of its unscaled number, a uuid has
+    the text of RFC 4122, a time of day lies within a day. Libraries whose points in time end with
+    the year 9999 cannot hold later ones.
+    """
+    if _is_plain(schema, value) and isinstance(schema, Primitive) and schema.logical is None:
+        return None
+    if _Check(resolver).check(schema, value) is not None:
+        return None
+    return _LogicalCheck(resolver).check(schema, value)
+
+
+class _LogicalCheck(_Check):
+    def _compare(self, target: Schema, value: Json) -> str | None:
+        if problem := super()._compare(target, value):
+            return problem
+        return judge_value(target, value) if isinstance(target, Primitive | Fixed) else None
+
+    def _expand(self, item: Field, default: Json) -> str | None:
+        return None  # Judged where it stands.
+
+
 def _check_fixed(fixed: Fixed, value: Json) -> str | None:
     if problem := _check_primitive("bytes", value):
         return problem
@@ -188,10 +220,11 @@ class _UnfinishedRecord(Exception):
 class _JavaCheck(_Check):
     def __init__(self, graph: SchemaGraph, unfinished: Collection[str]) -> None:
         super().__init__(graph)
+        self._names = graph.names
         self._unfinished = unfinished
 
     def check(self, schema: Schema, value: Json) -> str | None:
-        if isinstance(schema, Ref) and schema.name not in self._graph.names:
+        if isinstance(schema, Ref) and schema.name not in self._names:
             if isinstance(value, dict) and schema.name in self._unfinished:
                 raise _UnfinishedRecord
             return None if isinstance(value, dict) else "no object"

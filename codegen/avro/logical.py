@@ -7,10 +7,11 @@ invalid where it stands, is ignored.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import TypeGuard
 
-from codegen.avro.schema import LogicalType
+from codegen.avro.schema import Fixed, LogicalType, Primitive
 from codegen.source import Json
 
 _LOGICAL_BASES = {
@@ -55,6 +56,76 @@ def read_logical_type(
     if precision < 1 or (base == "fixed" and precision > decimal_digits(size)):
         return None
     return LogicalType(name, precision, scale)
+
+
+_DAY_MILLIS = 24 * 60 * 60 * 1000
+_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
+"""The first day of the year 1 and the last one of 9999, counted from 1970-01-01."""
+
+_PER_DAY = {
+    "date": 1,
+    "timestamp-millis": _DAY_MILLIS,
+    "timestamp-micros": _DAY_MILLIS * 1000,
+    "timestamp-nanos": _DAY_MILLIS * 1_000_000,
+    "local-timestamp-millis": _DAY_MILLIS,
+    "local-timestamp-micros": _DAY_MILLIS * 1000,
+    "local-timestamp-nanos": _DAY_MILLIS * 1_000_000,
+}
+_TIMES = {"time-millis": _DAY_MILLIS, "time-micros": _DAY_MILLIS * 1000}
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?", re.ASCII)
+
+
+def judge_value(schema: Primitive | Fixed, value: Json) -> str | None:
+    """Say why a JSON value that fits the type is no value of its logical type; None where it is.
+
+    The value is in the form of a default: bytes are a string of the code points 0 to 255.
+    """
+    if schema.logical is None:
+        return None
+    name = schema.logical.name
+    if name == "decimal":
+        return _judge_decimal(schema.logical, value)
+    if name == "uuid":
+        is_uuid = isinstance(schema, Fixed) or _UUID.fullmatch(value)
+        return None if is_uuid else f'"{value[:40]}" is no UUID'
+    if name in _TIMES:
+        return None if 0 <= value < _TIMES[name] else f"{value} is no time of a day"
+    if name in _PER_DAY and not _FIRST_DAY <= value // _PER_DAY[name] <= _LAST_DAY:
+        return f"{value} lies outside of the years 1 to 9999"
+    return None
+
+
+def _judge_decimal(logical: LogicalType, value: str) -> str | None:
+    if not value:
+        return "a decimal without a byte is no number"
+    number = int.from_bytes(value.encode("latin-1"), "big", signed=True)
+    if _NUMBER.fullmatch(value):
+        meant = _show_decimal(number, logical.scale)
+        return f'the bytes of "{value[:40]}" mean {meant}{_spell(value, logical)}'
+    # A byte holds less than three digits; so no power is larger than the text.
+    if logical.precision < 3 * len(value) and abs(number) >= 10**logical.precision:
+        return f"{_show_decimal(number, logical.scale)} has more than {logical.precision} digits"
+    return None
+
+
+def _spell(text: str, logical: LogicalType) -> str:
+    """How a number is written as a default; nothing where the type does not hold it."""
+    whole, _, part = text.replace(",", ".").partition(".")
+    if len(part) > logical.scale or len(whole) + logical.scale > min(logical.precision, 40):
+        return ""
+    number = int(whole + part.ljust(logical.scale, "0"))
+    size = (number + (number < 0)).bit_length() // 8 + 1
+    written = "".join(f"\\u{byte:04x}" for byte in number.to_bytes(size, "big", signed=True))
+    return f'; {text} is "{written}"'
+
+
+def _show_decimal(number: int, scale: int) -> str:
+    if number.bit_length() > 128 or scale > 40:
+        return "a number of many digits"
+    digits = str(abs(number)).rjust(scale + 1, "0")
+    point = len(digits) - scale
+    return f"{'-' * (number < 0)}{digits[:point]}{'.' * (scale > 0)}{digits[point:]}"
 
 
 def decimal_digits(size: int) -> int:

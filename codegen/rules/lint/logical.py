@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 
+from codegen.avro.defaults import check_logical_default
 from codegen.avro.logical import decimal_digits, is_integer
 from codegen.avro.schema import (
     Array,
@@ -172,6 +173,25 @@ def check_precision_without_decimal(schema: Primitive | Fixed, here: Here) -> It
         edits = (Insert((*schema.origin.path, "logicalType"), "decimal", ("type",)),)
         message = "a precision without a logical type is ignored"
         yield Problem(place, message, 'add "logicalType": "decimal"', edits=edits)
+
+
+@check(
+    "logical/invalid-default",
+    "A default fits its type, and is no value of the logical type.",
+    Field,
+    severity=Severity.ERROR,
+)
+def check_invalid_default(field: Field, here: Here) -> Iterator[Problem]:
+    """Parsers and registries look at the type that a logical type stands on, so an empty text
+    passes as a uuid, and "0.00" as a decimal, which is the bytes of its unscaled number instead.
+    Readers fail, or read something else, at the first message without the field."""
+    if field.default is None:
+        return
+    if problem := check_logical_default(here.survey, field.schema, field.default.value):
+        place = field.origin.at("default")
+        message = f"the default of {field.name} is no value of its logical type: {problem}"
+        hint = "write a value of that type, or let the field be null, with the default null"
+        yield Problem(place, message, hint)
 
 
 _PARTS = ("logicalType", "precision", "scale")
