@@ -48,6 +48,7 @@ CORPUS = Path(__file__).parent / "rules"
 ABOUT_LINT = {rule.id for rule in lint_rules()} | {
     "lint/unknown-rule",
     "lint/unused-ignore",
+    "lint/unused-path",
     "manifest/old-editor-schema",
 }
 

@@ -40,6 +40,16 @@ UNUSED_IGNORE = rule(
 )
 
 
+UNUSED_PATH = rule(
+    "lint/unused-path",
+    "A path under lint.paths fits no file.",
+    "The files were moved or the pattern is misspelt: it is matched with the whole name from the "
+    "root of the repository, for example schemas/legacy/*. The severities under it do nothing, "
+    "and whoever wrote them believes that they do.",
+    severity=Severity.WARNING,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Linting:
     """What lint found, and in which files.
@@ -70,6 +80,9 @@ def lint(repository: Repository, loading: Iterable[Finding] = ()) -> Linting:
     about = Findings()
     if repository.manifest is not None:
         _check_names(repository.manifest, settings, about)
+        # A file that cannot be read is there all the same.
+        names = {*files, *(one.location.file for one in failures)}
+        _check_paths(repository.manifest, settings, names, about)
     # What cannot be read has no findings, so an ignore may be waiting for them.
     if not failures:
         _report_unused(unused, about)
@@ -148,6 +161,22 @@ def _check_names(manifest: Document, settings: LintSettings, findings: Findings)
             near = get_close_matches(name, rules, 1)
             hint = f'did you mean "{near[0]}"?' if near else "kontrakt rules lists all rules"
             findings.add(UNKNOWN_RULE, where, f"no rule is called {name}", hint=hint)
+
+
+def _check_paths(
+    manifest: Document, settings: LintSettings, files: Iterable[str], findings: Findings
+) -> None:
+    """Report the paths that no file has."""
+    names = tuple(files)
+    for pattern in settings.severities.paths:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            place = Place(manifest, ("lint", "paths")).at(pattern, on_key=True)
+            folder = pattern.rstrip("/")
+            meant = (f"{folder}/*", f"schemas/{pattern}", f"schemas/{folder}/*", f"*/{pattern}")
+            fitting = (one for one in meant if any(fnmatchcase(name, one) for name in names))
+            near = next(fitting, "")
+            hint = f"did you mean {near}?" if near else "remove it"
+            findings.add(UNUSED_PATH, place, f"{pattern} fits no file", hint=hint)
 
 
 def _report_unused(ignores: Iterable[Ignore], findings: Findings) -> None:
