@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from codegen.avro.defaults import check_logical_default
+from codegen.avro.defaults import check_logical_default, show_value
 from codegen.avro.logical import decimal_digits, is_integer
 from codegen.avro.schema import (
     Array,
@@ -57,6 +57,10 @@ Annotated = Primitive | Fixed | Array | Map | Record | Enum
 def check_misspelt(schema: Primitive | Fixed, here: Here) -> Iterator[Problem]:
     """A logical type that is not known is ignored (specification 1.12, "Logical Types"), so the
     value is a bare number, text or bytes everywhere, and nobody says so."""
+    stated = (schema.properties or {}).get("logicalType", "")
+    if not isinstance(stated, str):
+        message = f"{show_value(stated)} is no logical type, and is ignored"
+        yield Problem(schema.origin.at("logicalType"), message, "write its name, or remove it")
     name = _stated(schema)
     if name and name not in _BASES and (meant := _meant(name)):
         place = schema.origin.at("logicalType")

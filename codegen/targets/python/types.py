@@ -34,7 +34,7 @@ from codegen.avro.schema import (
     SchemaGraph,
     Union,
 )
-from codegen.diagnostics import KontraktError
+from codegen.diagnostics import KontraktError, locate
 from codegen.source import Json
 from codegen.targets.python.literals import LINE_LENGTH, bytes_literal, long_string, string
 from codegen.targets.python.names import name_attributes, name_members
@@ -126,7 +126,8 @@ class Defaults:
             return self.value(field.schema, field.default.value)
         except (ValueError, ArithmeticError) as error:
             raise KontraktError(
-                f"{owner}.{field.name} has a default that Python has no value for: {error}",
+                f"{locate(field.origin.at('default'))}: {owner}.{field.name} has a default that "
+                f"Python has no value for: {error}",
                 "change the default, or leave the Python target out for the services of this event",
             ) from None
 
