@@ -328,24 +328,33 @@ def test_a_baseline_never_accepts_what_could_not_be_read(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "where"),
     [
-        None,
-        "",
-        "[]",
-        "7",
-        '{"version": 2, "findings": []}',
-        '{"version": 1, "findings": [{"rule": "docs/field"}]}',
-        '{"version": 1, "findings": [{"file": "a", "rule": "b", "at": "c", "count": -1}]}',
+        (None, ""),
+        (b"", ":1:1"),
+        (b"{", ":1:2"),
+        (b'{"version": 1,\n "findings": \xff}', ":2:14"),
+        (b"[]", ":1:1"),
+        (b"7", ":1:1"),
+        (b'{"version": 2, "findings": []}', ":1:13"),
+        (b'{"version": 1}', ":1:1"),
+        (b'{"version": 1,\n "findings": {}}', ":2:14"),
+        (b'{"version": 1, "findings": [7]}', ":1:29"),
+        (b'{"version": 1, "findings": [{"rule": "docs/field"}]}', ":1:29"),
+        (b'{"version": 1, "findings": [{"file": "a", "rule": "b", "at": 1}]}', ":1:62"),
+        (
+            b'{"version": 1, "findings": [{"file": "a", "rule": "b", "at": "c", "count": -1}]}',
+            ":1:76",
+        ),
     ],
 )
-def test_a_baseline_that_is_none_is_told(tmp_path: Path, text: str | None) -> None:
+def test_a_baseline_that_is_none_is_told(tmp_path: Path, text: bytes | None, where: str) -> None:
     write(tmp_path, NO_DOC)
     if text is not None:
-        (tmp_path / LIST).write_text(text, "utf-8")
+        (tmp_path / LIST).write_bytes(text)
     code, output, errors = run(tmp_path, "--baseline", LIST)
     assert (code, output) == (3, "")
-    assert LIST in errors
+    assert f"{LIST}{where}" in errors
     assert "--write-baseline" in errors
 
 

@@ -26,8 +26,13 @@ BYTE_ORDER_MARK = rule(
 )
 
 
-def read_document(name: str, data: bytes, findings: Findings) -> Document | None:
-    """Read a file's bytes as JSON or YAML, by its name; None and a finding when it is neither."""
+def read_document(
+    name: str, data: bytes, findings: Findings, *, is_yaml: bool | None = None
+) -> Document | None:
+    """Read a file's bytes as JSON or YAML; None and a finding when it is neither.
+
+    Without `is_yaml` the name decides.
+    """
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -37,7 +42,8 @@ def read_document(name: str, data: bytes, findings: Findings) -> Document | None
         message = f"not UTF-8: the byte 0x{data[error.start]:02x} stands here"
         findings.add(SYNTAX, where, message, hint="save the file as UTF-8")
         return None
-    is_yaml = name.endswith((".yaml", ".yml"))
+    if is_yaml is None:
+        is_yaml = name.endswith((".yaml", ".yml"))
     try:
         document = read_yaml(name, text) if is_yaml else read_json(name, text)
     except SourceError as error:

@@ -12,12 +12,24 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path as FilePath
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
+from codegen.avro.logical import is_integer
+from codegen.contract.reading import read_document
 from codegen.counting import agree, count_words
-from codegen.diagnostics import CouldNotCheck, Finding, Findings, Location, Severity, rule
+from codegen.diagnostics import (
+    CouldNotCheck,
+    Finding,
+    Findings,
+    Location,
+    Severity,
+    locate,
+    rule,
+)
 from codegen.linting import Linting, name_path
-from codegen.source import Document, Json, SourceError, read_json
+from codegen.source import Document, Json, Place
+
+T = TypeVar("T")
 
 UNUSED_ENTRIES = rule(
     "lint/unused-baseline",
@@ -48,31 +60,72 @@ def _show(entry: Entry, count: int) -> dict[str, Json]:
 
 
 def read_entries(path: FilePath) -> Counter[Entry]:
-    """The entries of a baseline. Raises CouldNotCheck when it cannot be read, or is none."""
-    hint = f"write it: kontrakt lint --baseline {path} --write-baseline"
+    """The entries of a baseline.
+
+    Raises CouldNotCheck when it cannot be read or is none; where something in it is wrong, the
+    message says where.
+    """
+    hint = f"write it anew: kontrakt lint --baseline {path} --write-baseline"
     try:
-        value = read_json(str(path), path.read_bytes().decode("utf-8")).value
+        data = path.read_bytes()
+    except FileNotFoundError:
+        hint = f"write it: kontrakt lint --baseline {path} --write-baseline"
+        raise CouldNotCheck(f"there is no baseline {path}", hint) from None
     except OSError as error:
         reason = (error.strerror or "unknown error").lower()
         raise CouldNotCheck(f"the baseline {path} cannot be read: {reason}", hint) from None
-    except (UnicodeDecodeError, SourceError) as error:
-        raise CouldNotCheck(f"the baseline {path} cannot be read: {error}", hint) from None
+    problems = Findings()
+    # Whatever it is called, it is read as the JSON that was written.
+    document = read_document(str(path), data, problems, is_yaml=False)
+    if document is None:
+        problem = next(iter(problems))
+        raise CouldNotCheck(f"{problem.location}: {problem.message}", hint)
     try:
-        if value["version"] != _VERSION:
-            raise CouldNotCheck(f"{path} is a baseline of another version of kontrakt", hint)
-        entries: Counter[Entry] = Counter()
-        for item in value["findings"]:
-            entries[str(item["file"]), str(item["rule"]), str(item["at"])] += _count(item)
-    except (KeyError, TypeError, ValueError):
-        raise CouldNotCheck(f"{path} is no baseline of kontrakt lint", hint) from None
+        return _read_entries(document)
+    except _WrongShape as error:
+        message = f"{locate(error.place)}: this is no baseline of kontrakt lint: {error}"
+        raise CouldNotCheck(message, hint) from None
+
+
+class _WrongShape(Exception):
+    def __init__(self, place: Place, message: str) -> None:
+        super().__init__(message)
+        self.place = place
+
+
+def _read_entries(document: Document) -> Counter[Entry]:
+    place = Place(document, ())
+    value = _expect(document.value, dict, place, "an object")
+    version = value.get("version")
+    if version != _VERSION:
+        raise _WrongShape(_find(place, value, "version"), f"its version is not {_VERSION}")
+    place = _find(place, value, "findings")
+    listed = _expect(value.get("findings"), list, place, 'an array under "findings"')
+    entries: Counter[Entry] = Counter()
+    for index, item in enumerate(listed):
+        here = place.at(index)
+        _expect(item, dict, here, "an object")
+        words = [
+            _expect(item.get(key), str, _find(here, item, key), f'a text under "{key}"')
+            for key in ("file", "rule", "at")
+        ]
+        count = item.get("count", 1)
+        if not is_integer(count) or count < 1:
+            raise _WrongShape(here.at("count"), 'expected a number from 1 under "count"')
+        file, rule_id, at = words
+        entries[file, rule_id, at] += count
     return entries
 
 
-def _count(item: Mapping[str, Json]) -> int:
-    count = item.get("count", 1)
-    if not isinstance(count, int) or count < 1:
-        raise ValueError
-    return count
+def _find(place: Place, value: Mapping[str, Json], key: str) -> Place:
+    """Where a key's value stands, or the object that should have it."""
+    return place.at(key) if key in value else place
+
+
+def _expect(value: Json, kind: type[T], place: Place, what: str) -> T:
+    if not isinstance(value, kind):
+        raise _WrongShape(place, f"expected {what}")
+    return value
 
 
 def accept(linting: Linting, entries: Counter[Entry], name: str, *, is_whole: bool) -> Linting:
