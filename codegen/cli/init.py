@@ -21,6 +21,7 @@ registry:
 
 defaults:
   compatibility: BACKWARD_TRANSITIVE
+  subject_strategy: topic-record # <topic>-<event>: a topic can take further events at any time
 
 topics:
   greetings:

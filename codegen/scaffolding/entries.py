@@ -255,8 +255,8 @@ def _join_topic(contract: Contract, topic: str, event: str, strategy: str) -> It
     if held.strategy is SubjectStrategy.TOPIC and not strategy:
         (first, *_) = held.events
         hint = (
-            "--subject-strategy topic-record accepts that; so does record, which leaves the topic "
-            "out of the name; or put the event on a topic of its own"
+            "add --subject-strategy topic-record to accept that (or record, which leaves the topic "
+            "out of the name); or put the event on a topic of its own: --topic NAME --new-topic"
         )
         raise KontraktError(
             f"topic {topic} has one event, {first.name}, under the subject {first.subject}; with "
