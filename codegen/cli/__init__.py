@@ -13,6 +13,9 @@ import sys
 
 import click
 
+GARBAGE_THRESHOLD = 200_000
+"""Schemas hold no cycles: looking for some in millions of nodes was a third of a long check."""
+
 _FOLDER = os.path.dirname(__file__)
 
 
@@ -71,8 +74,7 @@ def program() -> None:
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    # Schemas hold no cycles: looking for some in millions of nodes was a third of a long check.
-    gc.set_threshold(200_000)
+    gc.set_threshold(GARBAGE_THRESHOLD)
     try:
         code = program.main(standalone_mode=False, prog_name="kontrakt")
     except click.ClickException as error:
