@@ -209,10 +209,12 @@ def read_json(
     except json.JSONDecodeError as error:
         offset = min(error.pos + len(text) - len(body), len(text))
         raise SourceError(document, (_explain_json(error, text, offset),)) from None
-    except ValueError as error:  # NaN and the infinities, and integers of over 4,300 digits
+    except _Constant as error:
         offset = max(text.find(str(error)), 0)
-        problem = Problem(f"{str(error)[:40]} is not a JSON value", offset, offset + 1)
+        problem = Problem(f"{error} is not a JSON value", offset, offset + len(str(error)))
         raise SourceError(document, (problem,)) from None
+    except ValueError:  # Python refuses to read longer integers, which take it too long.
+        raise SourceError(document, (_find_long_number(text),)) from None
     if duplicates:
         raise SourceError(document, _scan_json(text)[1])
     document._layout = layout
@@ -258,7 +260,7 @@ def read_yaml(name: str, text: str) -> Document:
         is_variable = text[max(offset - 1, 0) : offset + 1] == "${"
         hint = 'put it in quotes: "${NAME}"' if is_variable else ""
         problem = Problem(f"not YAML: {message}", offset, offset + 1, hint)
-        raise SourceError(document, (problem,)) from None
+        raise SourceError(document, (_explain_tool(text) or problem,)) from None
     except (YAMLError, ValueError, RecursionError) as error:
         message = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SourceError(document, (Problem(f"not YAML: {message}", 0, 1),)) from None
@@ -299,13 +301,43 @@ _NO_BRACKETS = re.compile(rf'{_STRING}|[^][{{}}"]+', re.DOTALL).sub
 _DEEPER = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
+class _Constant(ValueError):
+    """NaN or an infinity."""
+
+
 def _refuse_constant(name: str) -> Json:
-    raise ValueError(name)
+    raise _Constant(name)
+
+
+def _find_long_number(text: str) -> Problem:
+    most = sys.get_int_max_str_digits()
+    found = re.search(rf"[0-9]{{{most + 1},}}", text)
+    start, end = found.span() if found else (0, 1)
+    return Problem(f"a number of {end - start:,} digits; the most is {most:,}", start, end)
+
+
+_CONFLICT = re.compile(r"^(<{7}|>{7}|={7}|\|{7})( .*)?$", re.MULTILINE)
+
+
+def _explain_tool(text: str) -> Problem | None:
+    """What another tool left in a text that cannot be read; None where that is not the reason."""
+    if conflict := _CONFLICT.search(text):
+        return Problem(
+            "a merge that is not finished stands here",
+            *conflict.span(),
+            hint="choose what shall be, and take the lines with the marks out",
+        )
+    if text.startswith("version https://git-lfs.github.com/"):
+        hint = "fetch the file: git lfs pull"
+        return Problem("a pointer of Git LFS stands here instead of the file", 0, 7, hint=hint)
+    return None
 
 
 def _explain_json(error: json.JSONDecodeError, text: str, offset: int) -> Problem:
     if not text.strip().strip("\ufeff"):
         return Problem("the file is empty", 0, 0, hint="a schema is a JSON value")
+    if problem := _explain_tool(text):
+        return problem
     message, hint = error.msg, ""
     before, after = text[:offset].rstrip(), text[offset:].lstrip()
     if after.startswith(("//", "/*", "#")):

@@ -80,12 +80,39 @@ def test_lines_and_columns_count_from_one() -> None:
         ('{"a": 1, "a": 2}', 9),
         ("[" * 701 + "]" * 701, 700),
         ("9" * 5000, 0),
+        ('{"a": ' + "9" * 5000 + "}", 6),
+        ("[\n<<<<<<< HEAD\n1\n=======\n2\n>>>>>>> other\n]", 2),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", 0),
     ],
 )
 def test_what_is_not_json_is_told_where(text: str, offset: int) -> None:
     with pytest.raises(SourceError) as caught:
         read_json("a.json", text)
     assert [problem.offset for problem in caught.value.problems] == [offset]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("9" * 5000, "a number of 5,000 digits; the most is 4,300"),
+        ("[NaN]", "NaN is not a JSON value"),
+        ("[\n=======\n]", "a merge that is not finished stands here"),
+        (
+            "version https://git-lfs.github.com/spec/v1\n",
+            "a pointer of Git LFS stands here instead of the file",
+        ),
+    ],
+)
+def test_what_is_not_json_is_told_in_words(text: str, words: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        read_json("a.json", text)
+    assert [problem.message for problem in caught.value.problems] == [words]
+
+
+def test_a_manifest_in_the_middle_of_a_merge_says_so() -> None:
+    text = "version: 1\n<<<<<<< HEAD\ntopics: {}\n=======\nservices: {}\n>>>>>>> other\n"
+    with pytest.raises(SourceError, match="a merge that is not finished stands here"):
+        read_yaml("a.yaml", text)
 
 
 def test_all_duplicate_keys_are_told() -> None:
