@@ -183,6 +183,11 @@ REFUSED = {
     "an enum without symbols": ("event X --topic orders --field a:enum()", "symbols"),
     "a default that does not fit": ("event X --topic orders --field a:int=many", "many"),
     "a default out of range": ("event X --topic orders --field a:int=3000000000", "3000000000"),
+    "too many digits": ("event X --topic orders --field a:decimal(3,2)=12.50", "12.50"),
+    "digits after the scale": ("event X --topic orders --field a:decimal(9,2)=1.005", "1.005"),
+    "no UUID": ("event X --topic orders --field a:uuid=none", '"none" is no UUID'),
+    "no day": ("event X --topic orders --field a:date=2026-02-30", "2026-02-30"),
+    "no time of a day": ("event X --topic orders --field a:time=86400000", "no time of a day"),
     "two events, one subject": (
         "event X --topic order-completions --field order_id:uuid",
         "--subject-strategy topic-record",
@@ -208,6 +213,30 @@ def test_what_cannot_be_used_is_not_written(shop: Path, case: str) -> None:
     assert words in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert contents(shop) == before
+
+
+@pytest.mark.parametrize(
+    ("field", "default"),
+    [
+        ("decimal(12,2)=0.00", "\x00"),
+        ("decimal(12,2)=12.5", "\x04\xe2"),
+        ("decimal(12,2)=-0.01", "\xff"),
+        ("decimal(4,0)=200", "\x00\xc8"),
+        ("decimal(12,2)?=null", None),
+        ("date=1970-01-02", 1),
+        ("date=-7", -7),
+        ("time=86399999", 86399999),
+        ("uuid=4fbf9f5e-2c6b-4c3a-9c1e-0f5d3a8b7c6d", "4fbf9f5e-2c6b-4c3a-9c1e-0f5d3a8b7c6d"),
+    ],
+)
+def test_defaults_are_written_as_people_think_of_them(
+    shop: Path, field: str, default: object
+) -> None:
+    arguments = ("X", "--topic", "orders", "--field", "order_id:uuid", "--field", f"a:{field}")
+    done = run(shop, "new", "event", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    schema = json.loads((shop / "schemas/retail/orders/X.avsc").read_text("utf-8"))
+    assert schema["fields"][1]["default"] == default
 
 
 def test_a_dry_run_shows_all_and_writes_nothing(shop: Path) -> None:

@@ -17,6 +17,7 @@ from codegen.avro.schema import (
     Enum,
     Field,
     Fixed,
+    LogicalType,
     Map,
     Primitive,
     Record,
@@ -153,7 +154,13 @@ class _LogicalCheck(_Check):
     def _compare(self, target: Schema, value: Json) -> str | None:
         if problem := super()._compare(target, value):
             return problem
-        return judge_value(target, value) if isinstance(target, Primitive | Fixed) else None
+        match target:
+            case Primitive(logical=LogicalType() as logical, type=base):
+                return judge_value(logical, base, value)
+            case Fixed(logical=LogicalType() as logical):
+                return judge_value(logical, "fixed", value)
+            case _:
+                return None
 
     def _expand(self, item: Field, default: Json) -> str | None:
         return None  # Judged where it stands.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import TypeGuard
 
-from codegen.avro.schema import Fixed, LogicalType, Primitive
+from codegen.avro.schema import LogicalType
 from codegen.source import Json
 
 _LOGICAL_BASES = {
@@ -76,18 +76,16 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.I
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?", re.ASCII)
 
 
-def judge_value(schema: Primitive | Fixed, value: Json) -> str | None:
-    """Say why a JSON value that fits the type is no value of its logical type; None where it is.
+def judge_value(logical: LogicalType, base: str, value: Json) -> str | None:
+    """Say why a JSON value that fits the base is no value of a logical type; None where it is.
 
     The value is in the form of a default: bytes are a string of the code points 0 to 255.
     """
-    if schema.logical is None:
-        return None
-    name = schema.logical.name
+    name = logical.name
     if name == "decimal":
-        return _judge_decimal(schema.logical, value)
+        return _judge_decimal(logical, value)
     if name == "uuid":
-        is_uuid = isinstance(schema, Fixed) or _UUID.fullmatch(value)
+        is_uuid = base == "fixed" or _UUID.fullmatch(value)
         return None if is_uuid else f'"{value[:40]}" is no UUID'
     if name in _TIMES:
         return None if 0 <= value < _TIMES[name] else f"{value} is no time of a day"
@@ -111,13 +109,28 @@ def _judge_decimal(logical: LogicalType, value: str) -> str | None:
 
 def _spell(text: str, logical: LogicalType) -> str:
     """How a number is written as a default; nothing where the type does not hold it."""
-    whole, _, part = text.replace(",", ".").partition(".")
-    if len(part) > logical.scale or len(whole) + logical.scale > min(logical.precision, 40):
+    value = write_decimal(text.replace(",", "."), logical)
+    if value is None:
         return ""
-    number = int(whole + part.ljust(logical.scale, "0"))
-    size = (number + (number < 0)).bit_length() // 8 + 1
-    written = "".join(f"\\u{byte:04x}" for byte in number.to_bytes(size, "big", signed=True))
+    written = "".join(f"\\u{ord(byte):04x}" for byte in value)
     return f'; {text} is "{written}"'
+
+
+def write_decimal(text: str, logical: LogicalType) -> str | None:
+    """A number such as `12.50` as the default of a decimal on bytes: the bytes as a string.
+
+    None where the text is no such number, or the decimal cannot hold it.
+    """
+    if not _NUMBER.fullmatch(text) or "," in text:
+        return None
+    whole, _, part = text.partition(".")
+    if len(part) > logical.scale or len(whole) > 1000:
+        return None
+    number = int(whole + part.ljust(logical.scale, "0"))
+    if len(str(abs(number))) > logical.precision:
+        return None
+    size = (number + (number < 0)).bit_length() // 8 + 1
+    return number.to_bytes(size, "big", signed=True).decode("latin-1")
 
 
 def _show_decimal(number: int, scale: int) -> str:

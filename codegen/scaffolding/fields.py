@@ -17,8 +17,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection
+from datetime import date
 from difflib import get_close_matches
 
+from codegen.avro.logical import judge_value, read_logical_type, write_decimal
+from codegen.avro.schema import LogicalType
 from codegen.rules.mends import CATCH_ALL
 from codegen.source import Json
 
@@ -47,6 +50,8 @@ _SPELLINGS: dict[str, str] = {
     "union": "a nullable type is written TYPE?; other unions are edited in the schema file",
 }
 """What Avro has a word for, and how a field says it."""
+
+_EPOCH = date(1970, 1, 1).toordinal()
 
 KNOWN = (*PRIMITIVES, *_LOGICAL, "decimal(P,S)", "enum(A,B)")
 
@@ -211,22 +216,28 @@ class _Parser:
         )
         if rest[:1] in ('"', "[", "{"):
             try:
-                value, length = json.JSONDecoder().raw_decode(rest)
+                given, length = json.JSONDecoder().raw_decode(rest)
             except (ValueError, RecursionError):
                 hint = "write it as JSON"
                 raise self._error("the default is not complete", hint, begin) from None
             self._at += length
-            return (value,)
+            return (given,)
         word = re.match(r"\S*", rest)
         text = word[0] if word else ""
         self._at += len(text)
         if is_text and text != "null":
-            return (text,)
-        try:
-            return (json.loads(text),)
-        except ValueError:
-            message = f"the default {text} is no value of this type" if text else "it has no value"
-            raise self._error(message, "write it as JSON, or leave out the =", begin) from None
+            value: Json = text
+        else:
+            try:
+                value = _read_value(schema, text)
+            except ValueError:
+                message = f"the default {text} is no value of this type"
+                hint = "write it as JSON, or leave out the ="
+                raise self._error(message if text else "it has no value", hint, begin) from None
+        if value is not None and (problem := _judge(schema, value)):
+            hint = f"for example {_EXAMPLES.get(schema['logicalType'], '0')}, or leave out the ="
+            raise self._error(problem, hint, begin)
+        return (value,)
 
     def _take(self, pattern: re.Pattern[str]) -> str | None:
         found = pattern.match(self._text, self._at)
@@ -243,3 +254,37 @@ class _Parser:
 
     def _error(self, message: str, hint: str, at: int | None = None) -> FieldError:
         return FieldError(message, self._text, self._at if at is None else at, hint)
+
+
+_EXAMPLES = {"uuid": "00000000-0000-0000-0000-000000000000", "date": "2026-12-31"}
+
+
+def _find_logical_type(schema: Json) -> LogicalType | None:
+    return read_logical_type(schema["type"], schema) if isinstance(schema, dict) else None
+
+
+def _read_value(schema: Json, text: str) -> Json:
+    """A word as a default: a decimal and a date as people write them, all else as JSON.
+
+    Raises ValueError where it is none.
+    """
+    logical = _find_logical_type(schema)
+    if text != "null" and logical is not None and logical.name == "decimal":
+        number = write_decimal(text, logical)
+        if number is None:
+            raise ValueError(text)
+        return number
+    if logical is not None and logical.name == "date" and "-" in text[1:]:
+        return date.fromisoformat(text).toordinal() - _EPOCH
+    return json.loads(text)
+
+
+def _judge(schema: Json, value: Json) -> str | None:
+    """Why a default is no value of a logical type, where its kind is right."""
+    logical = _find_logical_type(schema)
+    if logical is None or logical.name == "decimal" or isinstance(value, float | bool):
+        return None
+    is_text = schema["type"] == "string"
+    return (
+        judge_value(logical, schema["type"], value) if is_text == isinstance(value, str) else None
+    )
