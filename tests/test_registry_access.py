@@ -5,6 +5,7 @@ is ever shown.
 from __future__ import annotations
 
 import datetime
+import html
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 import trustme
@@ -192,6 +194,65 @@ def test_no_token_is_a_clear_error(
     with pytest.raises(CouldNotCheck) as missing:
         ask(tmp_path, url, oauth=credentials(token_url + "/typo"))
     assert caught.value.exit_code == missing.value.exit_code == 3
+
+
+STRANGE = 'p/a "ß"&<s>\\w%ö rd+é'
+"""A secret of which each character is written in another way somewhere."""
+
+
+def _plain(text: str) -> bytes:
+    return json.dumps({"error": text}, ensure_ascii=False).encode()
+
+
+ECHOES: dict[str, Callable[[str], bytes]] = {
+    "JSON": _plain,
+    "JSON in ASCII": lambda text: json.dumps({"error_description": text}).encode(),
+    "JSON as Go writes it": lambda text: (
+        _plain(text).replace(b"&", b"\\u0026").replace(b"<", b"\\u003c").replace(b">", b"\\u003E")
+    ),
+    "JSON with slashes escaped": lambda text: _plain(text).replace(b"/", b"\\/"),
+    "a form": lambda text: _plain(urlencode({"client_secret": text})),
+    "an address": lambda text: _plain(quote(text, safe="").lower()),
+    "HTML in JSON": lambda text: _plain(html.escape(text)),
+    "HTML": lambda text: f"<html>{html.escape(text)}".encode(),
+    "text": lambda text: text.encode(),
+}
+
+
+@pytest.mark.parametrize("secret", [SECRET, STRANGE], ids=["plain", "strange"])
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 429, 500])
+@pytest.mark.parametrize("way", ECHOES)
+def test_what_repeats_the_secret_is_shown_without_it(
+    fake: RegistryFake,
+    url: str,
+    tmp_path: Path,
+    way: str,
+    status: int,
+    secret: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """First the token endpoint repeats it, then the registry itself."""
+    monkeypatch.setattr("codegen.baselines.http.connection.sleep", lambda seconds: None)
+
+    def repeat(it: Handler) -> bool:
+        sent = it.headers.get("Authorization", "").partition(" ")[2]
+        it.reply(status, ECHOES[way](f"no {secret} nor {sent} is known here"))
+        return True
+
+    fake.behave = repeat
+    token_url = f"{url}/token"
+    ways: tuple[dict[str, Any], ...] = (
+        {"oauth": ClientCredentials(token_url, "me", secret)},
+        {"oauth": ClientCredentials(token_url, "me", secret, is_secret_in_body=True)},
+        {"username": "me", "password": secret},
+    )
+    for settings in ways:
+        with pytest.raises(KontraktError) as caught:
+            ask(tmp_path, url, **settings)
+        shown = caught.value.message + caught.value.hint
+        for spelt in (secret, quote(secret, safe=""), quote_plus(secret), html.escape(secret)):
+            assert spelt not in shown
+            assert b64encode(f"me:{spelt}".encode()).decode() not in shown
 
 
 # TLS

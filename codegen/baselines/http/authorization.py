@@ -4,6 +4,7 @@ fetched from an authorization server and renewed before it ends.
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
@@ -28,12 +29,34 @@ EARLY = 30.0
 def conceal(data: bytes, secrets: Iterable[str]) -> bytes:
     """What a server says, without the secrets that it was sent: some repeat them in their errors.
 
-    Very short ones stay, as they are found in any text.
+    They are found as they are, and as addresses, JSON and HTML write them. Very short ones stay, as
+    they are found in any text.
     """
     for secret in secrets:
         if len(secret) > 3:
-            data = data.replace(secret.encode(), b"***")
+            pattern = b"".join(map(_spell, secret))
+            # Hexadecimal digits come in both cases.
+            data = re.sub(pattern, b"***", data, flags=re.IGNORECASE)
     return data
+
+
+def _spell(character: str) -> bytes:
+    """A pattern for all ways to write a character."""
+    from html import escape  # noqa: PLC0415 - only for what a server refuses
+
+    code = character.encode("utf-8", "surrogatepass")
+    units = character.encode("utf-16-be", "surrogatepass")
+    forms = {
+        code,
+        json.dumps(character)[1:-1].encode(),
+        escape(character).encode(),
+        b"".join(b"%%%02x" % byte for byte in code),
+        b"".join(b"\\u%02x%02x" % (*units[at : at + 2],) for at in range(0, len(units), 2)),
+        *({b"+"} if character == " " else ()),
+        *({b"\\/"} if character == "/" else ()),
+    }
+    longest_first = sorted(forms, key=lambda form: (-len(form), form))
+    return b"(?:" + b"|".join(map(re.escape, longest_first)) + b")"
 
 
 class Authorization(Protocol):

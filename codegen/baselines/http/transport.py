@@ -91,15 +91,16 @@ class HttpTransport:
             raise CouldNotCheck(message, "if you trust that address, put it into registry.url")
         if reply.status == HTTPStatus.NO_CONTENT or (not reply.data and reply.status >= 400):
             return None
-        shown = replace(reply, data=conceal(reply.data, (*self._secrets, token)))
+        secrets = (*self._secrets, token)
         if reply.status >= 400:
-            reply = shown
+            reply = replace(reply, data=conceal(reply.data, secrets))
         try:
             return read_json(self.name, reply.data.decode("utf-8")).value
         except (UnicodeDecodeError, SourceError):
+            shown = _describe(replace(reply, data=conceal(reply.data, secrets)))
             if reply.status >= 400:
-                return {"message": _describe(shown)}
-            message = f"{self.name} answered {_describe(shown)} instead of JSON"
+                return {"message": shown}
+            message = f"{self.name} answered {shown} instead of JSON"
             hint = (
                 "registry.url must be the base address of Confluent's API (Apicurio's ends in "
                 "/apis/ccompat/v7), and not a web page or a sign-in page before it"
