@@ -8,9 +8,8 @@ address never looks like an empty registry.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 from urllib.parse import quote
 
 from codegen.avro.canonical import render
@@ -29,6 +28,7 @@ from codegen.baselines.holdings import (
     make_histories,
     select_departed,
 )
+from codegen.baselines.paging import Key, TooManyItems, read_pages
 from codegen.baselines.retrieval import (
     MAX_SUBJECTS,
     ask_each,
@@ -38,8 +38,6 @@ from codegen.baselines.retrieval import (
 from codegen.contract.model import Contract, History, Level, Subject
 from codegen.diagnostics import CouldNotCheck
 from codegen.source import Json
-
-Key = TypeVar("Key", bound=Hashable)
 
 SUBJECTS_PAGE = 10_000
 """How many subjects are asked for at once."""
@@ -105,12 +103,30 @@ class RegistryClient:
         """The live subjects of the context, sorted; all pages of them."""
         query = {"subjectPrefix": self._prefix + prefix} if self._prefix + prefix else {}
         for _ in range(3):
-            names = self._pages("/subjects", query, SUBJECTS_PAGE, MAX_SUBJECTS, self._read_name)
+            names = self._list("/subjects", query, SUBJECTS_PAGE, MAX_SUBJECTS, self._read_name)
             if names is not None:
                 local = {here for name in names if (here := self._localize(name)) is not None}
                 return tuple(sorted(name for name in local if name.startswith(prefix)))
         message = f"{self.name} changed each time while its subjects were listed"
         raise CouldNotCheck(message, "run the command again")
+
+    def _list(
+        self,
+        path: str,
+        query: Mapping[str, str],
+        limit: int,
+        most: int,
+        key: Callable[[Json], Key],
+    ) -> dict[Key, Json] | None:
+        def ask(window: Mapping[str, str]) -> Sequence[Json]:
+            answer = self.transport.send("GET", path, {**query, **window})
+            items: Sequence[Json] = self._read.expect(answer, list)
+            return items
+
+        try:
+            return read_pages(ask, limit, most, key)
+        except TooManyItems:
+            raise self._read.misfit(f"more than {most:,} items in {path}") from None
 
     def _read_name(self, item: Json) -> str:
         return self._read.text(item, "a subject")
@@ -122,7 +138,7 @@ class RegistryClient:
         prefix = {"subjectPrefix": self._prefix} if self._prefix else {}
         query = {"latestOnly": "false", "deleted": "false", **prefix}
         try:
-            items = self._pages("/schemas", query, SCHEMAS_PAGE, MAX_LISTED, self._read_place)
+            items = self._list("/schemas", query, SCHEMAS_PAGE, MAX_LISTED, self._read_place)
         except AnswerTooLong:
             return None
         found: dict[str, list[StoredVersion]] = {}
@@ -151,37 +167,6 @@ class RegistryClient:
             raise self._read.misfit("a schema that is no object")
         name = self._read.text(item.get("subject"), "a subject")
         return name, self._read.number(item.get("version"), "a version")
-
-    def _pages(
-        self,
-        path: str,
-        query: Mapping[str, str],
-        limit: int,
-        most: int,
-        key: Callable[[Json], Key],
-    ) -> dict[Key, Json] | None:
-        """All items of a list by what tells them apart; None for one that changed meanwhile.
-
-        Each page begins with the last item of the one before, so that an item that comes or goes
-        meanwhile is noticed: it would push another one over the edge of a page, unseen. Within a
-        page items may stand in any order (Apicurio sorts each page on its own).
-        """
-        found: dict[Key, Json] = {}
-        while True:
-            window = {"offset": str(max(len(found) - 1, 0)), "limit": str(limit)}
-            answer = self.transport.send("GET", path, {**query, **window})
-            page = {key(item): item for item in self._read.expect(answer, list)}
-            if len(found | page) > most:
-                raise self._read.misfit(f"more than {most:,} items in {path}")
-            # Servers that know no paging answer everything at once, each time.
-            if len(page) > limit or (page.keys() == found.keys() and len(page) < limit):
-                return found | page
-            known = len(found.keys() & page.keys())
-            if known != min(len(found), 1):
-                return None
-            found |= page
-            if len(page) == known:
-                return found
 
     def versions(self, subject: str, *, deleted: bool = False) -> tuple[int, ...]:
         """The numbers of the live versions, ascending; none where there is no such subject.
