@@ -297,7 +297,9 @@ def _report_deleted(subject: Subject, history: History, findings: Findings) -> N
         SOFT_DELETED,
         Place(subject.document),
         f"the registry holds {subject.name} soft-deleted only ({versions}), and takes any schema",
-        note="this check compares with the deleted versions: their messages may be on the topic",
+        note="this check compares with the deleted versions: their messages may be on the topic"
+        if all(version.schema for version in history.versions)
+        else "",
         hint="kontrakt register --apply publishes it again; if no such message is left, delete "
         "the subject for good (permanent=true), and it begins anew",
         subject=subject.name,

@@ -23,8 +23,9 @@ from codegen.baselines.answers import Answer
 from codegen.baselines.embedded import EmbeddedTransport
 from codegen.baselines.holdings import Holdings, VersionReference, make_histories
 from codegen.baselines.registry import RegistryBaseline, RegistryClient
+from codegen.baselines.snapshot import read_snapshot, save_snapshot
 from codegen.contract.model import Level, RegistrySettings
-from codegen.diagnostics import CouldNotCheck
+from codegen.diagnostics import CouldNotCheck, Findings
 
 PROJECT = Path(__file__).parent.parent
 MONEY = {"type": "record", "name": "Money", "fields": [{"name": "units", "type": "long"}]}
@@ -257,6 +258,35 @@ def test_versions_that_are_listed_and_denied_are_not_deleted(
     fake.behave = deny
     with pytest.raises(CouldNotCheck, match=f"does not give the versions of {NAMES[0]} that"):
         client.fetch(NAMES[:2])
+
+
+@pytest.mark.parametrize("numbers", [[1], [1, 3], [2, 9]])
+def test_deleted_versions_that_are_listed_and_not_given_are_not_taken_for_none(
+    fake: RegistryFake, client: RegistryClient, tmp_path: Path, numbers: list[int]
+) -> None:
+    def behave(handler: Handler) -> bool:
+        if "/subjects/gone/" not in handler.path:
+            return False
+        if handler.path.endswith("/versions?deleted=true"):
+            handler.reply(200, json.dumps(numbers).encode())
+        else:
+            handler.reply(404, b'{"error_code": 40401, "message": "not found"}')
+        return True
+
+    fake.behave = behave
+    holdings = client.fetch_past(["gone", NAMES[0], "never-there"])
+    assert set(holdings.subjects) == {"gone", NAMES[0], "Money"}
+    file = tmp_path / "snapshot.json"
+    save_snapshot(file, holdings)
+    again = read_snapshot("snapshot.json", file.read_text("utf-8"), Findings())
+    assert again is not None
+    for held in (holdings, again):
+        history = make_histories(held, ["gone"], "registry")["gone"]
+        assert history.is_deleted
+        assert [version.version for version in history.versions] == numbers
+        assert {version.schema for version in history.versions} == {None}
+        assert "does not give it" in history.versions[0].problem
+        assert history.versions[0].label == f"registry v{numbers[0]} (deleted)"
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ class VersionReference:
 class StoredVersion:
     """One version of a subject, its text as the registry keeps it.
 
+    The text is empty, and the id 0, where a registry lists a deleted version and does not give it.
     `metadata` is Confluent's, None where there is none, or where the registry knows none.
     """
 
@@ -178,10 +179,11 @@ class _Reader:
         if reading is None:  # nothing is being read between two calls
             raise AssertionError(stored)
         subject = self.holdings.subjects.get(stored.subject)
-        deleted = ", deleted" if subject is not None and subject.is_deleted else ""
+        is_deleted = subject is not None and subject.is_deleted
+        about = [f"id {stored.id}"] * bool(stored.id) + ["deleted"] * is_deleted
         return PastVersion(
             stored.subject,
-            f"{self.origin} v{stored.version} (id {stored.id}{deleted})",
+            f"{self.origin} v{stored.version} ({', '.join(about)})",
             reading.document,
             reading.schema,
             stored.version,
@@ -200,6 +202,8 @@ class _Reader:
     def _parse(self, stored: StoredVersion) -> _Reading:
         name = f"{stored.subject} v{stored.version}"
         document, problem = _make_document(name, stored.text)
+        if not stored.text:
+            return _Reading(document, None, "it is deleted, and the registry does not give it")
         if stored.type != "AVRO":
             return _Reading(document, None, f"it is a {stored.type} schema; only Avro is compared")
         names: dict[str, Named] = {}

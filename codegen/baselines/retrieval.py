@@ -141,7 +141,13 @@ class _WithDeleted:
     def find(self, subject: str, version: int, *, deleted: bool = True) -> StoredVersion | None:
         if version < 0:
             version = max(self.versions(subject), default=0)
-        return self.source.find(subject, version, deleted=deleted) if version else None
+        if not version:
+            return None
+        found = self.source.find(subject, version, deleted=deleted)
+        if found is None and version in self.versions(subject):
+            # Apicurio (2.6 and 3.3) lists deleted versions, and gives none of them.
+            return StoredVersion(subject, version, 0, "")
+        return found
 
     def level(self, subject: str | None = None) -> Level | None:
         return self.source.level(subject)

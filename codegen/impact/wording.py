@@ -104,10 +104,12 @@ def describe_services(one: Impact) -> tuple[str, ...]:
         reason = f" ({reasons[0]})" if reasons else ""
         word = "misreads" if consumer.misreadings else "reads"
         word = "cannot read" if consumer.obstacles else word
+        when = f"with {consumer.version}" if consumer.version else "until it is deployed"
         if one.rollout is Rollout.UNKNOWN and not consumer.obstacles:
-            word = "nobody knows whether it reads"
-        origin = f"with {consumer.version} it " if consumer.version else "until it is deployed it "
-        lines.append(f"{consumer.service:<{width}}   {origin}{word} {one.after}{reason}")
+            when, word = f"{when}:", "nobody knows whether it reads"
+        else:
+            word = f"it {word}"
+        lines.append(f"{consumer.service:<{width}}   {when} {word} {one.after}{reason}")
     if one.stale:
         lines.append(
             f"{one.after} cannot read what {join(one.stale)} wrote: {_list_some(one.obstacles)}"

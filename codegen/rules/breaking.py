@@ -134,7 +134,9 @@ def advise_unread(version: PastVersion) -> str:
         return TooManyPairs().hint
     # Only a registry numbers its versions, and forgets one; a revision or a folder stays as it is.
     if version.version:
-        return "delete that version from the registry, or mend what keeps it from being read"
+        return (
+            "delete that version from the registry for good, or mend what keeps it from being read"
+        )
     return "name a state without errors, for example the last release"
 
 

@@ -477,3 +477,24 @@ def test_what_somebody_else_registered_is_drift_and_can_be_taken(
     assert kontrakt("pull", "--force").returncode == 0
     assert json.loads((shop / PLACED).read_text("utf-8")) == theirs
     assert kontrakt("status").returncode == 0
+
+
+def test_a_subject_that_was_deleted_softly(
+    client: RegistryClient, other: SchemaRegistryClient
+) -> None:
+    for fields in ([ID], [ID, NOTE]):
+        other.register_schema("orders-value", Schema(text(*fields), "AVRO"))
+    other.delete_subject("orders-value")
+    assert client.subjects() == client.versions("orders-value") == ()
+    holdings = client.fetch_past(["orders-value", "absent-value"])
+    assert set(holdings.subjects) == {"orders-value"}
+    assert holdings.subjects["orders-value"].is_deleted
+    (history,) = make_histories(holdings, ["orders-value"], "registry").values()
+    # Apicurio lists them and gives none, so nothing can be compared; and nothing is taken for new.
+    assert [(one.version, one.schema) for one in history.versions] == [(1, None), (2, None)]
+    assert all("does not give it" in one.problem for one in history.versions)
+    assert client.find_prospects(["orders-value"])["orders-value"].version == 3
+    other.delete_subject("orders-value", permanent=True)
+    assert client.versions("orders-value", deleted=True) == ()
+    assert not client.fetch_past(["orders-value"]).subjects
+    assert client.register("orders-value", text(ID)).version == 1
