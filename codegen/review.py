@@ -149,7 +149,7 @@ def _judge_all(
             "--against git:main",
         )
     report_breaks(judged, findings)
-    report_hazards(((subject, histories[subject.name]) for subject in changed), findings)
+    hazards = report_hazards(((one, histories[one.name]) for one in changed), findings)
     events = {event.subject for event in contract.events}
     new_events = [subject for subject in new if subject.name in events]
     renamed: frozenset[str] = frozenset()
@@ -180,6 +180,7 @@ def _judge_all(
                 {one.name: one for one in changed},
                 _find_refusals(changed, judged, histories, judge),
                 judge,
+                hazards,
                 lock,
                 () if succession is None else tuple(succession.departed),
                 None if succession is None else succession.old,

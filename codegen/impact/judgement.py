@@ -20,7 +20,12 @@ from codegen.contract.model import Contract, Event, History, PastVersion, Subjec
 from codegen.contract.subjects import strictest
 from codegen.diagnostics import Findings
 from codegen.impact.exposure import Consumer, Fate, Impact, Producer, Refusal
-from codegen.impact.misreading import describe_newer, describe_older, find_misreadings
+from codegen.impact.misreading import (
+    describe_newer,
+    describe_older,
+    find_misreadings,
+    select_misread,
+)
 from codegen.lock import Lock
 from codegen.rules.breaking import summarize
 from codegen.rules.breaks import Break, find_breaks
@@ -38,7 +43,7 @@ class Surroundings:
 
     `changed` are the changed subjects by name, `refused` those that their level refuses. `departed`
     are the events that their topics do not carry any more, and `former` is the contract that has
-    them.
+    them. `hazards` are what is dangerous in each changed subject since its latest version.
     """
 
     contract: Contract
@@ -46,6 +51,7 @@ class Surroundings:
     changed: Mapping[str, Subject]
     refused: Mapping[str, Refusal]
     judge: Judge
+    hazards: Mapping[str, tuple[Hazard, ...]]
     lock: Lock
     departed: tuple[Event, ...] = ()
     former: Contract | None = None
@@ -167,7 +173,13 @@ def _judge(event: Event, surroundings: Surroundings) -> Impact:
                 breaks += ahead
                 late[_short_label(version)] = _summarize(ahead, event.schema)
         used = {_short_label(version): version for version in (*written, *read)}
-        hazards = {name: find_misreadings(event, level, one) for name, one in used.items()}
+        known = surroundings.hazards.get(event.subject)
+        hazards = {
+            name: select_misread(known)
+            if one is latest and known is not None
+            else find_misreadings(event, level, one)
+            for name, one in used.items()
+        }
     except TooManyPairs as error:
         problem = problem or error.message
     misread = {

@@ -18,8 +18,12 @@ def find_misreadings(event: Event, level: Level, version: PastVersion) -> tuple[
     schema = event.schema
     document = schema.root.origin.document
     subject = Subject(event.subject, schema, (), level, document, (event.name,))
-    found = find_hazards(Revision(subject, History(event.subject, (version,))))
-    return tuple(one for one in found if one.older or one.newer)
+    return select_misread(find_hazards(Revision(subject, History(event.subject, (version,)))))
+
+
+def select_misread(hazards: Iterable[Hazard]) -> tuple[Hazard, ...]:
+    """Those of the changes by which one side misreads the other."""
+    return tuple(one for one in hazards if one.older or one.newer)
 
 
 def describe_newer(hazards: Iterable[Hazard]) -> tuple[str, ...]:

@@ -42,17 +42,22 @@ FIELD_RETURNED = rule(
 )
 
 
-def report_hazards(changes: Iterable[tuple[Subject, History]], findings: Findings) -> None:
+def report_hazards(
+    changes: Iterable[tuple[Subject, History]], findings: Findings
+) -> dict[str, tuple[Hazard, ...]]:
     """A finding for each dangerous change of these subjects, which must differ from their latest.
 
+    Gives the changes of each subject by its name.
     A type that several of them use is reported once, for the first. A subject at the level NONE
     promises nothing, so there they fail no command; that data would be misread is said all the
     same.
     """
     seen: set[tuple[object, ...]] = set()
+    found: dict[str, tuple[Hazard, ...]] = {}
     for subject, history in changes:
         revision = Revision(subject, history)
-        for hazard in find_hazards(revision):
+        found[subject.name] = tuple(find_hazards(revision))
+        for hazard in found[subject.name]:
             place = hazard.place
             # Not the message: it names a field of a shared type in the words of one event.
             key = (hazard.rule.id, place.document.name, place.path, hazard.note)
@@ -71,6 +76,7 @@ def report_hazards(changes: Iterable[tuple[Subject, History]], findings: Finding
                 severity=Severity.WARNING if subject.level is Level.NONE else hazard.severity,
                 mends=hazard.mends,
             )
+    return found
 
 
 def find_hazards(revision: Revision) -> Iterator[Hazard]:
