@@ -7,8 +7,9 @@ generated from, where a lock tells it, else the latest version.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 from codegen.avro.canonical import render
@@ -55,6 +56,19 @@ class Surroundings:
     lock: Lock
     departed: tuple[Event, ...] = ()
     former: Contract | None = None
+
+    def touching(self, event: Event) -> Sequence[str]:
+        """The changed subjects through which an event changed, its own among them."""
+        return self._touching.get(event.name, ())
+
+    @cached_property
+    def _touching(self) -> Mapping[str, Sequence[str]]:
+        found: dict[str, list[str]] = {}
+        for name, subject in self.changed.items():
+            if not subject.is_key:
+                for event in subject.events:
+                    found.setdefault(event, []).append(name)
+        return found
 
 
 def judge_impacts(surroundings: Surroundings) -> tuple[Impact, ...]:
@@ -188,11 +202,7 @@ def _judge(event: Event, surroundings: Surroundings) -> Impact:
         if (said := describe_newer(hazards.get(name, ())))
     }
     older = {name: describe_older(hazards.get(name, ())) for name in map(_short_label, read)}
-    shared = tuple(
-        name
-        for name, subject in surroundings.changed.items()
-        if name != event.subject and event.name in subject.events and not subject.is_key
-    )
+    shared = tuple(name for name in surroundings.touching(event) if name != event.subject)
     refusals = (surroundings.refused.get(name) for name in (event.subject, *shared))
     return Impact(
         event=event,

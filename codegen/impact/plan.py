@@ -79,21 +79,17 @@ def make_plan(impacts: Iterable[Impact]) -> Plan:
     """One plan for all changed events."""
     listed = list(impacts)
     unsafe: list[Deadlock] = []
-    batches: list[list[Impact]] = []
+    batches: list[_Batch] = []
     for group in _group(one for one in listed if one.rollout is not Rollout.UNKNOWN):
+        orders = {order for one in group for order in one.orders()}
         is_unsafe = any(one.rollout is Rollout.NO_SAFE_ORDER for one in group)
-        circle = () if is_unsafe else _find_circle(group)
+        circle = () if is_unsafe else _find_circle(orders)
         if is_unsafe or circle:
             unsafe.append(Deadlock(tuple(group), circle))
-            continue
-        for batch in batches:
-            if not _find_circle([*batch, *group]):
-                batch.extend(group)
-                break
-        else:
-            batches.append(list(group))
+        elif not any(batch.take(group, orders) for batch in batches):
+            batches.append(_Batch(group, orders))
     return Plan(
-        tuple(Release(tuple(batch), _find_steps(batch)) for batch in batches),
+        tuple(Release(tuple(one.impacts), _find_steps(one.impacts)) for one in batches),
         tuple(unsafe),
         tuple(one for one in listed if one.rollout is Rollout.UNKNOWN),
     )
@@ -101,32 +97,57 @@ def make_plan(impacts: Iterable[Impact]) -> Plan:
 
 def _group(impacts: Iterable[Impact]) -> list[list[Impact]]:
     """Events that change through one shared type together: neither can be released alone."""
+    listed = list(impacts)
+    users: dict[str, list[int]] = {}
+    for number, one in enumerate(listed):
+        for name in one.shared:
+            users.setdefault(name, []).append(number)
     groups: list[list[Impact]] = []
-    for one in impacts:
-        related = [
-            group
-            for group in groups
-            if any(not set(one.shared).isdisjoint(other.shared) for other in group)
-        ]
-        joined = [*(other for group in related for other in group), one]
-        groups = [*(group for group in groups if group not in related), joined]
+    seen: set[int] = set()
+    for start in range(len(listed)):
+        members: list[int] = []
+        waiting = [start]
+        while waiting:
+            number = waiting.pop()
+            if number not in seen:
+                seen.add(number)
+                members.append(number)
+                for name in listed[number].shared:
+                    waiting += users.pop(name, ())
+        if members:
+            groups.append([listed[number] for number in sorted(members)])
     return groups
 
 
-def _sort(impacts: Sequence[Impact]) -> TopologicalSorter[str]:
+@dataclass(slots=True)
+class _Batch:
+    """Events that can be released together, and which service must go before which for them."""
+
+    impacts: list[Impact]
+    orders: set[tuple[str, str]]
+
+    def take(self, group: Sequence[Impact], orders: set[tuple[str, str]]) -> bool:
+        """Take further events, unless their orders and ours go round in a circle."""
+        if not orders <= self.orders and _find_circle(self.orders | orders):
+            return False
+        self.impacts += group
+        self.orders |= orders
+        return True
+
+
+def _sort(services: Iterable[str], orders: Iterable[tuple[str, str]]) -> TopologicalSorter[str]:
     sorter: TopologicalSorter[str] = TopologicalSorter()
-    for one in impacts:
-        for name in one.services:
-            sorter.add(name)
-        for first, then in one.orders():
-            sorter.add(then, first)
+    for name in services:
+        sorter.add(name)
+    for first, then in orders:
+        sorter.add(then, first)
     return sorter
 
 
-def _find_circle(impacts: Sequence[Impact]) -> tuple[str, ...]:
+def _find_circle(orders: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     """Services of which each would have to go before the next, and the last before the first."""
     try:
-        _sort(impacts).prepare()
+        _sort((), sorted(orders)).prepare()
     except CycleError as error:
         return tuple(error.args[1][:-1])
     return ()
@@ -140,7 +161,8 @@ def _find_steps(impacts: Sequence[Impact]) -> tuple[Step, ...]:
             wait = Wait(one.topic, one.name, one.unfit, is_still_written)
             for consumer in one.consumers:
                 waits.setdefault(consumer.service, []).append(wait)
-    sorter = _sort(impacts)
+    services = dict.fromkeys(name for one in impacts for name in one.services)
+    sorter = _sort(services, dict.fromkeys(order for one in impacts for order in one.orders()))
     sorter.prepare()
     steps: list[Step] = []
     ready = set(sorter.get_ready())
