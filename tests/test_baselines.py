@@ -241,10 +241,19 @@ def test_a_branch_without_a_commit_beside_others_is_not_taken_for_an_empty_past(
 
 
 @pytest.mark.parametrize(
-    "revision", ["nope", "--help", "-n1", "main extra", "main\nHEAD", "HEAD~9"]
+    "revision",
+    ["nope", "--help", "-n1", "main extra", "main\nHEAD", "HEAD~9", "HEAD:schemas", "HEAD:../../x"],
 )
 def test_a_revision_that_is_none(root: Path, revision: str) -> None:
     assert f"no revision {revision}" in fails(f"git:{revision}", root).message
+
+
+def test_a_file_name_with_a_line_break_is_told(root: Path) -> None:
+    (root / "schemas/a\nb.avsc").write_text('{"type": "fixed", "name": "x.Y", "size": 1}')
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--message", "odd")
+    assert "'schemas/a\\nb.avsc'" in fails("git:HEAD", root).message
+    assert "line break" in fails("git:HEAD", root).message
 
 
 def test_a_branch_that_only_the_remote_has(root: Path) -> None:

@@ -239,6 +239,8 @@ class _Objects:
 
     def find_commit(self, revision: str) -> str | None:
         """The id of the commit that a revision means."""
+        if ":" in revision.removeprefix(":/"):
+            return None  # A path in it is none, and git ends where it leads out of the repository.
         found = self._ask(f"{revision}^{{commit}}")
         return None if found is None else found[0]
 
@@ -250,6 +252,9 @@ class _Objects:
     def read_file(self, commit: str, path: str) -> bytes:
         """A file of a commit, behind symbolic links too. Raises CouldNotCheck."""
         found = self.read(f"{commit}:{path}")
+        if "\n" in path:
+            message = f"{path!r} of {commit[:7]} has a line break in its name"
+            raise CouldNotCheck(message, "give the file another name")
         if found is None or found[0] != "blob":
             message = f"{path} of {commit[:7]} is a symbolic link that leads to no file there"
             raise CouldNotCheck(message, "put the file itself there")
