@@ -69,7 +69,7 @@ class _Room:
 
 
 def _left(count: int) -> tuple[str, ...]:
-    return (f"{count:,} more have no room here: run `kontrakt check`.",) if count else ()
+    return (f"{count:,} more have no room here; `--format text` shows them all.",) if count else ()
 
 
 def _verdict(report: Report) -> str:
