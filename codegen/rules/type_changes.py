@@ -189,6 +189,7 @@ def _find_logical_changes(pair: TypePair, revision: Revision) -> Iterator[Hazard
     else:
         message = f"{what} was {before}, and is a plain {describe_type(new)} now"
     was, is_now = before or describe_type(old), after or describe_type(new)
+    relief = _CONVERTED if _measure(before) and _measure(before) == _measure(after) else ""
     yield Hazard(
         LOGICAL_TYPE,
         place,
@@ -197,10 +198,18 @@ def _find_logical_changes(pair: TypePair, revision: Revision) -> Iterator[Hazard
         f"what was written as {was} is read as {is_now}, unchanged",
         "keep the type, and add a field with the new one beside it",
         Severity.WARNING if is_text else None,
-        older="" if is_text else f"{what}: {is_now} is taken for {was}",
-        newer="" if is_text else f"{what}: {was} is taken for {is_now}",
+        older="" if is_text else f"{what}: {is_now} is taken for {was}{relief}",
+        newer="" if is_text else f"{what}: {was} is taken for {is_now}{relief}",
         way=make_beside(pair.owner, revision, f"as {was}", f"for {is_now}"),
     )
+
+
+_CONVERTED = " (kontrakt's stubs convert it, Avro Java does not)"
+
+
+def _measure(logical: str) -> str:
+    """What a logical type of time measures, in whichever unit: `timestamp`, `time`."""
+    return logical.rpartition("-")[0].removeprefix("local-")
 
 
 def _find_decimal_changes(
@@ -224,8 +233,8 @@ def _find_decimal_changes(
             f"the scale of {what} was {before.scale} and is {after.scale}",
             f"old amounts are read as {newer} ones",
             "keep the scale, and add a field with the new one beside it",
-            older=f"{what}: new amounts are read as {older} ones",
-            newer=f"{what}: old amounts are read as {newer} ones",
+            older=f"{what}: new amounts are read as {older} ones{_CONVERTED}",
+            newer=f"{what}: old amounts are read as {newer} ones{_CONVERTED}",
             way=way,
         )
     if before.precision != after.precision:
