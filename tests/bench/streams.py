@@ -47,7 +47,7 @@ class Surroundings:
         contract = load(folder, {"Event": ORDER}, [EVENT], key="order_id")
         self.package: ModuleType = import_package(contract, folder / "generated")
         (self.event,) = self.package.codecs.EVENTS
-        maker = Maker(self.event.codec._types)
+        maker = Maker(self.event.codec.types)
         self.objects = [maker.order() for _ in range(500)]
         self.dicts = [datum(each) for each in self.objects]
         self.schema = fastavro.parse_schema(ORDER)
