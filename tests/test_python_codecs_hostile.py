@@ -80,7 +80,8 @@ def hostile() -> dict[str, Any]:
     enum = {"type": "enum", "name": "Kind", "symbols": SYMBOLS, "default": "None", "doc": DOCS[1]}
     inner = {"type": "record", "name": "list", "namespace": "a", "fields": [], "doc": DOCS[3]}
     texts = [
-        {"name": f"t{index}", "type": "string", "default": doc} for index, doc in enumerate(DOCS)
+        {"name": f"t{index}", "type": "string", "default": doc, "deprecated": doc or True}
+        for index, doc in enumerate(DOCS)
     ]
     fields = [*docs, *names, *texts, {"name": "kind", "type": enum, "default": "__init__"}]
     fields += [{"name": "one", "type": inner}]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import warnings
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -216,3 +217,32 @@ def test_the_ambient_decimal_context_changes_nothing(made: Any) -> None:
         data = event.encode(changed, b"")
         assert event.decode(data, 0).a_money == Decimal("999.99")
         assert event.codec.decode(data, 0).a_money == Decimal("999.99")
+
+
+def test_a_deprecated_field_warns_who_sets_it(tmp_path: Path) -> None:
+    fields = [
+        {"name": "id", "type": "string", "deprecated": "it has no default, so all must set it"},
+        {"name": "note", "type": ["null", "string"], "default": None, "deprecated": "use remarks"},
+        {"name": "tags", "type": {"type": "array", "items": "string"}, "default": [],
+         "doc": "Words.", "deprecated": True},
+        {"name": "size", "type": "int", "default": 1, "deprecated": False},
+    ]  # fmt: skip
+    schema = {"type": "record", "name": "Event", "namespace": "test", "fields": fields}
+    package, event = make_event(tmp_path, schema)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plain = package.Event(id="1", size=2)
+        assert event.decode(event.encode(plain, b""), 0) == plain
+    with pytest.warns(DeprecationWarning) as caught:
+        full = package.Event(id="1", note="x", tags=["a"])
+    assert [str(one.message) for one in caught] == [
+        "Event.note is deprecated: use remarks",
+        "Event.tags is deprecated: it will go",
+    ]
+    assert {one.filename for one in caught} == {__file__}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert event.decode(event.encode(full, b""), 0) == full
+    text = Path(package.models.__file__).read_text("utf-8")
+    assert '"""Deprecated: use remarks"""' in text
+    assert "Words.\n\n    Deprecated: it will go\n" in text

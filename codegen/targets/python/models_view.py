@@ -10,7 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from codegen.avro.schema import Enum, Field, Named, Record, SchemaGraph, Union
-from codegen.targets.python.literals import LINE_LENGTH, docstring, string, words_in
+from codegen.targets.python.literals import (
+    LINE_LENGTH,
+    docstring,
+    long_string,
+    string,
+    words_in,
+)
 from codegen.targets.python.names import name_attributes, name_members, unique
 from codegen.targets.python.service_view import snake
 from codegen.targets.python.types import Defaults, annotation, union_types
@@ -88,6 +94,7 @@ def _imports(
     if "UUID" in words:
         lines.append("from uuid import UUID")
     values = ["Duration"] * ("Duration" in words) + ["Symbol"] * has_enums
+    values += ["warn_deprecated"] * any(record["deprecations"] for record in records)
     if values:
         lines += [""] * bool(lines) + [f"from ._runtime.values import {', '.join(values)}"]
     return lines
@@ -116,8 +123,43 @@ def _record_view(record: Record, page: _Page) -> Mapping[str, object]:
         "class": page.classes[record.name],
         "doc": docstring(record.doc or "", 4) or docstring(f"The Avro record {record.name}.", 4),
         "fields": fields,
+        "deprecations": [
+            _deprecation_lines(attribute, item)
+            for item, attribute in zip(record.fields, attributes, strict=True)
+            if _deprecation(item) and item.default is not None
+        ],
         "has_factories": any("field(" in str(view["lines"]) for view in fields),
     }
+
+
+def _deprecation(item: Field) -> str:
+    """Why a field should not be used any more; empty where it may be.
+
+    Avro has no word for it; the property `deprecated` is true, or says what to use instead.
+    """
+    stated = (item.properties or {}).get("deprecated")
+    if isinstance(stated, str):
+        return " ".join(stated.split())
+    return "it will go" if stated is True else ""
+
+
+def _deprecation_lines(attribute: str, item: Field) -> list[str]:
+    """The call that warns whoever sets a field, as the arguments of a call that takes lines."""
+    *parts, last = long_string(_deprecation(item), 12)
+    return [
+        "        warn_deprecated(",
+        "            self,",
+        f"            {string(attribute)},",
+        *parts,
+        f"{last},",
+        "        )",
+    ]
+
+
+def _field_doc(item: Field) -> list[str]:
+    reason = _deprecation(item)
+    deprecated = f"Deprecated: {reason}" if reason else ""
+    return docstring("\n\n".join(part for part in (item.doc, deprecated) if part), 4)
 
 
 def _field_view(record: Record, item: Field, attribute: str, page: _Page) -> Mapping[str, object]:
@@ -130,7 +172,7 @@ def _field_view(record: Record, item: Field, attribute: str, page: _Page) -> Map
         page.aliases.append({"name": alias, "types": types})
         kind = alias
     declaration = f"    {attribute}: {kind}"
-    doc = docstring(item.doc or "", 4)
+    doc = _field_doc(item)
     if item.default is None:
         return {"lines": [declaration], "doc": doc}
     defaults = Defaults(page.graph, page.classes)

@@ -16,7 +16,18 @@ from codegen.targets.python.runtime import lanes, packing, unpacking
 from codegen.targets.python.service_view import RESERVED_NAMES, snake
 
 _ANNOTATIONS = frozenset(
-    ("Decimal", "Duration", "Symbol", "TypeAlias", "UUID", "Union", "dataclass", "dt", "field")
+    (
+        "Decimal",
+        "Duration",
+        "Symbol",
+        "TypeAlias",
+        "UUID",
+        "Union",
+        "dataclass",
+        "dt",
+        "field",
+        "warn_deprecated",
+    )
 )
 """What the module of models imports."""
 

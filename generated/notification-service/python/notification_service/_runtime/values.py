@@ -5,9 +5,11 @@ Plain values, without any input or output.
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LOCAL_EPOCH: Final = datetime(1970, 1, 1)
@@ -37,3 +39,15 @@ class Duration(NamedTuple):
     months: int = 0
     days: int = 0
     milliseconds: int = 0
+
+
+def warn_deprecated(value: Any, name: str, reason: str) -> None:
+    """Warn whoever made a value and set a deprecated field of it to something of their own.
+
+    To be called where the value was just made: what was read from a message warns nobody.
+    """
+    (field,) = (one for one in fields(value) if one.name == name)
+    default = field.default if field.default_factory is MISSING else field.default_factory()
+    if getattr(value, name) != default:
+        message = f"{type(value).__name__}.{name} is deprecated: {reason}"
+        warnings.warn(message, DeprecationWarning, stacklevel=4)
