@@ -10,11 +10,13 @@ from __future__ import annotations
 import io
 import json
 import random
+import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache
 from itertools import permutations, product
+from types import FrameType
 from typing import Any
 
 import fastavro
@@ -310,6 +312,42 @@ def test_a_plan_has_every_message_read_rightly_and_despairs_only_where_all_order
 ) -> None:
     world = make_world(seed)
     check_plan(world, make_plan(world.changed()))
+
+
+def test_planning_grows_with_the_number_of_events() -> None:
+    """Each event has services of its own, of which one must go before the other."""
+    found = (one for seed in range(400) for one in make_world(seed).changed())
+    model = next(one for one in found if one.rollout is Rollout.CONSUMERS_FIRST and not one.shared)
+
+    def count(size: int) -> int:
+        many = [
+            replace(
+                model,
+                producers=tuple(
+                    replace(part, service=f"{part.service}{index}") for part in model.producers
+                ),
+                consumers=tuple(
+                    replace(part, service=f"{part.service}{index}") for part in model.consumers
+                ),
+            )
+            for index in range(size)
+        ]
+        calls = 0
+
+        def note(frame: FrameType, event: str, argument: object) -> None:
+            nonlocal calls
+            calls += event == "call"
+
+        sys.setprofile(note)
+        try:
+            plan = make_plan(many)
+        finally:
+            sys.setprofile(None)
+        assert len(plan.releases) == 1
+        return calls
+
+    few, many = count(100), count(400)
+    assert many < 6 * few
 
 
 def test_the_worlds_hold_every_sort_of_rollout() -> None:

@@ -79,17 +79,17 @@ def make_plan(impacts: Iterable[Impact]) -> Plan:
     """One plan for all changed events."""
     listed = list(impacts)
     unsafe: list[Deadlock] = []
-    batches: list[_Batch] = []
+    safe: list[_Batch] = []
     for group in _group(one for one in listed if one.rollout is not Rollout.UNKNOWN):
         orders = {order for one in group for order in one.orders()}
         is_unsafe = any(one.rollout is Rollout.NO_SAFE_ORDER for one in group)
         circle = () if is_unsafe else _find_circle(orders)
         if is_unsafe or circle:
             unsafe.append(Deadlock(tuple(group), circle))
-        elif not any(batch.take(group, orders) for batch in batches):
-            batches.append(_Batch(group, orders))
+        else:
+            safe.append(_Batch(group, orders))
     return Plan(
-        tuple(Release(tuple(one.impacts), _find_steps(one.impacts)) for one in batches),
+        tuple(Release(tuple(one), _find_steps(one)) for one in _join(safe)),
         tuple(unsafe),
         tuple(one for one in listed if one.rollout is Rollout.UNKNOWN),
     )
@@ -126,13 +126,25 @@ class _Batch:
     impacts: list[Impact]
     orders: set[tuple[str, str]]
 
-    def take(self, group: Sequence[Impact], orders: set[tuple[str, str]]) -> bool:
-        """Take further events, unless their orders and ours go round in a circle."""
-        if not orders <= self.orders and _find_circle(self.orders | orders):
+    def take(self, other: _Batch) -> bool:
+        """Take the events of another, unless its orders and ours go round in a circle."""
+        if not other.orders <= self.orders and _find_circle(self.orders | other.orders):
             return False
-        self.impacts += group
-        self.orders |= orders
+        self.impacts += other.impacts
+        self.orders |= other.orders
         return True
+
+
+def _join(groups: Sequence[_Batch]) -> list[list[Impact]]:
+    """The events of each release: one holds all, unless their orders go round in a circle."""
+    if groups and not _find_circle({order for group in groups for order in group.orders}):
+        # Nearly always, and it takes no longer for many.
+        return [[one for group in groups for one in group.impacts]]
+    batches: list[_Batch] = []
+    for group in groups:
+        if not any(batch.take(group) for batch in batches):
+            batches.append(group)
+    return [batch.impacts for batch in batches]
 
 
 def _sort(services: Iterable[str], orders: Iterable[tuple[str, str]]) -> TopologicalSorter[str]:
