@@ -37,40 +37,51 @@ def describe_victims(one: Impact) -> tuple[str, ...]:
     """Who breaks and when; nothing where nobody does."""
     if one.fate is not Fate.CHANGED:
         return ()
-    producers = join([part.service for part in one.producers]) or "any producer"
-    consumers = [part.service for part in one.consumers]
     sentences = []
     if one.stale:
-        sentences.append(
-            f"{join(consumers) or 'any consumer'}, once deployed with the new {one.name}: "
-            f"{_cannot(consumers)} read what {producers} {_retained(one)}."
-        )
+        consumers = [part.service for part in one.consumers]
+        who, what = _after_deployment(one)
+        sentences.append(f"{who}: {_cannot(consumers)} read {what}.")
     if one.late_obstacles:
         late = [part.service for part in one.consumers if part.obstacles]
-        sentences.append(
-            f"{join(late) or 'any consumer'}, until deployed with the new {one.name}: "
-            f"{_cannot(late)} read what {producers} will write with it."
-        )
+        who, what = _before_deployment(one, late)
+        sentences.append(f"{who}: {_cannot(late)} read {what}.")
     return tuple(sentences)
 
 
 def describe_misreaders(one: Impact) -> tuple[str, ...]:
     """Who takes messages for something else, and when; nothing where nobody does."""
-    producers = join([part.service for part in one.producers]) or "any producer"
-    consumers = [part.service for part in one.consumers]
     sentences = []
     if one.misread:
-        sentences.append(
-            f"{join(consumers) or 'any consumer'}, once deployed with the new {one.name}, of what "
-            f"{producers} {_retained(one)}: {_list_some(one.misreadings)}."
-        )
+        who, what = _after_deployment(one)
+        sentences.append(f"{who}, of {what}: {_list_some(one.misreadings)}.")
     if one.late_misreadings:
-        late = [part.service for part in one.consumers if part.misreadings]
-        sentences.append(
-            f"{join(late) or 'any consumer'}, until deployed with the new {one.name}, of what "
-            f"{producers} will write with it: {_list_some(one.late_misreadings)}."
+        who, what = _before_deployment(
+            one, [part.service for part in one.consumers if part.misreadings]
         )
+        sentences.append(f"{who}, of {what}: {_list_some(one.late_misreadings)}.")
     return tuple(sentences)
+
+
+def _after_deployment(one: Impact) -> tuple[str, str]:
+    """Who reads with the new schema, and which old messages."""
+    who = join([part.service for part in one.consumers]) or "any consumer"
+    return (
+        f"{who}, once deployed with the new {one.name}",
+        f"what {_writers(one)} {_retained(one)}",
+    )
+
+
+def _before_deployment(one: Impact, late: Sequence[str]) -> tuple[str, str]:
+    """Who reads with an old schema, and which new messages."""
+    return (
+        f"{join(late) or 'any consumer'}, until deployed with the new {one.name}",
+        f"what {_writers(one)} will write with it",
+    )
+
+
+def _writers(one: Impact) -> str:
+    return join([part.service for part in one.producers]) or "any producer"
 
 
 def _list_some(words: Sequence[str]) -> str:
