@@ -74,8 +74,8 @@ class PythonTarget:
         written = [GeneratedFile(page.path, _render(page), page.untested) for page in pages]
         written.append(GeneratedFile(f"{package}/py.typed", ""))
         written += [
-            GeneratedFile(f"{package}/_runtime/{name}.py", text)
-            for name, text in runtime_modules(file.text for file in written).items()
+            GeneratedFile(f"{package}/_runtime/{path}", text)
+            for path, text in runtime_modules(file.text for file in written).items()
         ]
         return tuple(sorted(written, key=lambda file: file.path))
 

@@ -23,7 +23,7 @@ from codegen.avro.schema import (
     Union,
 )
 from codegen.targets.python.names import name_attributes
-from codegen.targets.python.runtime.lanes import FEWEST
+from codegen.targets.python.runtime.avro.arrays import FEWEST
 from codegen.targets.python.service_view import snake
 from codegen.targets.python.straight_line import Module, Scope, integer_kind
 

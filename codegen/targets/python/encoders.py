@@ -27,8 +27,8 @@ from codegen.avro.schema import (
 )
 from codegen.targets.python.literals import string
 from codegen.targets.python.names import name_attributes
-from codegen.targets.python.runtime.encoding import write_long
-from codegen.targets.python.runtime.lanes import FEWEST
+from codegen.targets.python.runtime.avro.arrays import FEWEST
+from codegen.targets.python.runtime.avro.encoding import write_long
 from codegen.targets.python.service_view import snake
 from codegen.targets.python.straight_line import Module, Scope, integer_kind
 

@@ -7,7 +7,7 @@ from typing import (
     Union,
 )
 
-from ._runtime.fakes import ServiceFakes
+from ._runtime.fakes.service import ServiceFakes
 from .codecs import (
     ORDER_CANCELLED,
     ORDER_PLACED,

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from . import schemas
-from ._runtime.codec import (
+from ._runtime.avro.codec import (
     Codec,
     EventType,
 )
-from ._runtime.packing import (
+from ._runtime.avro.packing import (
     SHORT,
     decimal_writer,
     symbol_texts,
@@ -18,7 +18,7 @@ from ._runtime.packing import (
     write_timestamp_millis,
     write_uuid,
 )
-from ._runtime.unpacking import (
+from ._runtime.avro.unpacking import (
     END,
     blank,
     decimal_product,
