@@ -7,7 +7,7 @@ becomes Broken, and the rest goes on. Follows the Avro specification 1.12, "Sche
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -16,6 +16,7 @@ from codegen.avro.attributes import Attributes
 from codegen.avro.defaults import check_default, is_java_default, read_java_double, show_value
 from codegen.avro.dialect import CONFLUENT, JAVA, SPECIFICATION, STORED, Dialect, is_alike
 from codegen.avro.logical import is_integer, read_logical_type
+from codegen.avro.repetition import report_repetition, settle_definitions
 from codegen.avro.schema import (
     PRIMITIVES,
     Array,
@@ -99,6 +100,7 @@ def parse_schemas(
     def run(collector: Findings, variant: Dialect) -> SchemaSet:
         parser = _Parser(collector, variant, {})
         roots = {document.name: parser.parse(document) for document in documents}
+        parser.settle(roots.values())
         parser.finish()
         return SchemaSet(parser.types, roots)
 
@@ -141,12 +143,20 @@ class _Parser:
         self._unbound: set[int] = set()
         self._unfinished: list[str] = []
         self._defaults: list[Field] = []
+        self._repeated: list[Named] = []
 
     def parse(self, document: Document) -> Schema:
         return self._schema(document.value, Place(document), "")
 
+    def settle(self, roots: Collection[Schema]) -> None:
+        """Let a file of its own, whichever comes first, define a type that is defined twice."""
+        if self._repeated:
+            self._repeated = settle_definitions(roots, self.types, self._repeated)
+
     def finish(self) -> None:
         """Check what can be checked only when all types are known."""
+        for repeated in self._repeated:
+            report_repetition(repeated, self.types, self._read)
         for reference in self._references:
             if reference.name not in self.types:
                 self._report_unknown(reference)
@@ -482,15 +492,12 @@ class _Parser:
         return full_name
 
     def _define(self, named: Named) -> Schema:
-        earlier = self.types.get(named.name)
-        if earlier is None:
-            self.types[named.name] = named
-        elif not (self._dialect.is_java and is_alike(named, earlier, self._bound, self._bound)):
-            message = f"{named.name} is defined twice"
-            hint = "define it once and refer to it by name"
-            self._read.add_duplicate(
-                named.origin.at("name"), message, earlier.origin.at("name"), hint
-            )
+        earlier = self.types.setdefault(named.name, named)
+        is_first = earlier is named
+        if not is_first and not (
+            self._dialect.is_java and is_alike(named, earlier, self._bound, self._bound)
+        ):
+            self._repeated.append(named)
         return named
 
     def _type_aliases(self, value: dict[str, Json], place: Place, name: str) -> tuple[str, ...]:

@@ -344,8 +344,8 @@ def check_shared_inline_type(named: Named, here: Here) -> Iterator[Problem]:
     """Whoever uses it depends on the whole type around it, in the registry too: each change of that
     one is a new version for all of them. In a file of its own it has a history of its own."""
     home = named.origin.document
-    if not named.origin.path:
-        return
+    if not named.origin.path or here.survey.types.get(named.name) is not named:
+        return  # What is defined twice is the parser's business.
     others = [
         one for one in here.survey.uses.get(named.name, ()) if one.origin.document is not home
     ]
