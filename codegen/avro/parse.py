@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from codegen.avro.acceptance import note_acceptance
+from codegen.avro.advice import suggest_default, suggest_kind, suggest_type
 from codegen.avro.attributes import Attributes
 from codegen.avro.defaults import check_default, is_java_default, read_java_double, show_value
 from codegen.avro.dialect import CONFLUENT, JAVA, SPECIFICATION, STORED, Dialect, is_alike
@@ -119,7 +120,6 @@ _SCHEMA_KEYS = frozenset(
 _PRIMITIVES = frozenset(PRIMITIVES)
 _ENUM_KEYS = _SCHEMA_KEYS | {"default"}
 _FIELD_KEYS = frozenset({"name", "type", "doc", "default", "order", "aliases"})
-_COMPLEX = ("record", "error", "enum", "fixed", "array", "map")
 
 
 class _Parser:
@@ -191,11 +191,14 @@ class _Parser:
         else:
             problem = check_default(graph, owner.schema, value)
         if problem:
+            meant = suggest_default(
+                value, lambda other: check_default(graph, owner.schema, other) is None
+            )
             self._findings.add(
                 INVALID_DEFAULT,
                 owner.origin.at("default"),
                 f'the default of "{owner.name}" does not fit its type: {problem}',
-                hint="change the default, or the type",
+                hint=meant or "change the default, or the type",
             )
         return not problem
 
@@ -218,16 +221,9 @@ class _Parser:
         return False
 
     def _report_unknown(self, reference: Ref) -> None:
-        simple = split_name(reference.name)[1]
-        same = [name for name in self.types if split_name(name)[1] == simple]
-        near = same or get_close_matches(reference.name, [*self.types, *PRIMITIVES], 1)
-        near = near or get_close_matches(simple, PRIMITIVES, 1)
-        hint = f'did you mean "{near[0]}"?' if near else "define it in a file of its own"
-        if reference.name in _COMPLEX:
-            hint = f'write {{"type": "{reference.name}", ...}} with its attributes'
-        self._findings.add(
-            UNKNOWN_TYPE, reference.origin, f"no type is named {reference.name}", hint=hint
-        )
+        message = f"no type is named {reference.name}"
+        hint = suggest_type(reference.name, self.types)
+        self._findings.add(UNKNOWN_TYPE, reference.origin, message, hint=hint)
 
     def _schema(self, value: Json, place: Place, namespace: str) -> Schema:
         if isinstance(value, str):
@@ -237,6 +233,9 @@ class _Parser:
         if not isinstance(value, dict):
             return self._read.broken(place, f"{show_value(value)} is no schema")
         kind = value.get("type")
+        if kind is None and "protocol" in value:
+            hint = "keep the types of its messages, each in a file of its own"
+            return self._read.broken(place, "this is a protocol, not a schema", hint)
         if kind is None:
             return self._read.broken(place, 'a schema needs a "type"')
         match kind:
@@ -258,7 +257,7 @@ class _Parser:
                 return self._read.broken(
                     place.at("type"),
                     f"{show_value(kind)} is no kind of type",
-                    hint=f'to refer to a type by its name write "{kind}" alone, without the object',
+                    hint=suggest_kind(kind),
                 )
             case _:
                 return self._read.broken(

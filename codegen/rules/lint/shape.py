@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 from itertools import combinations
 
+from codegen.avro.advice import suggest_default
 from codegen.avro.defaults import check_default, show_value
 from codegen.avro.schema import (
     Array,
@@ -59,10 +60,11 @@ def check_union_default(field: Field, here: Here) -> Iterator[Problem]:
     schema, default = field.schema, field.default
     if not isinstance(schema, Union) or default is None or len(schema.branches) < 2:
         return
-    fits = [
-        check_default(SchemaGraph(one, here.survey.types), one, default.value) is None
-        for one in schema.branches
-    ]
+
+    def fits_in(branch: Schema, value: Json) -> bool:
+        return check_default(SchemaGraph(branch, here.survey.types), branch, value) is None
+
+    fits = [fits_in(one, default.value) for one in schema.branches]
     # A default that fits no branch is the parser's business.
     if not fits[0] and any(fits):
         index = fits.index(True)
@@ -70,7 +72,10 @@ def check_union_default(field: Field, here: Here) -> Iterator[Problem]:
             f"the default {show_value(default.value)} of {field.name} fits "
             f"{_describe(schema.branches[index])}, not the first branch"
         )
+        first = schema.branches[0]
+        meant = suggest_default(default.value, lambda value: fits_in(first, value))
         hint = f"put {_describe(schema.branches[index])} first in the union"
+        hint = f"{meant}, or {hint}" if meant else hint
         yield Problem(field.origin.at("default"), message, hint)
 
 
