@@ -491,3 +491,12 @@ def test_a_file_that_is_no_type_is_told_for_what_it_is(
     (tmp_path / "schemas/Odd.avsc").write_text(json.dumps(schema), "utf-8")
     code, output, _ = run(tmp_path)
     assert (code, words in output) == (1, True)
+
+
+def test_a_branch_of_a_union_that_fits_many_others_is_told_once(tmp_path: Path) -> None:
+    branches = [{"type": "record", "name": f"Kind{place}", "fields": []} for place in range(12)]
+    write(tmp_path, {"name": "kind", "type": branches, "doc": "Of 12 kinds."})
+    _, output, _ = run(tmp_path)
+    found = [line for line in output.splitlines() if "shape/ambiguous-union" in line]
+    assert len(found) == 11
+    assert found[-1].endswith("the same object fits both Kind0 and Kind11, and 10 more")

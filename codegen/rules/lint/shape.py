@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import SequenceMatcher
-from itertools import combinations
 
 from codegen.avro.advice import suggest_default
 from codegen.avro.defaults import check_default, show_value
@@ -175,12 +174,16 @@ def check_ambiguous_union(union: Union, here: Here) -> Iterator[Problem]:
     enum, bytes beside fixed, enums with common symbols and records with the same fields are such
     pairs."""
     targets = [here.resolve(one) for one in union.branches]
-    for one, other in combinations(range(len(targets)), 2):
-        if why := _find_common(targets[one], targets[other], here):
-            first, second = _describe(union.branches[one]), _describe(union.branches[other])
-            message = f"{why} fits both {first} and {second}"
+    for index, other in enumerate(targets):
+        # One finding a branch: of many that are alike, each pair would be one.
+        common = [_find_common(one, other, here) for one in targets[:index]]
+        alike = [place for place, why in enumerate(common) if why]
+        if alike:
+            first, second = _describe(union.branches[alike[0]]), _describe(union.branches[index])
+            more = f", and {len(alike) - 1} more" if alike[1:] else ""
+            message = f"{common[alike[0]]} fits both {first} and {second}{more}"
             hint = "keep one of them, or put each into a record of its own"
-            yield Problem(union.branches[other].origin, message, hint)
+            yield Problem(union.branches[index].origin, message, hint)
 
 
 _NUMBERS = (frozenset(("int", "long")), frozenset(("float", "double")))
