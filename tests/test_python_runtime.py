@@ -279,6 +279,32 @@ def test_an_event_that_is_new_on_the_topic_is_skipped_and_counted(
     assert len(told) == 1
 
 
+def test_the_only_event_of_a_topic_is_known_in_any_namespace(answer_service: ModuleType) -> None:
+    desk = Desk(answer_service)
+    seen: list[Any] = []
+    desk.consumer.close()
+    setattr(desk.handler, "on_profile_changed", lambda event, message: seen.append(event.name))  # noqa: B010
+    desk.consumer = desk.open()
+    profile = answer_service.ProfileChanged(user_id="u1", name="Ada")
+    value = answer_service.codecs.PROFILE_CHANGED.encode(profile, b"")
+    other = answer_service.codecs.PROFILE_CHANGED.schema.replace("help.desk", "people")
+    register = desk.fake.registry.register
+    for text in (other, other.replace("ProfileChanged", "ProfileDeleted")):
+        name = f"people.{json.loads(text)['name']}"
+        data = b"\0" + register(text).to_bytes(4, "big") + value
+        desk.fake.deliver_bytes("profiles", data, headers=[("ce_type", name.encode())])
+        desk.fake.deliver_bytes("profiles", data)
+    # Where a topic has several events, a namespace tells them apart.
+    asked = answer_service.codecs.ASKED
+    elsewhere = register(asked.schema.replace("help.desk", "people"))
+    question = answer_service.Asked(question_id="q", text="?")
+    data = asked.encode(question, b"\0" + elsewhere.to_bytes(4, "big"))
+    desk.fake.deliver_bytes("questions", data)
+    desk.consumer.drain()
+    assert seen == ["Ada", "Ada"]
+    assert desk.consumer.statistics.skipped == 3 and desk.handler.asked == []
+
+
 def test_an_event_is_known_by_its_schema_without_headers(answer_service: ModuleType) -> None:
     desk = Desk(answer_service)
     message = desk.ask(1)

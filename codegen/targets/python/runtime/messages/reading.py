@@ -1,7 +1,8 @@
 """From the bytes of a message to the event and the handler that it is for.
 
 Which event it is says the header `ce_type`, and without one that this service knows, the full name
-of the schema that it was written with. Bytes that are no event of the topic raise Unreadable.
+of the schema that it was written with; an event that was renamed is known by its aliases too, and
+the only event of a topic in any namespace. Bytes that are no event of the topic raise Unreadable.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ class Reader:
             name = full_name(writer.text)
             if name in ignored:
                 return _Plan(None, None, NotConsumed(name))
-            route = self._routes.get((topic, name))
+            route = self._find_route(topic, name)
             if route is None:
                 problem = f"{name or 'a schema without a name'} (schema id {schema_id}) is new here"
                 return _Plan(None, None, Unreadable(Reason.UNKNOWN_EVENT, problem))
@@ -152,19 +153,43 @@ class Reader:
             return _Plan(None, None, Unreadable(Reason.INCOMPATIBLE_SCHEMA, problem))
         return _Plan(decode, route.handle)
 
+    def _find_route(self, topic: str, name: str) -> Route[Any] | None:
+        """The event of a topic with this name, or else the one that Avro takes it for."""
+        others = (one for one in self._routes.values() if one.type.topic == topic)
+        return self._routes.get((topic, name)) or next(
+            (one for one in others if _was_named(one.type, name)), None
+        )
+
 
 def full_name(schema: str) -> str:
     """The full name of the type that a schema defines; empty where it defines none."""
-    try:
-        node = json.loads(schema)
-    except (ValueError, RecursionError):
-        return ""
-    if not isinstance(node, dict):
-        return ""
-    parts = cast("dict[str, object]", node)
-    name, namespace = parts.get("name"), parts.get("namespace")
-    if not isinstance(name, str):
-        return ""
+    parts = _parse(schema)
+    name = parts.get("name")
+    return _qualify(name, parts.get("namespace")) if isinstance(name, str) else ""
+
+
+def _was_named(event: EventType[Any], name: str) -> bool:
+    """Whether something of this name is an event under a name that it has no more, or not yet."""
+    parts = _parse(event.schema)
+    namespace, aliases = event.name.rpartition(".")[0], parts.get("aliases")
+    known = cast("list[object]", aliases) if isinstance(aliases, list) else []
+    if name in [_qualify(alias, namespace) for alias in known if isinstance(alias, str)]:
+        return True
+    # Where a topic has several events, their full names are what tells them apart.
+    is_alone = event.subject == f"{event.topic}-value"
+    return is_alone and name.rpartition(".")[2] == event.name.rpartition(".")[2]
+
+
+def _qualify(name: str, namespace: object) -> str:
     if "." in name or not isinstance(namespace, str) or not namespace:
         return name
     return f"{namespace}.{name}"
+
+
+def _parse(schema: str) -> Mapping[str, object]:
+    """A schema that is an object; empty for any other."""
+    try:
+        node = json.loads(schema)
+    except (ValueError, RecursionError):
+        return {}
+    return cast("dict[str, object]", node) if isinstance(node, dict) else {}
