@@ -94,12 +94,14 @@ SCHEMAS = {
 }
 
 
-def write_contract(root: Path, manifest: str = MANIFEST) -> Contract:
+def write_contract(
+    root: Path, manifest: str = MANIFEST, schemas: dict[str, str] = SCHEMAS
+) -> Contract:
     """Write the contract to a folder and load it."""
     folder = root / "schemas" / "help" / "desk"
     folder.mkdir(parents=True)
     (root / "schemas" / "contracts.yaml").write_text(manifest)
-    for name, text in SCHEMAS.items():
+    for name, text in schemas.items():
         (folder / f"{name}.avsc").write_text(text)
     findings = Findings()
     contract = load_contract(root, findings)

@@ -301,6 +301,24 @@ def test_sigterm_lets_the_message_in_hand_finish(async_answer: ModuleType) -> No
     run(test)
 
 
+def test_sigterm_ends_every_consumer_of_an_event_loop(async_answer: ModuleType) -> None:
+    async def test() -> None:
+        before = signal.getsignal(signal.SIGTERM)
+        async with Desk(async_answer) as desk, desk.open() as short, desk.open() as other:
+            running = [
+                asyncio.create_task(consumer.run()) for consumer in (short, desk.consumer, other)
+            ]
+            await asyncio.sleep(0.01)
+            # The first one leaves before the others, and takes nothing away from them.
+            short.stop()
+            await running[0]
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.gather(*running)
+        assert signal.getsignal(signal.SIGTERM) == before
+
+    run(test)
+
+
 def test_a_handler_that_does_not_end_is_interrupted_and_its_message_comes_again(
     async_answer: ModuleType,
 ) -> None:

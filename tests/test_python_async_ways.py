@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import importlib
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -150,6 +151,51 @@ def test_what_is_lost_in_the_midst_of_a_batch_is_handled_by_the_other_member(
         assert two.calls
 
     run(test)
+
+
+def test_what_was_handled_of_a_batch_holds_no_partition_back(async_answer: ModuleType) -> None:
+    async def test() -> None:
+        fake = async_answer.fakes.fakes()
+        asked, withdrawn = key_of(fake, "questions", 1), key_of(fake, "questions", 2)
+        ask(async_answer, fake, asked)
+        fake.deliver(async_answer.Withdrawn(question_id=withdrawn))
+        slow, let_go = asyncio.Event(), asyncio.Event()
+
+        class Slow(Batches):
+            async def on_withdrawn(self, batch: Any) -> None:
+                slow.set()
+                await let_go.wait()
+                await super().on_withdrawn(batch)
+
+        handler = Slow()
+        async with async_answer.BatchConsumer(fake.settings(), handler, batch=9) as first:
+            running = asyncio.create_task(first.run())
+            await slow.wait()
+            # The first call is done, and its partition goes to another member meanwhile.
+            while commits(fake) < 1:
+                await asyncio.sleep(0.001)
+            async with async_answer.BatchConsumer(fake.settings(), Batches(), batch=9) as second:
+                other = asyncio.create_task(second.run())
+                while ("questions", 1) not in fake.consumers[1].owned:
+                    await asyncio.sleep(0.001)
+                assert not let_go.is_set() and handler.calls
+                let_go.set()
+                while commits(fake) < 2:
+                    await asyncio.sleep(0.001)
+                first.stop()
+                second.stop()
+                await asyncio.gather(running, other)
+        assert handler.done == {asked: 1, withdrawn: 1}
+
+    run(test)
+
+
+def key_of(fake: Any, topic: str, partition: int) -> str:
+    """A key whose messages stand in this partition."""
+    murmur2 = importlib.import_module("async_answer_service._runtime.fakes.kafka").murmur2
+    count = len(fake.kafka.partitions(topic))
+    keys = (f"q{number}" for number in range(1000))
+    return next(k for k in keys if (murmur2(k.encode()) & 0x7FFFFFFF) % count == partition)
 
 
 class Exact(Desk):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import signal
 import sqlite3
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -492,6 +494,31 @@ def test_what_is_received_while_another_member_joins_is_handled(
     other.drain()
     assert other.statistics.handled > 0
     assert len(desk.handler.asked) == 40
+
+
+def test_a_member_that_is_busy_for_long_gives_partitions_back_in_between(
+    answer_service: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("answer_service._runtime.consuming.consumer")
+    monkeypatch.setattr(module, "_KEEP_ALIVE", 0.01)
+    desk = Desk(answer_service)
+    others: list[Any] = []
+
+    def join(event: Any) -> None:
+        if not others:
+            others.append(desk.open())
+            time.sleep(0.02)
+
+    desk.handler.hook = join
+    for number in range(60):
+        desk.ask(number)
+    desk.consumer.drain()
+    assert 0 < desk.consumer.statistics.handled < 60
+    others[0].drain()
+    # All of it was received at once, and what was lost of that is handled by the other one only.
+    assert Counter(event.question_id for event in desk.fake.sent) == {
+        f"q{number}": 1 for number in range(60)
+    }
 
 
 def test_another_group_sees_every_message(answer_service: ModuleType) -> None:

@@ -317,3 +317,46 @@ def test_sigterm_ends_a_consumer_and_kill_9_loses_nothing(
     finally:
         second.kill()
         second.wait(10)
+
+
+class ScriptedClient:
+    """A client of confluent-kafka in whose `consume` partition 0 goes to another member."""
+
+    def __init__(self, *, comes_back: bool) -> None:
+        self.comes_back = comes_back
+
+    def subscribe(self, topics: Any, on_assign: Any, on_revoke: Any, on_lost: Any) -> None:
+        self.on_assign, self.on_revoke = on_assign, on_revoke
+
+    def poll(self, timeout: float) -> Any:
+        self.on_revoke(self, [confluent_kafka.TopicPartition("questions", 1)])
+        return self.record(0, 7)
+
+    def consume(self, limit: int, timeout: float) -> list[Any]:
+        records = [self.record(0, 8), self.record(1, 3)]
+        self.on_revoke(self, [confluent_kafka.TopicPartition("questions", 0)])
+        if self.comes_back:
+            self.on_assign(self, [confluent_kafka.TopicPartition("questions", 0)])
+        return records
+
+    def record(self, partition: int, offset: int) -> Any:
+        class Record:
+            error = staticmethod(lambda: None)
+            topic = staticmethod(lambda: "questions")
+
+        Record.partition = staticmethod(lambda: partition)  # type: ignore[attr-defined]
+        Record.offset = staticmethod(lambda: offset)  # type: ignore[attr-defined]
+        return Record
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+def test_what_is_revoked_while_it_is_received_is_left_to_its_next_owner(
+    answer_service: ModuleType, comes_back: bool
+) -> None:
+    kafka = importlib.import_module("answer_service._runtime.kafka.confluent")
+    consumer = kafka.KafkaConsumer(ScriptedClient(comes_back=comes_back))
+    revoked: list[Any] = []
+    consumer.subscribe(["questions"], revoked.append)
+    received = [(each.partition(), each.offset()) for each in consumer.receive(500, 1)]
+    assert received == [(0, 7), (0, 8), (1, 3)][0 if comes_back else 2 :]
+    assert revoked == [{("questions", 1)}, {("questions", 0)}]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable
 from types import ModuleType
@@ -220,6 +221,33 @@ def test_a_crash_in_the_middle_leaves_each_outcome_once(
     desk.start()
     desk.consumer.drain()
     assert desk.answered == {f"q{number}": 2 for number in range(10)} and desk.committed == 10
+
+
+def test_what_the_group_refuses_is_no_fault_of_a_message(
+    answer_service: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = importlib.import_module("answer_service._runtime.fakes.kafka")
+    desk = Desk(answer_service)
+    desk.ask(1)
+    client, left = desk.producer._client, [9]
+    commit = client.send_offsets_to_transaction
+
+    def refuse(*arguments: Any) -> None:
+        if not left[0]:
+            return commit(*arguments)
+        left[0] -= 1
+        # What is on the way when the transaction ends is reported as librdkafka does it.
+        purged = runtime.FakeFailure("_PURGE_QUEUE", "Local: Purged in queue")
+        desk.fake.kafka.failures.append(purged)
+        desk.producer.send(answer_service.Answered(question_id="q1", text="late"))
+        unknown = runtime.FakeFailure("UNKNOWN_MEMBER_ID", "Broker: Unknown member", aborts=True)
+        raise runtime.FakeKafkaError(unknown)
+
+    monkeypatch.setattr(client, "send_offsets_to_transaction", refuse)
+    desk.consumer.drain()
+    assert desk.answered == {"q1": 2} and desk.committed == 1 and left == [0]
+    statistics = desk.consumer.statistics
+    assert (statistics.retried, statistics.dead_lettered) == (0, 0)
 
 
 def test_a_member_that_was_shut_out_stops_and_makes_no_dead_letters(

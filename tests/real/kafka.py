@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -63,6 +63,36 @@ class Kafka:
         client.create_topics([topic])[made].result(30)
         wait_until(lambda: made in self.admin().list_topics(timeout=10).topics, 30, made)
         return made
+
+    def read(
+        self, topic: str, *, isolation: str = "read_committed", limit: int | None = None
+    ) -> list[Message]:
+        """What readers of this isolation level see of a topic, or the first of it."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": "reader",
+                "isolation.level": isolation,
+                "enable.partition.eof": True,
+            }
+        )
+        try:
+            partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+            consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
+            found: list[Message] = []
+            ended = 0
+            while ended < len(partitions) and len(found) != limit:
+                message = consumer.poll(20)
+                assert message is not None, f"no end of {topic}"
+                error = message.error()
+                if error is None:
+                    found.append(message)
+                else:
+                    assert error.code() == KafkaError._PARTITION_EOF, error
+                    ended += 1
+            return found
+        finally:
+            consumer.close()
 
     def count_brokers(self) -> int:
         """How many brokers the cluster says it has; none when it does not answer."""

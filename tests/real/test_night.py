@@ -3,7 +3,8 @@
 The services run on their generated packages, in processes of their own, with their effects in
 PostgreSQL. One of them is killed, and a broker, the registry is away, connections are cut,
 strangers write into the topic, and orders come twice. In the morning every order has exactly one
-effect at each service, and what nobody could read lies in the dead-letter topic.
+effect at each service and is announced once, and what nobody could read lies in the dead-letter
+topic. So it is with threads and with asyncio.
 """
 
 from __future__ import annotations
@@ -18,15 +19,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 
 from real.kafka import Kafka
 from real.postgres import Postgres
 from real.processes import HOST, Server, free_ports, wait_until
 
 PROJECT = Path(__file__).parent.parent.parent
-NIGHT = Path(__file__).parent / "shop" / "night.py"
-ORDERS = int(os.environ.get("KONTRAKT_NIGHT_ORDERS", "100000"))
+SHOP = Path(__file__).parent / "shop"
+PROGRAMS = {"threads": SHOP / "night.py", "asyncio": SHOP / "async_night.py"}
+ORDERS = {
+    "threads": int(os.environ.get("KONTRAKT_NIGHT_ORDERS", "100000")),
+    "asyncio": int(os.environ.get("KONTRAKT_ASYNC_NIGHT_ORDERS", "15000")),
+}
 TWICE = 500
 PARTITIONS = 6
 POISON = {
@@ -44,8 +55,10 @@ EACH = 5
 class Night:
     """The shop, the programs that run in it, and what can be seen from outside."""
 
-    def __init__(self, folder: Path, kafka: Kafka, postgres: Postgres) -> None:
+    def __init__(self, folder: Path, kafka: Kafka, postgres: Postgres, flavour: str) -> None:
         self.folder = folder
+        self.orders = ORDERS[flavour]
+        self._program = PROGRAMS[flavour]
         self.kafka = kafka
         self.postgres = postgres
         (port,) = free_ports(1)
@@ -94,7 +107,7 @@ class Night:
         """Start a program of the night."""
         server = Server(
             name,
-            [sys.executable, NIGHT, *arguments],
+            [sys.executable, self._program, *arguments],
             self.folder / f"{name}.log",
             lambda: True,
             environment=self.environment,
@@ -108,35 +121,13 @@ class Night:
 
     def wait_for(self, table: str, share: float) -> None:
         """Wait until a share of the orders has its effect; it may take long, but must go on."""
-        wanted = int(ORDERS * share)
+        wanted = int(self.orders * share)
         before, since = -1, time.monotonic()
         while (found := self.count(table)) < wanted:
             if found != before:
                 before, since = found, time.monotonic()
             assert time.monotonic() - since < 120, f"{table} stands still at {found} of {wanted}"
             time.sleep(0.5)
-
-    def read(self, topic: str, limit: int | None = None) -> list[Message]:
-        """What is in a topic, or the first of it."""
-        consumer = Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": "reader"})
-        try:
-            partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
-            places = [TopicPartition(topic, number) for number in sorted(partitions)]
-            ranges = [_range(consumer, place) for place in places]
-            consumer.assign(
-                [TopicPartition(topic, number, low) for number, (low, _) in enumerate(ranges)]
-            )
-            there = sum(high - low for low, high in ranges)
-            wanted = there if limit is None else min(limit, there)
-            found: list[Message] = []
-            while len(found) < wanted:
-                message = consumer.poll(20)
-                assert message is not None, f"{len(found)} of {wanted} messages of {topic}"
-                assert message.error() is None, message.error()
-                found.append(message)
-            return found
-        finally:
-            consumer.close()
 
     def send(self, messages: list[tuple[bytes | None, bytes | None, object]]) -> None:
         """What others write into topic orders: keys, values and headers."""
@@ -155,12 +146,24 @@ class Night:
         assert producer.flush(60) == 0
         assert failures == []
 
+    def delete_topics(self) -> None:
+        """Delete all topics, for the next night; what groups have committed goes with them."""
+        client = self.kafka.admin()
+
+        def find() -> list[str]:
+            return [name for name in client.list_topics(timeout=10).topics if name[0] != "_"]
+
+        for deleted in client.delete_topics(find()).values():
+            deleted.result(30)
+        wait_until(lambda: not find(), 30, "no topics")
+
     def lag(self) -> int:
-        """How many messages of its topics the two groups have not committed."""
+        """How many messages of its topics the groups have not committed."""
         left = 0
         for group, topic in (
             ("inventory-service", "orders"),
             ("order-service", "inventory-updates"),
+            ("announcements", "inventory-updates"),
         ):
             consumer = Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": group})
             try:
@@ -173,12 +176,19 @@ class Night:
         return left
 
 
-@pytest.fixture
-def night(tmp_path: Path, kafka_cluster: Kafka, postgres: Postgres) -> Iterator[Night]:
+@pytest.fixture(params=list(PROGRAMS))
+def night(
+    request: pytest.FixtureRequest, tmp_path: Path, kafka_cluster: Kafka, postgres: Postgres
+) -> Iterator[Night]:
     folder = tmp_path / "shop"
     folder.mkdir()
-    here = Night(folder, kafka_cluster, postgres)
+    here = Night(folder, kafka_cluster, postgres, request.param)
     here.kontrakt("init", "--example", "retail")
+    if request.param == "asyncio":
+        manifest = folder / "schemas" / "contracts.yaml"
+        text = manifest.read_text()
+        assert text.count("{python: {}}") == 3
+        manifest.write_text(text.replace("{python: {}}", "{python: {style: async}}"))
     here.kontrakt("topics", "--apply")
     here.registry.start()
     here.kontrakt("register", "--apply")
@@ -194,6 +204,7 @@ def night(tmp_path: Path, kafka_cluster: Kafka, postgres: Postgres) -> Iterator[
             server.stop()
         for proxy in kafka_cluster.proxies:
             proxy.restore()
+        here.delete_topics()
         postgres.query("DROP TABLE reserved, completed")
         postgres.query("DROP TABLE IF EXISTS kontrakt_inbox, kontrakt_outbox")
 
@@ -201,20 +212,24 @@ def night(tmp_path: Path, kafka_cluster: Kafka, postgres: Postgres) -> Iterator[
 def test_every_order_has_exactly_one_effect_whatever_breaks(night: Night) -> None:
     workers = [night.launch(f"inventory-{number}", "reserve") for number in (1, 2, 3)]
     followers = [night.launch(f"orders-{number}", "complete") for number in (1, 2)]
+    criers = [night.launch(f"crier-{number}", "announce", f"crier-{number}") for number in (1, 2)]
     relay = night.launch("relay", "relay")
-    placing = night.launch("placing", "place", str(ORDERS))
+    placing = night.launch("placing", "place", str(night.orders))
 
     night.wait_for("reserved", 0.05)
-    strange = poison(night.read("orders", 1)[0])
+    strange = poison(night.kafka.read("orders", limit=1)[0])
     night.send(strange)
     workers.pop(0).kill()
     followers.pop(0).kill()
+    criers.pop(0).kill()
     relay.kill()
 
     night.wait_for("reserved", 0.25)
     night.registry.kill()
     followers.append(night.launch("orders-3", "complete"))
     relay = night.launch("relay-again", "relay")
+    # The id of the killed one, whose transaction may be open still.
+    criers.append(night.launch("crier-3", "announce", "crier-1"))
     # It knows no schema yet, so it has to wait.
     newcomer = night.launch("inventory-4", "reserve")
     workers.append(newcomer)
@@ -229,7 +244,7 @@ def test_every_order_has_exactly_one_effect_whatever_breaks(night: Night) -> Non
     night.wait_for("reserved", 0.5)
     lost.start()
     wait_until(lambda: night.kafka.count_brokers() == 3, 60, "three brokers again")
-    night.send([repeat(message) for message in night.read("orders", TWICE)])
+    night.send([repeat(message) for message in night.kafka.read("orders", limit=TWICE)])
     proxy = night.kafka.proxies[1]
     proxy.cut()
     refused = proxy.accepted + 10
@@ -243,19 +258,23 @@ def test_every_order_has_exactly_one_effect_whatever_breaks(night: Night) -> Non
     night.wait_for("reserved", 1)
     night.wait_for("completed", 1)
     wait_until(lambda: night.lag() == 0, 60, "everything committed")
-    for server in (*workers, *followers, relay):
+    for server in (*workers, *followers, *criers, relay):
         assert server.is_running, server.log_tail()
         server.stop(20)
 
     for table in ("reserved", "completed"):
         counted = night.postgres.query(f"SELECT count(*), count(DISTINCT order_id) FROM {table}")
-        assert counted == f"{ORDERS}|{ORDERS}", table
+        assert counted == f"{night.orders}|{night.orders}", table
     assert night.count("kontrakt_outbox") == 0
-    found = Counter(bytes(message.key() or b"") for message in night.read(DEAD_LETTERS))
+    # What the killed relay has sent twice was asked twice.
+    asked = Counter(message.key() for message in night.kafka.read("inventory-updates"))
+    assert Counter(message.key() for message in night.kafka.read("order-completions")) == asked
+    assert len(asked) == night.orders
+    found = Counter(bytes(message.key() or b"") for message in night.kafka.read(DEAD_LETTERS))
     # At least once: who is killed between a dead letter and its commit writes it again.
     assert found.keys() == POISON.keys()
     assert all(times >= 2 * EACH for times in found.values()), found
-    assert night.read("inventory-updates.order-service.dlq") == []
+    assert night.kafka.read("inventory-updates.order-service.dlq") == []
 
 
 WAITING = "waiting for the schema registry"

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 from confluent_kafka.cimpl import NewTopic
 from desk import answer_service, ask_service, desk_folders  # noqa: F401
 
@@ -56,29 +56,7 @@ def settings(package: ModuleType, kafka: Kafka) -> Any:
 
 def read(kafka: Kafka, topic: str, isolation: str) -> list[bytes]:
     """The keys of all messages of a topic that a reader of this isolation level sees."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": kafka.bootstrap,
-            "group.id": "reader",
-            "isolation.level": isolation,
-            "enable.partition.eof": True,
-        }
-    )
-    places = [TopicPartition(topic, number, 0) for number in range(TOPICS[topic])]
-    consumer.assign(places)
-    keys: list[bytes] = []
-    ended = 0
-    try:
-        while ended < len(places):
-            message = consumer.poll(20)
-            assert message is not None, f"no end of {topic}"
-            if message.error() is not None:
-                ended += 1
-            else:
-                keys.append(message.key() or b"")
-    finally:
-        consumer.close()
-    return keys
+    return [message.key() or b"" for message in kafka.read(topic, isolation=isolation)]
 
 
 PROCESS = """

@@ -4,49 +4,26 @@
     python night.py reserve      the inventory service: reserve each order, tell it by the outbox
     python night.py relay        send what is in the outbox
     python night.py complete     the order service: complete what is reserved
+    python night.py announce ID  tell of it, exactly once, with this transactional id
 
 Kafka, the registry and the database are named by the environment, as everywhere.
 """
 
 import logging
 import os
-import random
 import signal
 import sys
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from uuid import NAMESPACE_OID, uuid5
+from datetime import UTC, datetime
 
 import inventory_service as inventory
 import order_service as order
 import psycopg
+from orders import complete_order, make_order
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS reserved (order_id TEXT NOT NULL, pieces INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS completed (order_id TEXT NOT NULL);
 """
-
-
-def make_order(number: int) -> order.OrderPlaced:
-    """The order of a number, always the same."""
-    chance = random.Random(number)
-    lines = [
-        order.OrderLine(sku=sku, quantity=chance.randint(1, 3), unit_price=Decimal("9.90"))
-        for sku in chance.sample(("lamp", "chair", "desk", "mug"), chance.randint(1, 3))
-    ]
-    return order.OrderPlaced(
-        order_id=uuid5(NAMESPACE_OID, str(number)),
-        placed_at=datetime.fromtimestamp(1_700_000_000 + number, UTC),
-        customer=order.Customer(
-            customer_id=uuid5(NAMESPACE_OID, f"customer {number % 1000}"),
-            name="Ada",
-            email="ada@example.org",
-        ),
-        lines=lines,
-        total=sum((line.quantity * line.unit_price for line in lines), Decimal(0)),
-        channel=order.Channel.WEB,
-        payment=order.InvoicePayment(due=date(2030, 1, 1)),
-    )
 
 
 def place(count: int) -> None:
@@ -97,6 +74,21 @@ class Orders(order.Handler):
         raise order.RejectMessage("nothing was sold out")
 
 
+class Announcements(order.Handler):
+    """Announces every order that is reserved."""
+
+    def __init__(self, producer: order.Producer) -> None:
+        self.producer = producer
+
+    def on_stock_reserved(self, event: order.StockReserved, message: order.Message) -> None:
+        """The outcome that is counted."""
+        self.producer.send(complete_order(event), caused_by=message)
+
+    def on_stock_rejected(self, event: order.StockRejected, message: order.Message) -> None:
+        """The shelves are never empty."""
+        raise order.RejectMessage("nothing was sold out")
+
+
 def reserve() -> None:
     """Handle orders until told to stop."""
     with connect() as database, inventory.Producer(inventory.settings()) as producer:
@@ -124,6 +116,17 @@ def complete() -> None:
             print(consumer.statistics, flush=True)
 
 
+def announce(transactional_id: str) -> None:
+    """Handle reservations in a group of its own until told to stop."""
+    with order.Producer(order.settings(), transactional_id=transactional_id) as producer:
+        handler = Announcements(producer)
+        with order.Consumer(
+            order.settings(), handler, exactly_once=producer, group="announcements"
+        ) as consumer:
+            consumer.run()
+            print(consumer.statistics, flush=True)
+
+
 def connect() -> "psycopg.Connection[tuple[object, ...]]":
     """The database of the night."""
     return psycopg.connect(os.environ["DATABASE_URL"])
@@ -131,7 +134,10 @@ def connect() -> "psycopg.Connection[tuple[object, ...]]":
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
-    if sys.argv[1] == "place":
-        place(int(sys.argv[2]))
-    else:
-        {"reserve": reserve, "relay": relay, "complete": complete}[sys.argv[1]]()
+    match sys.argv[1:]:
+        case ["place", count]:
+            place(int(count))
+        case ["announce", transactional_id]:
+            announce(transactional_id)
+        case [name]:
+            {"reserve": reserve, "relay": relay, "complete": complete}[name]()

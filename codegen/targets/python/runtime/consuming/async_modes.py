@@ -18,7 +18,7 @@ from .async_handling import Handling, Wait, run_handler
 from .async_workers import Queue
 from .batching import Batch, Batched, Call
 from .control import Control
-from .judging import Trial, is_hopeless, place_of
+from .judging import Trial, is_hopeless, is_passing, place_of
 from .progress import Step
 
 if TYPE_CHECKING:
@@ -122,6 +122,8 @@ class ExactlyOnce:
         self._wait = wait
         self._alone = 0
         """How many of the next records are handled in a transaction of their own."""
+        self._waits = 0
+        """How often the group or the coordinator has refused the same records."""
 
     async def work(self, queue: Queue) -> None:
         """Handle the next ones."""
@@ -155,10 +157,16 @@ class ExactlyOnce:
             judge.count_back_to(before)
             if not isinstance(error, Exception) or is_hopeless(error):
                 raise
-            _log.info("handled one by one, since together it failed: %r", error)
             queue.put_back()
-            self._alone = min(len(done) + 1, len(queue.waiting))
+            if is_passing(error):
+                self._waits += 1
+                if queue.waiting:
+                    await self._wait(queue.waiting[0], self._policy.delay(self._waits))
+            else:
+                _log.info("handled one by one, since together it failed: %r", error)
+                self._alone = min(len(done) + 1, len(queue.waiting))
         else:
+            self._waits = 0
             for step in done:
                 step.deliveries = []
             topics = [step.partition[0] for step in done]

@@ -27,9 +27,11 @@ class Queue:
         return step
 
     def put_back(self) -> None:
-        """What is in hand waits again, unless it is another member's now."""
-        self.waiting.extendleft(step for step in reversed(self.in_hand) if not step.is_lost)
-        self.in_hand = [step for step in self.in_hand if step.is_lost]
+        """What is in hand waits again, unless it was handled or is another member's now."""
+        ended = [step for step in self.in_hand if step.is_lost or step.deliveries is not None]
+        again = [step for step in self.in_hand if not step.is_lost and step.deliveries is None]
+        self.waiting.extendleft(reversed(again))
+        self.in_hand = ended
 
 
 class Mode(Protocol):
@@ -89,7 +91,8 @@ class Workers:
             return [
                 queue
                 for queue in self._queues.values()
-                if any(step.partition in partitions for step in queue.in_hand)
+                # A step that was handled waits here only for others of its batch.
+                if any(step.is_lost and step.deliveries is None for step in queue.in_hand)
             ]
 
         if not await self._wait(lambda: not busy(), timeout):

@@ -127,8 +127,3 @@ class Progress:
     def backlog(self) -> int:
         """How many records are in hand or wait for what they caused."""
         return sum(map(len, self._waiting.values()))
-
-
-def partition_of(record: Record) -> Partition:
-    """Where a record stands."""
-    return record.topic() or "", record.partition() or 0

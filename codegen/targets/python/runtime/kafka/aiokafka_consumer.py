@@ -132,6 +132,7 @@ class KafkaConsumer:
         ours = self._client.assignment()
         stored = {place: end for place, end in self._stored.items() if place in ours}
         self._stored.clear()
+        member = self._member
         if not stored:
             return
         try:
@@ -142,7 +143,9 @@ class KafkaConsumer:
             _log.warning("offsets were not committed: %s", error.args[-1])
         except (errors.KafkaError, TimeoutError) as error:
             _log.warning("offsets are committed later, since Kafka: %r", error)
-            self._stored = {**stored, **self._stored}
+            # Unless the group has gone on since then, and perhaps further in these partitions.
+            if self._member is member:
+                self._stored = {**stored, **self._stored}
 
     async def give_back(
         self, on_revoked: Callable[[set[Partition]], Awaitable[None]], places: Iterable[Any]
@@ -156,6 +159,7 @@ class KafkaConsumer:
 
     def take_over(self) -> None:
         """Note as who it has its partitions: left behind by its group, it is nobody."""
+        self._stored.clear()
         self._member = Member.of(self._client)
 
     def pause(self) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 from ..errors import DeliveryError, ProducerEnded, StubError, TransactionFailed
 from ..kafka.async_transport import AsyncProducerClient, Refused
-from ..kafka.refusals import explain_refusal
+from ..kafka.refusals import explain_refusal, find_causes
 from ..kafka.transport import Positions
 
 _TIMEOUT: Final = 120.0
@@ -90,7 +90,7 @@ class Transactions:
             cause.add_note(f"the transaction could not be rolled back at once: {error}")
         finally:
             # Nobody waits for these any more: rolling back is what made the last of them fail.
-            failures = self._take_failures()
+            failures = find_causes(self._take_failures())
             if isinstance(cause, TransactionFailed) and not cause.failures:
                 cause.failures = tuple(failures)
 

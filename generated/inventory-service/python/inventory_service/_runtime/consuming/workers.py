@@ -12,10 +12,10 @@ from queue import SimpleQueue
 from typing import Final
 from zlib import crc32
 
-from ..kafka.transport import Partition, Record, Transport
+from ..kafka.transport import Partition, Record, Transport, partition_of
 from .control import Control
 from .handling import Handling
-from .progress import Progress, Step, partition_of
+from .progress import Progress, Step
 
 LOAD_LIMIT: Final = 1000
 """How many received records may wait for their handler."""

@@ -64,6 +64,11 @@ class Record(Protocol):
         ...
 
 
+def partition_of(record: Record) -> Partition:
+    """The partition that a record stands in."""
+    return record.topic() or "", record.partition() or 0
+
+
 class ProducerClient(Protocol):
     """Sends bytes; reports of their delivery come while it is polled."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..kafka.transport import Partition, Record
-from .progress import partition_of
+from ..kafka.transport import Partition, Record, partition_of
 
 
 class Span:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from ..kafka.connection import connect
 from ..kafka.consumer_options import check_choices, consumer_options
 from ..kafka.settings import Settings
-from ..kafka.transport import Partition, Record
+from ..kafka.transport import Partition, Record, partition_of
 from ..messages.message import read_dead_letter, read_message
 from ..messages.reading import Reader, Route
 from ..policy import Policy
@@ -28,7 +28,7 @@ from .handling import Handling
 from .health import ConsumerHealth
 from .judging import Judge, Statistics
 from .modes import ExactlyOnce, InBatches, OneByOne
-from .progress import Progress, Step, partition_of
+from .progress import Progress, Step
 from .replaying import Span
 from .stopping import Interrupted, stop_on_signals
 from .workers import Workers
@@ -46,7 +46,7 @@ _SLICE: Final = 0.2
 _SETTLE: Final = 10.0
 """How long, in seconds, stopping waits for events that are still on the way."""
 _KEEP_ALIVE: Final = 3.0
-"""After so many seconds the group is served although there is no room for more records."""
+"""After so many seconds the group is served although there is no need for more records."""
 
 _DEFAULTS: Final[dict[str, object]] = {"partition.assignment.strategy": "cooperative-sticky"}
 _FIXED: Final[dict[str, object]] = {
@@ -251,7 +251,11 @@ class EventConsumer:
         if self._control.is_paused:
             self._serve(timeout)
             return False
+        if self._pending:
+            # Whoever handles these has returned so that the group is served.
+            self._receive(1, 0)
         is_busy = bool(self._pending) or self._take(timeout)
+        self._control.until = time.monotonic() + _KEEP_ALIVE
         try:
             self._mode.work(self._pending)
         except BaseException:
