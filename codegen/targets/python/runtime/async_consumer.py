@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -99,7 +98,7 @@ class EventConsumer:
         read, self._span, member_of = read_message, Span(), self._group
         if replay:
             # What fails again while it is replayed becomes a new dead letter, for another replay.
-            read, self._span = read_dead_letter, Span(time.time_ns() // 1_000_000)
+            read, self._span = read_dead_letter, Span(self._transport.now())
             self._topics = [self._dead_letters.topic_of(topic) for topic in self._topics]
             member_of = f"{self._group}.replay"
         reader = Reader(self._transport.registry(), routes, ignored, deletions, read)

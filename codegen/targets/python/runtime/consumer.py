@@ -8,7 +8,6 @@ are paused, the group is served, and what another member takes over is left to i
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
@@ -123,7 +122,7 @@ class EventConsumer:
         read, self._span, member_of = read_message, Span(), self._group
         if replay:
             # What fails again while it is replayed becomes a new dead letter, for another replay.
-            read, self._span = read_dead_letter, Span(time.time_ns() // 1_000_000)
+            read, self._span = read_dead_letter, Span(self._transport.now())
             self._topics = [self._dead_letters.topic_of(topic) for topic in self._topics]
             member_of = f"{self._group}.replay"
         reader = Reader(self._transport.registry(), routes, ignored, deletions, read)
