@@ -88,11 +88,11 @@ class EventConsumer:
         they were. `drain` ends after them. Raises SettingsError when Kafka's client does not take
         the options, and when two of these do not go together.
         """
-        check_choices(service, inbox, exactly_once, concurrency, batch)
+        check_choices(service, policy, inbox, exactly_once, concurrency, batch)
+        self._transport = connect(settings)
         routes = tuple(routes)
         self._policy = policy or Policy()
         self._group = group or str(settings.options.get("group.id") or service)
-        self._transport = connect(settings)
         self._dead_letters = DeadLetters(self._transport, settings, service, self._group)
         self._topics = sorted({route.type.topic for route in routes})
         read, self._span, member_of = read_message, Span(), self._group
@@ -152,7 +152,7 @@ class EventConsumer:
         then.
         """
         _log.info("%s consumes %s", self._group, ", ".join(self._topics))
-        with stop_on_signals(self.stop):
+        with self._control.running(), stop_on_signals(self.stop):
             while not self._control.is_stopping:
                 await self._step(_POLL)
             await self._finish()
@@ -164,9 +164,10 @@ class EventConsumer:
         """
         quiet = self._transport.idle if idle is None else idle
         is_busy = True
-        while is_busy and not self._control.is_stopping:
-            is_busy = await self._step(quiet)
-            await self._workers.settle()
+        with self._control.running():
+            while is_busy and not self._control.is_stopping:
+                is_busy = await self._step(quiet)
+                await self._workers.settle()
         self._workers.raise_failure()
         await self._settle(_SETTLE)
         await self._client.commit()

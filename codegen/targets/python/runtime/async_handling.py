@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from .async_dead_letters import DeadLetters
 from .async_delivery import Delivery
 from .async_inbox import Inbox
+from .errors import SettingsError
 from .judging import Again, Judge, Trial
 from .message import Message
 from .metrics import MessageOutcome, MessagingMetrics
@@ -121,8 +122,13 @@ async def run_handler(handling: Awaitable[object]) -> None:
     """Await what a handler does.
 
     Raises what it raises; RuntimeError when it was cancelled although nobody has interrupted it,
-    since something that it awaited was.
+    since something that it awaited was; SettingsError when there is nothing to await.
     """
+    if not hasattr(handling, "__await__"):
+        raise SettingsError(
+            f"a method of the handler returned {handling!r}, which cannot be awaited: make it "
+            "`async def`"
+        )
     task = asyncio.current_task()
     try:
         await handling

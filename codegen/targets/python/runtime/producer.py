@@ -57,8 +57,8 @@ class EventProducer(Generic[Produced_contra]):
         Raises SettingsError when Kafka's client does not take the options.
         """
         self._service = service
-        self._metrics = settings.metrics
         self._transport: Transport = connect(settings)
+        self._metrics = settings.metrics
         self._composer = Composer(self._transport.registry(), service, events, budgets or {})
         self._failures: list[DeliveryError] = []
         options = producer_options(settings, service, transactional_id)

@@ -1,0 +1,162 @@
+"""What a tired developer writes without a type checker: told at once, and no message is lost."""
+
+# ruff: noqa: F811
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from types import ModuleType
+from typing import Any
+
+import async_desk
+import pytest
+from desk import answer_service, async_answer, async_folders, desk_folders  # noqa: F401
+
+
+class Quiet:
+    """Handles everything and does nothing."""
+
+    def on_asked(self, *received: Any) -> None: ...
+
+    def on_withdrawn(self, *received: Any) -> None: ...
+
+    def on_profile_changed(self, *received: Any) -> None: ...
+
+    def on_deletion_from_profiles(self, *received: Any) -> None: ...
+
+
+class Awaited(Quiet):
+    """One of its methods is for asyncio."""
+
+    async def on_withdrawn(self, *received: Any) -> None: ...
+
+
+class AwaitedDeletion(Quiet):
+    """And this one's too."""
+
+    async def on_deletion_from_profiles(self, *received: Any) -> None: ...
+
+
+@pytest.fixture(params=["answer_service", "async_answer"])
+def package(request: pytest.FixtureRequest) -> ModuleType:
+    """The package of the answer service, without asyncio and with it."""
+    package: ModuleType = request.getfixturevalue(request.param)
+    return package
+
+
+@pytest.mark.parametrize("handler", [Awaited(), AwaitedDeletion()])
+@pytest.mark.parametrize("consumer", ["Consumer", "BatchConsumer"])
+def test_a_handler_that_nobody_would_await_is_refused(
+    answer_service: ModuleType, handler: Any, consumer: str
+) -> None:
+    with pytest.raises(answer_service.SettingsError, match=r"on_.* is `async`, and nobody"):
+        getattr(answer_service, consumer)(answer_service.fakes.fakes().settings(), handler)
+
+
+@pytest.mark.parametrize("consumer", ["Consumer", "BatchConsumer"])
+def test_a_handler_that_cannot_be_awaited_stops_the_consumer(
+    async_answer: ModuleType, consumer: str
+) -> None:
+    async def test() -> None:
+        fake = async_answer.fakes.fakes()
+        fake.deliver(async_answer.Withdrawn(question_id="q"))
+        kind = getattr(async_answer, consumer)
+        with pytest.raises(async_answer.SettingsError, match="make it `async def`"):
+            async with kind(fake.settings(), Quiet()) as running:
+                await running.drain()
+        assert not fake.dead_letters
+        async with async_desk.Desk(async_answer) as desk:
+            desk.fake = fake
+            async with async_answer.Consumer(fake.settings(), desk.handler) as again:
+                await again.drain()
+            assert again.statistics.dead_lettered == 1, "it was committed, and not handled"
+
+    async_desk.run(test)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"concurrency": "8"}, "concurrency is '8', not a whole number"),
+        ({"concurrency": 2.5}, "concurrency is 2.5, not a whole number"),
+        ({"concurrency": True}, "concurrency is True, not a whole number"),
+        ({"policy": "skip"}, "the policy is of type str, not Policy"),
+        ({"inbox": sqlite3.connect(":memory:")}, r"is no inbox; give .* SqliteInbox\(connection\)"),
+        ({"inbox": dict}, "is no inbox"),
+        ({"exactly_once": True}, "exactly_once takes the producer that the handler sends with"),
+    ],
+)
+def test_a_consumer_says_which_of_its_options_is_no_such_thing(
+    package: ModuleType, options: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(package.SettingsError, match=problem):
+        package.Consumer(package.fakes.fakes().settings(), Quiet(), **options)
+
+
+def test_settings_that_are_none_are_told(package: ModuleType) -> None:
+    for given in (package.settings, {"bootstrap.servers": "localhost"}, None):
+        for make in (package.Producer, lambda given: package.Consumer(given, Quiet())):
+            with pytest.raises(package.SettingsError, match=r"make them with settings\(\)"):
+                make(given)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"on_failure": "skip"}, r"on_failure of a policy is 'skip', and not one of Action\.FAIL"),
+        ({"on_tombstone": None}, "on_tombstone of a policy is None"),
+        ({"attempts": 0}, "attempts of a policy is 0; at least 1"),
+        ({"attempts": 1.5}, "attempts of a policy is 1.5"),
+        ({"attempts": "5"}, "attempts of a policy is '5'"),
+        ({"backoff": -1}, "backoff of a policy is -1, not a number of seconds"),
+        ({"backoff": math.nan}, "backoff of a policy is nan"),
+        ({"backoff_limit": "1"}, "backoff_limit of a policy is '1'"),
+        ({"stop_within": math.inf}, "stop_within of a policy is inf"),
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_refused(
+    answer_service: ModuleType, options: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(answer_service.SettingsError, match=problem):
+        answer_service.Policy(**options)
+
+
+def test_a_closed_consumer_does_not_pretend_to_run(answer_service: ModuleType) -> None:
+    with answer_service.Consumer(answer_service.fakes.fakes().settings(), Quiet()) as consumer:
+        pass
+    with pytest.raises(answer_service.StubError, match="this consumer is closed"):
+        consumer.drain()
+
+
+def test_a_consumer_is_run_by_one_at_a_time(answer_service: ModuleType) -> None:
+    fake = answer_service.fakes.fakes()
+    refused: list[Exception] = []
+
+    class Nested(Quiet):
+        def on_withdrawn(self, event: Any, message: Any) -> None:
+            with pytest.raises(answer_service.StubError, match="runs already") as caught:
+                consumer.drain()
+            refused.append(caught.value)
+
+    fake.deliver(answer_service.Withdrawn(question_id="q"))
+    with answer_service.Consumer(fake.settings(), Nested()) as consumer:
+        consumer.drain()
+        consumer.drain()
+    assert len(refused) == consumer.statistics.handled == 1
+
+
+def test_an_asyncio_consumer_is_run_by_one_at_a_time(async_answer: ModuleType) -> None:
+    async def test() -> None:
+        async with async_desk.Desk(async_answer) as desk:
+
+            async def nested(event: Any) -> None:
+                with pytest.raises(async_answer.StubError, match="runs already"):
+                    await desk.consumer.drain()
+
+            desk.handler.hook = nested
+            desk.ask(1)
+            await desk.consumer.drain()
+            assert desk.consumer.statistics.handled == 1
+
+    async_desk.run(test)
