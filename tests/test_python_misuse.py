@@ -11,7 +11,13 @@ from typing import Any
 
 import async_desk
 import pytest
-from desk import answer_service, async_answer, async_folders, desk_folders  # noqa: F401
+from desk import (  # noqa: F401
+    answer_service,
+    ask_service,
+    async_answer,
+    async_folders,
+    desk_folders,
+)
 
 
 class Quiet:
@@ -160,3 +166,41 @@ def test_an_asyncio_consumer_is_run_by_one_at_a_time(async_answer: ModuleType) -
             assert desk.consumer.statistics.handled == 1
 
     async_desk.run(test)
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind", "problem"),
+    [
+        ([("tenant", 5)], TypeError, r"a header is a name .* not \('tenant', 5\)"),
+        ([(5, "blue")], TypeError, "a header is a name"),
+        ([("tenant",)], TypeError, "a header is a name"),
+        ("tenant", TypeError, "a header is a name"),
+        ({"tenant": None, "x": {}}, TypeError, "a header is a name"),
+        ({"tenant": "\ud800"}, ValueError, "the header 'tenant' holds half of a surrogate pair"),
+    ],
+)
+def test_headers_that_are_none_are_refused(
+    ask_service: ModuleType, headers: Any, kind: type[Exception], problem: str
+) -> None:
+    with ask_service.fakes.fakes() as fake, ask_service.Producer(fake.settings()) as producer:
+        with pytest.raises(kind, match=problem):
+            producer.send(ask_service.Withdrawn(question_id="q"), headers=headers)
+        assert not fake.sent
+
+
+def test_what_caused_an_event_is_a_message(ask_service: ModuleType) -> None:
+    event = ask_service.Withdrawn(question_id="q")
+    with ask_service.fakes.fakes() as fake, ask_service.Producer(fake.settings()) as producer:
+        with pytest.raises(TypeError, match=r"caused_by is the message that .* not Withdrawn"):
+            producer.send(event, caused_by=event)
+        assert not fake.sent
+
+
+def test_only_a_key_is_deleted(ask_service: ModuleType) -> None:
+    with ask_service.fakes.fakes() as fake, ask_service.Producer(fake.settings()) as producer:
+        for wrong in (None, b"u", 1.5, True):
+            with pytest.raises(TypeError, match="a key of profiles is a str, an int or a UUID"):
+                producer.delete_from_profiles(wrong)
+        with pytest.raises(ask_service.EncodeError, match="half of a surrogate pair"):
+            producer.delete_from_profiles("\ud800")
+        assert not fake.sent_records
