@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from types import ModuleType
+from collections.abc import Callable
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import aiosqlite
 import async_desk
 import pytest
 from desk import (  # noqa: F401
@@ -204,3 +206,64 @@ def test_only_a_key_is_deleted(ask_service: ModuleType) -> None:
         with pytest.raises(ask_service.EncodeError, match="half of a surrogate pair"):
             producer.delete_from_profiles("\ud800")
         assert not fake.sent_records
+
+
+@pytest.mark.parametrize("end", [sqlite3.Connection.commit, sqlite3.Connection.rollback])
+def test_a_handler_leaves_the_transaction_to_its_inbox(
+    answer_service: ModuleType, end: Callable[[sqlite3.Connection], None]
+) -> None:
+    database = sqlite3.connect(":memory:", isolation_level=None)
+
+    class Ending(Quiet):
+        def on_withdrawn(self, event: Any, message: Any) -> None:
+            end(database)
+
+    fake = answer_service.fakes.fakes()
+    fake.deliver(answer_service.Withdrawn(question_id="q"))
+    policy = answer_service.Policy(on_failure=answer_service.Action.FAIL, attempts=1)
+    inbox = answer_service.SqliteInbox(database)
+    consumer = answer_service.Consumer(fake.settings(), Ending(), inbox=inbox, policy=policy)
+    with pytest.raises(answer_service.MessageFailed, match="ended the transaction of its inbox"):
+        consumer.drain()
+
+
+def test_an_asyncio_handler_leaves_the_transaction_to_its_inbox(async_answer: ModuleType) -> None:
+    async def test() -> None:
+        async with aiosqlite.connect(":memory:", isolation_level=None) as database:
+
+            class Ending(Quiet):
+                async def on_withdrawn(self, event: Any, message: Any) -> None:
+                    await database.commit()
+
+            fake = async_answer.fakes.fakes()
+            fake.deliver(async_answer.Withdrawn(question_id="q"))
+            policy = async_answer.Policy(on_failure=async_answer.Action.FAIL, attempts=1)
+            inbox = async_answer.SqliteInbox(database)
+            with pytest.raises(async_answer.MessageFailed, match="ended the transaction of its in"):
+                async with async_answer.Consumer(
+                    fake.settings(), Ending(), inbox=inbox, policy=policy
+                ) as consumer:
+                    await consumer.drain()
+
+    async_desk.run(test)
+
+
+@pytest.mark.parametrize(("status", "is_told"), [(0, True), (2, False)])
+def test_a_postgres_inbox_sees_an_ended_transaction(
+    answer_service: ModuleType, status: int, is_told: bool
+) -> None:
+    cursor = SimpleNamespace(rowcount=1, execute=lambda *_: None)
+    database = SimpleNamespace(
+        cursor=lambda: cursor,
+        commit=lambda: None,
+        rollback=lambda: None,
+        info=SimpleNamespace(transaction_status=2),
+    )
+    inbox = answer_service.PostgresInbox(database)
+    problems = []
+    try:
+        with inbox.once("group", "id"):
+            database.info.transaction_status = status
+    except answer_service.StubError as error:
+        problems.append(error)
+    assert bool(problems) == is_told
