@@ -267,3 +267,22 @@ def test_a_postgres_inbox_sees_an_ended_transaction(
     except answer_service.StubError as error:
         problems.append(error)
     assert bool(problems) == is_told
+
+
+def test_the_fakes_refuse_what_no_other_service_could_send(answer_service: ModuleType) -> None:
+    with answer_service.fakes.fakes() as fake:
+        for wrong in (None, answer_service.Asked):
+            with pytest.raises(TypeError, match="is no event of this service; it has Answered"):
+                fake.deliver(wrong)
+        with pytest.raises(TypeError, match="a message consists of bytes, not of 'text'"):
+            fake.deliver_bytes("questions", "text")
+        with pytest.raises(TypeError, match="a message consists of bytes, not of 5"):
+            fake.deliver_bytes("questions", b"", key=5)
+
+
+def test_the_fakes_tell_which_keys_were_deleted(ask_service: ModuleType) -> None:
+    with ask_service.fakes.fakes() as fake, ask_service.Producer(fake.settings()) as producer:
+        producer.send(ask_service.Withdrawn(question_id="q"))
+        producer.delete_from_profiles("u")
+        assert [(one.topic, one.key) for one in fake.deletions] == [("profiles", b"u")]
+        assert len(fake.sent) == 1

@@ -93,19 +93,6 @@ RESERVED_NAMES = frozenset(name for name, _ in EXPORTED) | {
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """An expression that makes an event, and what it needs."""
-
-    first: str = ""
-    """Its first line; empty where there is no such expression."""
-    rest: tuple[str, ...] = ()
-    imports: tuple[str, ...] = ()
-    """The lines that import what it needs of the standard library."""
-    models: tuple[str, ...] = ()
-    """The classes of the package that it needs."""
-
-
-@dataclass(frozen=True, slots=True)
 class Names:
     """How the package, its models and its event types are called in Python."""
 
@@ -120,8 +107,6 @@ class Names:
     """The class of the keys of each topic whose keys have a schema."""
     is_async: bool = False
     """Whether the stubs are for asyncio."""
-    example: Example = Example()
-    """The first event that is consumed, or produced, as the README's test writes it."""
 
     def module(self, name: str) -> str:
         """The module of the runtime that holds something, in this flavour."""
@@ -239,7 +224,7 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
         "consumed_constants": import_order(str(view["constant"]) for view in consumed),
         "produced_constants": import_order(str(view["constant"]) for view in produced),
         "event_constants": import_order(str(view["constant"]) for view in (*consumed, *produced)),
-        "example": names.example,
+        "example": str((*consumed, *produced)[0]["class"]),
         "tested": snake(str((*consumed, *produced)[0]["class"])),
         "handle_imports": import_order(
             [
@@ -251,9 +236,13 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
                 "settings",
             ]
         ),
-        "library_imports": [*["import asyncio"] * names.is_async, *names.example.imports],
-        "test_imports": import_order(
-            [*names.example.models, "Consumer" if consumed else "Producer"]
+        "test_imports": ", ".join(
+            import_order(
+                [
+                    str((*consumed, *produced)[0]["class"]),
+                    "Consumer" if consumed else "Producer",
+                ]
+            )
         ),
         "first_consumed": consumed[0] if consumed else {},
         "first_produced": produced[0] if produced else {},
@@ -401,7 +390,7 @@ _PRODUCER_PAGE = (
     ("Settings", "settings"),
 )
 _DELETING = (("Delivery", "delivery"), ("ExtraHeaders", "message"), ("Message", "message"))
-_FAKES_PAGE = (("ServiceFakes", "fakes"),)
+_FAKES_PAGE = (("Samples", "samples"), ("ServiceFakes", "fakes"))
 
 
 def _consumer_imports(
