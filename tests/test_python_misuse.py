@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import math
+import os
 import sqlite3
+import sys
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -286,3 +288,51 @@ def test_the_fakes_tell_which_keys_were_deleted(ask_service: ModuleType) -> None
         producer.delete_from_profiles("u")
         assert [(one.topic, one.key) for one in fake.deletions] == [("profiles", b"u")]
         assert len(fake.sent) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_producer_does_not_wait_for_ever_in_a_forked_process(ask_service: ModuleType) -> None:
+    fake = ask_service.fakes.fakes()
+    with ask_service.Producer(fake.settings()) as producer:
+        event = ask_service.Withdrawn(question_id="q")
+        producer.send(event)
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                for call in (lambda: producer.send(event), producer.flush):
+                    with pytest.raises(ask_service.StubError, match="before this process was fork"):
+                        call()
+                producer.close()
+                with ask_service.Producer(fake.settings()) as another:
+                    another.send(event).result(5)
+                status = 0
+            finally:
+                os._exit(status)
+        _, status = os.waitpid(child, 0)
+        assert status == 0
+        producer.send(event).result(5)
+    assert len(fake.sent) == 2
+
+
+def test_metrics_are_given_to_the_fakes_as_to_the_settings(package: ModuleType) -> None:
+    metrics = SimpleNamespace()
+    assert package.fakes.fakes().settings(metrics=metrics, linger_ms=5).metrics is metrics
+
+
+def test_opentelemetry_that_is_not_there_is_told(
+    package: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.metrics", None)
+    with pytest.raises(ImportError, match="needs the package opentelemetry-api, which the extra"):
+        package.OpenTelemetryMetrics()
+
+
+def test_a_registry_password_needs_a_user(package: ModuleType) -> None:
+    environment = {
+        "KAFKA_BOOTSTRAP_SERVERS": "localhost:9092",
+        "SCHEMA_REGISTRY_URL": "http://localhost:8081",
+        "SCHEMA_REGISTRY_PASSWORD": "secret",
+    }
+    with pytest.raises(package.SettingsError, match="no user name: SCHEMA_REGISTRY_USERNAME"):
+        package.settings(environment=environment)

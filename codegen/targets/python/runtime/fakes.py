@@ -25,6 +25,7 @@ from .fake_kafka import (
 from .framing import Unreadable
 from .keys import KeyReader
 from .message import ExtraHeaders, Message, extra_headers, read_message
+from .metrics import MessagingMetrics
 from .settings import RegistrySettings, Settings
 from .transport import ConsumerClient, ProducerClient, WriterSchema
 
@@ -154,13 +155,14 @@ class ServiceFakes(Generic[Consumed_contra, Produced_co]):
     def _make_transport(self) -> object:
         return _FakeTransport(self.kafka, self.registry, self.sent_records, self.consumers)
 
-    def settings(self, **options: object) -> Settings:
+    def settings(self, *, metrics: MessagingMetrics | None = None, **options: object) -> Settings:
         """Settings that lead here instead of to Kafka; options are librdkafka's, `_` for `.`."""
         return Settings(
             bootstrap_servers="memory",
             registry=RegistrySettings(urls=(_URL,)),
             options={name.replace("_", "."): value for name, value in options.items()},
             transport=self._transport,
+            metrics=metrics,
         )
 
     def deliver(
