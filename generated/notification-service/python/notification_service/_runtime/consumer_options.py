@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, Protocol
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
+from typing import Any, Final, Protocol
 
+from .batching import Batched
 from .errors import SettingsError
 from .option_names import OF_PRODUCERS
+from .policy import Policy
 from .settings import Settings
 
 _DEFAULTS: Final[dict[str, object]] = {
@@ -44,12 +48,25 @@ class Transactional(Protocol):
 
 def check_choices(
     service: str,
+    policy: object | None,
     inbox: object | None,
     exactly_once: Transactional | None,
     concurrency: int,
     batch: int | None,
 ) -> None:
-    """Raises SettingsError for what does not go together, and says what does."""
+    """Raises SettingsError for what is no such thing or does not go together; says what is."""
+    if policy is not None and not isinstance(policy, Policy):
+        raise SettingsError(f"the policy is of type {type(policy).__name__}, not Policy")
+    if inbox is not None and (isinstance(inbox, type) or not hasattr(inbox, "once")):
+        raise SettingsError(
+            f"{inbox!r} is no inbox; give MemoryInbox(), SqliteInbox(connection), "
+            "PostgresInbox(connection), or an object of yours with the method `once`"
+        )
+    if exactly_once is not None and not hasattr(exactly_once, "is_transactional"):
+        raise SettingsError("exactly_once takes the producer that the handler sends with")
+    for name, number in (("concurrency", concurrency), ("batch", batch)):
+        if number is not None and type(number) is not int:
+            raise SettingsError(f"{name} is {number!r}, not a whole number")
     if exactly_once is not None and inbox is not None:
         raise SettingsError(
             "give an inbox, for effects in a database, or a producer for exactly_once, not both"
@@ -73,3 +90,14 @@ def check_choices(
             "a producer has one transaction at a time, so one handler: leave concurrency at 1, "
             "and run more processes"
         )
+
+
+def check_handlers(*handlers: Iterable[Callable[..., Any]]) -> None:
+    """Raises SettingsError for a coroutine function: nobody would await what it returns."""
+    for handle in chain(*handlers):
+        method = handle.handle if isinstance(handle, Batched) else handle
+        if inspect.iscoroutinefunction(method):
+            raise SettingsError(
+                f"{getattr(method, '__qualname__', method)} is `async`, and nobody would await it: "
+                "write it without, or generate with `style: async` in the manifest"
+            )

@@ -8,16 +8,16 @@ are paused, the group is served, and what another member takes over is left to i
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from .connection import connect
-from .consumer_options import check_choices, consumer_options
+from .consumer_options import check_choices, check_handlers, consumer_options
 from .control import Control
 from .dead_letters import DeadLetters
+from .errors import StubError
 from .handling import Handling
 from .health import ConsumerHealth
 from .inbox import Inbox
@@ -113,17 +113,18 @@ class EventConsumer:
         it was made, as the messages that they were. `drain` ends after them. Raises SettingsError
         when Kafka's client does not take the options, and when two of these do not go together.
         """
-        check_choices(service, inbox, exactly_once, concurrency, batch)
+        check_choices(service, policy, inbox, exactly_once, concurrency, batch)
         routes = tuple(routes)
+        check_handlers([route.handle for route in routes], deletions.values())
+        self._transport = connect(settings)
         self._policy = policy or Policy()
         self._group = group or str(settings.options.get("group.id") or service)
-        self._transport = connect(settings)
         self._dead_letters = DeadLetters(self._transport, settings, service, self._group)
         self._topics = sorted({route.type.topic for route in routes})
         read, self._span, member_of = read_message, Span(), self._group
         if replay:
             # What fails again while it is replayed becomes a new dead letter, for another replay.
-            read, self._span = read_dead_letter, Span(time.time_ns() // 1_000_000)
+            read, self._span = read_dead_letter, Span(self._transport.now())
             self._topics = [self._dead_letters.topic_of(topic) for topic in self._topics]
             member_of = f"{self._group}.replay"
         reader = Reader(self._transport.registry(), routes, ignored, deletions, read)
@@ -187,7 +188,7 @@ class EventConsumer:
         _log.info("%s consumes %s", self._group, ", ".join(self._topics))
         bound = self._policy.stop_within if self._interrupts else None
         try:
-            with stop_on_signals(self.stop, bound):
+            with self._control.running(), stop_on_signals(self.stop, bound):
                 while not self._control.is_stopping:
                     self._step(_POLL)
         except Interrupted:
@@ -200,8 +201,9 @@ class EventConsumer:
         Raises as `run` does.
         """
         quiet = self._transport.idle if idle is None else idle
-        while self._step(quiet) and not self._control.is_stopping:
-            self._way.settle(None)
+        with self._control.running():
+            while self._step(quiet) and not self._control.is_stopping:
+                self._way.settle(None)
         self._finish()
 
     def stop(self) -> None:
@@ -243,6 +245,8 @@ class EventConsumer:
 
     def _step(self, timeout: float) -> bool:
         """Take what is there and have it handled; whether there was anything."""
+        if self._is_closed:
+            raise StubError("this consumer is closed; make a new one")
         if self._progress.backlog() > _BACKLOG_LIMIT:
             self._progress.settle(_SETTLE)
         if self._exactly_once is not None:
