@@ -64,6 +64,35 @@ def test_a_handler_that_nobody_would_await_is_refused(
         getattr(answer_service, consumer)(answer_service.fakes.fakes().settings(), handler)
 
 
+class Narrow(Quiet):
+    """One of its methods takes nothing."""
+
+    def on_asked(self) -> None: ...
+
+
+class NarrowDeletion(Quiet):
+    """And so does this one's."""
+
+    def on_deletion_from_profiles(self) -> None: ...
+
+
+@pytest.mark.parametrize("handler", [Narrow(), NarrowDeletion()])
+@pytest.mark.parametrize("consumer", ["Consumer", "BatchConsumer"])
+def test_a_handler_that_could_take_no_message_is_refused(
+    package: ModuleType, handler: Any, consumer: str
+) -> None:
+    with pytest.raises(package.SettingsError, match=r"Narrow.*\.on_.* does not take a.*: too many"):
+        getattr(package, consumer)(package.fakes.fakes().settings(), handler)
+
+
+def test_a_class_in_place_of_a_handler_is_refused(package: ModuleType) -> None:
+    class Handler(Quiet):
+        def on_asked(self, event: Any, message: Any) -> None: ...
+
+    with pytest.raises(package.SettingsError, match="missing a required argument: 'message'"):
+        package.Consumer(package.fakes.fakes().settings(), Handler)
+
+
 @pytest.mark.parametrize("consumer", ["Consumer", "BatchConsumer"])
 def test_a_handler_that_cannot_be_awaited_stops_the_consumer(
     async_answer: ModuleType, consumer: str

@@ -21,7 +21,7 @@ from .async_stopping import stop_on_signals
 from .async_transport import AsyncConsumerClient
 from .async_ways import ExactlyOnce, InBatches, OneByOne
 from .async_workers import Way, Workers
-from .consumer_options import check_choices, consumer_options
+from .consumer_options import check_choices, check_handlers, consumer_options
 from .control import Control
 from .errors import DeliveryFailed, StubError
 from .health import ConsumerHealth
@@ -91,6 +91,7 @@ class EventConsumer:
         check_choices(service, policy, inbox, exactly_once, concurrency, batch)
         self._transport = connect(settings)
         routes = tuple(routes)
+        check_handlers([route.handle for route in routes], deletions.values(), awaits=True)
         self._policy = policy or Policy()
         self._group = group or str(settings.options.get("group.id") or service)
         self._dead_letters = DeadLetters(self._transport, settings, service, self._group)
