@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import importlib
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from types import ModuleType
@@ -368,10 +367,7 @@ def test_dead_letters_are_replayed_exactly_once(async_answer: ModuleType) -> Non
             await desk.consumer.drain()
             assert desk.answered == {"q2": 1}
             desk.handler.hook = None
-            (letter,) = desk.fake.dead_letters
-            # A replay takes what was there before the millisecond in which it is made.
-            while time.time_ns() // 1_000_000 <= letter.message.timestamp_ms:
-                await asyncio.sleep(0.001)
+            assert len(desk.fake.dead_letters) == 1
             async with desk.open(exactly_once=desk.producer, replay=True) as replay:
                 await replay.drain()
             assert desk.answered == {"q1": 1, "q2": 1}

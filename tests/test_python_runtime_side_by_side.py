@@ -56,6 +56,8 @@ class Batches(Recorder):
     def on_withdrawn(self, batch: Any) -> None:
         self.calls.append([each.event for each in batch])
 
+    def on_profile_changed(self, batch: Any) -> None: ...
+
 
 def ask(package: ModuleType, fake: Any, key: str, text: str = "why?") -> Any:
     return fake.deliver(package.Asked(question_id=key, text=text))

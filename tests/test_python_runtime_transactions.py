@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import importlib
-import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -291,7 +290,6 @@ def test_dead_letters_are_replayed_exactly_once(answer_service: ModuleType) -> N
     desk.consumer.drain()
     assert desk.answered == {"q2": 2}
     desk.handler.hook = lambda event: None
-    time.sleep(0.002)
     replay = answer_service.Consumer(
         desk.fake.settings(), desk.handler, exactly_once=desk.producer, replay=True
     )

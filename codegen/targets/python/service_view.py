@@ -100,19 +100,6 @@ RESERVED_NAMES = frozenset(name for name, _ in EXPORTED) | {
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """An expression that makes an event, and what it needs."""
-
-    first: str = ""
-    """Its first line; empty where there is no such expression."""
-    rest: tuple[str, ...] = ()
-    imports: tuple[str, ...] = ()
-    """The lines that import what it needs of the standard library."""
-    models: tuple[str, ...] = ()
-    """The classes of the package that it needs."""
-
-
-@dataclass(frozen=True, slots=True)
 class Names:
     """How the package, its models and its event types are called in Python."""
 
@@ -127,8 +114,6 @@ class Names:
     """The class of the keys of each topic whose keys have a schema."""
     is_async: bool = False
     """Whether the stubs are for asyncio."""
-    example: Example = Example()
-    """The first event that is consumed, or produced, as the README's test writes it."""
 
     def module(self, name: str) -> str:
         """The module of the runtime that holds something, in this flavour."""
@@ -249,7 +234,7 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
         "consumed_constants": import_order(str(view["constant"]) for view in consumed),
         "produced_constants": import_order(str(view["constant"]) for view in produced),
         "event_constants": import_order(str(view["constant"]) for view in (*consumed, *produced)),
-        "example": names.example,
+        "example": str((*consumed, *produced)[0]["class"]),
         "tested": snake(str((*consumed, *produced)[0]["class"])),
         "handle_imports": import_order(
             [
@@ -261,9 +246,13 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
                 "settings",
             ]
         ),
-        "library_imports": [*["import asyncio"] * names.is_async, *names.example.imports],
-        "test_imports": import_order(
-            [*names.example.models, "Consumer" if consumed else "Producer"]
+        "test_imports": ", ".join(
+            import_order(
+                [
+                    str((*consumed, *produced)[0]["class"]),
+                    "Consumer" if consumed else "Producer",
+                ]
+            )
         ),
         "first_consumed": consumed[0] if consumed else {},
         "first_produced": produced[0] if produced else {},
@@ -415,7 +404,7 @@ _DELETING = (
     ("ExtraHeaders", "messages.message"),
     ("Message", "messages.message"),
 )
-_FAKES_PAGE = (("ServiceFakes", "fakes.service"),)
+_FAKES_PAGE = (("Samples", "fakes.samples"), ("ServiceFakes", "fakes.service"))
 
 
 def _consumer_imports(

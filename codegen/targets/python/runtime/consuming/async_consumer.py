@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from ..errors import DeliveryFailed, StubError
 from ..kafka.async_connection import connect
 from ..kafka.async_transport import AsyncConsumerClient
-from ..kafka.consumer_options import check_choices, consumer_options
+from ..kafka.consumer_options import consumer_options
 from ..kafka.settings import Settings, read_seconds
 from ..kafka.transport import Partition
 from ..messages.message import read_dead_letter, read_message
@@ -29,6 +28,7 @@ from .async_handling import Handling
 from .async_modes import ExactlyOnce, InBatches, OneByOne
 from .async_stopping import stop_on_signals
 from .async_workers import Mode, Workers
+from .choices import check_choices, check_handlers
 from .control import Control
 from .health import ConsumerHealth
 from .judging import Judge, Statistics
@@ -89,17 +89,18 @@ class EventConsumer:
         they were. `drain` ends after them. Raises SettingsError when Kafka's client does not take
         the options, and when two of these do not go together.
         """
-        check_choices(service, inbox, exactly_once, concurrency, batch)
+        check_choices(service, policy, inbox, exactly_once, concurrency, batch)
+        self._transport = connect(settings)
         routes = tuple(routes)
+        check_handlers([route.handle for route in routes], deletions.values(), awaits=True)
         self._policy = policy or Policy()
         self._group = group or str(settings.options.get("group.id") or service)
-        self._transport = connect(settings)
         self._dead_letters = DeadLetters(self._transport, settings, service, self._group)
         self._topics = sorted({route.type.topic for route in routes})
         read, self._span, member_of = read_message, Span(), self._group
         if replay:
             # What fails again while it is replayed becomes a new dead letter, for another replay.
-            read, self._span = read_dead_letter, Span(time.time_ns() // 1_000_000)
+            read, self._span = read_dead_letter, Span(self._transport.now())
             self._topics = [self._dead_letters.topic_of(topic) for topic in self._topics]
             member_of = f"{self._group}.replay"
         reader = Reader(self._transport.registry(), routes, ignored, deletions, read)
@@ -153,7 +154,7 @@ class EventConsumer:
         then.
         """
         _log.info("%s consumes %s", self._group, ", ".join(self._topics))
-        with stop_on_signals(self.stop):
+        with self._control.running(), stop_on_signals(self.stop):
             while not self._control.is_stopping:
                 await self._step(_POLL)
             await self._finish()
@@ -165,9 +166,10 @@ class EventConsumer:
         """
         quiet = self._transport.idle if idle is None else idle
         is_busy = True
-        while is_busy and not self._control.is_stopping:
-            is_busy = await self._step(quiet)
-            await self._workers.settle()
+        with self._control.running():
+            while is_busy and not self._control.is_stopping:
+                is_busy = await self._step(quiet)
+                await self._workers.settle()
         self._workers.raise_failure()
         await self._settle(_SETTLE)
         await self._client.commit()

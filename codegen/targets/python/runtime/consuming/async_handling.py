@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Any, TypeAlias
 
+from ..errors import SettingsError
 from ..messages.message import Message
 from ..messages.reading import Reader
 from ..metrics import MessageOutcome, MessagingMetrics
@@ -121,8 +122,13 @@ async def run_handler(handling: Awaitable[object]) -> None:
     """Await what a handler does.
 
     Raises what it raises; RuntimeError when it was cancelled although nobody has interrupted it,
-    since something that it awaited was.
+    since something that it awaited was; SettingsError when there is nothing to await.
     """
+    if not hasattr(handling, "__await__"):
+        raise SettingsError(
+            f"a method of the handler returned {handling!r}, which cannot be awaited: make it "
+            "`async def`"
+        )
     task = asyncio.current_task()
     try:
         await handling

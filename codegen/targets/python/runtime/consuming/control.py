@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from math import inf
 from time import monotonic
+
+from ..errors import StubError
 
 
 class Control:
     """Whether messages are handled: `work` of a consumer goes on unless it is stopped or paused."""
 
-    __slots__ = ("is_paused", "is_stopping", "until")
+    __slots__ = ("_runs", "is_paused", "is_stopping", "until")
 
     def __init__(self) -> None:
         self.is_stopping = False
@@ -18,6 +22,18 @@ class Control:
         """Nothing is begun until this is over."""
         self.until = inf
         """When whoever handles messages returns, on the machine's clock: the group is served."""
+        self._runs = False
+
+    @contextmanager
+    def running(self) -> Generator[None, None, None]:
+        """While somebody runs the consumer. Raises StubError when somebody does already."""
+        if self._runs:
+            raise StubError("this consumer runs already, and one call at a time may run it")
+        self._runs = True
+        try:
+            yield
+        finally:
+            self._runs = False
 
     @property
     def goes_on(self) -> bool:

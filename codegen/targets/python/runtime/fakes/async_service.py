@@ -175,6 +175,9 @@ class _FakeTransport:
     def monotonic(self) -> float:
         return self._kafka.clock
 
+    def now(self) -> int:
+        return self._kafka.now()
+
     async def sleep(self, delay: float) -> None:
         """Let time pass: other tasks run, and the clock is as late as it must be."""
         end = self._kafka.clock + delay

@@ -43,6 +43,10 @@ class KafkaTransport:
         """Seconds on the machine's monotonic clock."""
         return time.monotonic()
 
+    def now(self) -> int:
+        """The moment by this machine's clock, with which a producer stamps its records."""
+        return time.time_ns() // 1_000_000
+
     async def sleep(self, delay: float) -> None:
         """Wait."""
         await asyncio.sleep(delay)

@@ -138,6 +138,10 @@ class AsyncTransport(Protocol):
         """Seconds on a clock that never goes back."""
         ...
 
+    def now(self) -> int:
+        """The moment by the clock that stamps records, in milliseconds since 1970."""
+        ...
+
     async def sleep(self, delay: float) -> None:
         """Wait so many seconds of that clock."""
         ...

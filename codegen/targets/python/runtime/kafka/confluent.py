@@ -56,6 +56,10 @@ class KafkaTransport:
         """Seconds on the machine's monotonic clock."""
         return time.monotonic()
 
+    def now(self) -> int:
+        """The moment by this machine's clock, with which a producer stamps its records."""
+        return time.time_ns() // 1_000_000
+
     def sleep(self, delay: float) -> None:
         """Let so many seconds pass."""
         time.sleep(delay)

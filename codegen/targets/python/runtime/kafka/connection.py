@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import cast
 
-from .settings import Settings
+from .settings import Settings, check_settings
 from .transport import Transport
 
 
 def connect(settings: Settings) -> Transport:
-    """What makes the clients: Kafka, unless something else was given."""
+    """What makes the clients: Kafka, unless something else was given.
+
+    Raises SettingsError for what are no settings.
+    """
+    check_settings(settings)
     if settings.transport is not None:
         return cast("Transport", settings.transport)
     # confluent-kafka takes 50 ms to import, which nobody pays before a client is made.

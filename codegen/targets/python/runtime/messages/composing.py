@@ -10,7 +10,7 @@ from ..avro.codec import EventType
 from ..errors import MessageTooLarge
 from ..kafka.transport import Headers, Registry
 from .framing import schema_prefix
-from .keys import name_key, write_key
+from .keys import name_key, write_key, write_text_key
 from .message import ExtraHeaders, Message, deletion_headers, event_headers, extra_headers
 from .message import fixed_headers as headers_of_schema
 
@@ -134,11 +134,12 @@ class Composer:
     ) -> Composed:
         """A message without a value, which removes its key when the topic is compacted.
 
-        Raises EncodeError for a key that its schema cannot hold, and what `prepare` raises.
+        Raises EncodeError for a key that its schema cannot hold, TypeError for what is no key of
+        the topic, and what `prepare` raises.
         """
         typed = self._keys.get(topic)
         if typed is None:
-            data = subject = str(key).encode()
+            data = subject = write_text_key(topic, key)
         else:
             self.prepare_deletion(topic)
             data = write_key(typed.type, key, typed.prefix)

@@ -263,7 +263,8 @@ def event_headers(
 
     An event that was caused by a message gets an id that follows from that message, from how many
     were sent before it, and from what it says. So handling a message twice, which at-least-once
-    delivery brings about, sends the same ids, and receivers can drop the repetition.
+    delivery brings about, sends the same ids, and receivers can drop the repetition. Raises
+    TypeError for a cause that is none.
     """
     second, part = divmod(time_ns() // 1000, 1_000_000)
     headers = [*fixed, ("ce_time", b"%s.%06dZ" % (_write_second(second), part))]
@@ -272,6 +273,10 @@ def event_headers(
     if cause is None:
         headers.append(("ce_id", _random.randbytes(16).hex().encode()))
         return headers
+    if not isinstance(cause, Message):
+        raise TypeError(
+            f"caused_by is the message that an event came in, not {type(cause).__name__}"
+        )
     seed = "\n".join((cause.source or "", cause.id, str(cause.sent), name, ""))
     cause.sent += 1
     identity = hashlib.blake2b(seed.encode() + value, digest_size=16).hexdigest()
@@ -285,9 +290,25 @@ def event_headers(
 
 
 def extra_headers(headers: ExtraHeaders) -> Headers:
-    """What a service adds of its own. Raises ValueError for names that belong to the contract."""
-    pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
-    for name, _ in pairs:
-        if name.startswith(RESERVED) or name == "content-type":
-            raise ValueError(f"the header {name!r} is set by the contract and cannot be given")
-    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]
+    """What a service adds of its own.
+
+    Raises ValueError for names that belong to the contract and text that is no Unicode, TypeError
+    for what are no headers.
+    """
+    added: Headers = []
+    for pair in headers.items() if isinstance(headers, Mapping) else headers:
+        match pair:
+            case (str(name), str() | bytes() | None as value):
+                if name.startswith(RESERVED) or name == "content-type":
+                    raise ValueError(
+                        f"the header {name!r} is set by the contract and cannot be given"
+                    )
+                try:
+                    added.append((name, value.encode() if isinstance(value, str) else value))
+                except UnicodeEncodeError:
+                    raise ValueError(
+                        f"the header {name!r} holds half of a surrogate pair"
+                    ) from None
+            case _:
+                raise TypeError(f"a header is a name with a text or bytes, not {pair!r}")
+    return added

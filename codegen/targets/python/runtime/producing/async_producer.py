@@ -58,8 +58,8 @@ class EventProducer(Generic[Produced_contra]):
         Raises SettingsError when Kafka's client does not take the options.
         """
         self._service = service
-        self._metrics = settings.metrics
         transport = connect(settings)
+        self._metrics = settings.metrics
         self._composer = Composer(transport.registry(), service, events, budgets or {})
         self._preparing = asyncio.Lock()
         self._failures: list[DeliveryError] = []

@@ -21,6 +21,7 @@ from .tables import (
     SQLITE_FORGET,
     SQLITE_INBOX,
     SQLITE_REMEMBER,
+    check_handled,
 )
 
 
@@ -79,6 +80,7 @@ class SqliteInbox:
         try:
             cursor = await connection.execute(SQLITE_REMEMBER, (group, event_id, int(time.time())))
             yield cursor.rowcount == 1
+            check_handled(connection)
             await connection.commit()
         except BaseException:
             await connection.rollback()
@@ -122,6 +124,7 @@ class PostgresInbox:
         try:
             cursor = await self._connection.execute(POSTGRES_REMEMBER, (group, event_id))
             yield cursor.rowcount == 1
+            check_handled(self._connection)
             await self._connection.commit()
         except BaseException:
             await self._connection.rollback()

@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import DeliveryError, DeliveryFailed
 from ..messages.message import ExtraHeaders, Message
+from ..producing.async_delivery import Delivery
 from .async_tables import Connection, make_postgres_table
-from .tables import OUTBOX, as_bytes, outbox_statements, read_headers, write_headers
+from .tables import (
+    OUTBOX,
+    Relayed,
+    Row,
+    as_bytes,
+    check_relay,
+    outbox_statements,
+    read_headers,
+    write_headers,
+)
 
 if TYPE_CHECKING:
     from ..producing.async_producer import EventProducer
@@ -63,36 +73,25 @@ class EventOutbox(Generic[Produced_contra]):
     async def relay(self, limit: int = 500) -> int:
         """Send the oldest events that wait, remove them when they have arrived, say how many.
 
-        Raises DeliveryFailed when some did not arrive; these are still in the outbox.
+        Raises DeliveryFailed when some did not arrive; these are still in the outbox, and with them
+        what has arrived of the same keys behind them, which is sent again in their order.
         """
+        check_relay(self._connection)
         cursor: Any = await self._connection.execute(self._statements.oldest(limit))
-        rows: list[tuple[int, str, bytes | None, bytes | None, str]] = await cursor.fetchall()
+        rows: list[Row] = await cursor.fetchall()
         await self._connection.commit()
-        sent = [
-            (
-                number,
-                await self._producer.send_bytes(
-                    topic, as_bytes(key), as_bytes(value), read_headers(headers)
-                ),
-            )
-            for number, topic, key, value, headers in rows
-        ]
-        failures: list[DeliveryError] = []
-        arrived: list[int] = []
-        for number, delivery in sent:
-            await delivery.wait()
-            error = delivery.exception()
-            if error is None:
-                arrived.append(number)
-            else:
-                failures.append(error)
-        for number in arrived:
-            await self._connection.execute(self._statements.delete, (number,))
-        if arrived:
+        relayed = Relayed()
+        for row, sent in [(row, await self._send_row(*row[1:])) for row in rows]:
+            if not isinstance(sent, DeliveryError):
+                await sent.wait()
+            relayed.note(row, sent if isinstance(sent, DeliveryError) else sent.exception())
+        for number in relayed.removable:
+            await self._connection.execute(self._statements.delete, number)
+        if relayed.removable:
             await self._connection.commit()
-        if failures:
-            raise DeliveryFailed(failures)
-        return len(arrived)
+        if relayed.failures:
+            raise DeliveryFailed(relayed.failures)
+        return len(relayed.removable)
 
     async def run(self, interval: float = 0.2) -> None:
         """Relay until `stop`; an empty outbox is looked at again after `interval` seconds.
@@ -111,3 +110,14 @@ class EventOutbox(Generic[Produced_contra]):
     def stop(self) -> None:
         """Make `run` return."""
         self._stop.set()
+
+    async def _send_row(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: str
+    ) -> Delivery | DeliveryError:
+        try:
+            return await self._producer.send_bytes(
+                topic, as_bytes(key), as_bytes(value), read_headers(headers)
+            )
+        except DeliveryError as error:
+            # One that Kafka's client does not take, as it is too large, must not hold up the rest.
+            return error

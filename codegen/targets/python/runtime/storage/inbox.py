@@ -22,6 +22,7 @@ from .tables import (
     SQLITE_INBOX,
     SQLITE_REMEMBER,
     Connection,
+    check_handled,
     make_postgres_table,
 )
 
@@ -85,6 +86,7 @@ class SqliteInbox:
         try:
             cursor = connection.execute(SQLITE_REMEMBER, (group, event_id, int(time.time())))
             yield cursor.rowcount == 1
+            check_handled(connection)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -122,6 +124,7 @@ class PostgresInbox:
             cursor.execute(POSTGRES_REMEMBER, (group, event_id))
             is_new: bool = cursor.rowcount == 1
             yield is_new
+            check_handled(self._connection)
             self._connection.commit()
         except BaseException:
             self._connection.rollback()

@@ -57,6 +57,13 @@ class SchemaReference:
         self.schema: Final = schema
         self.references: Final = references
 
+    def texts(self) -> dict[str, str]:
+        """The text of each schema that it refers to, also indirectly, by full name."""
+        texts: dict[str, str] = {}
+        for reference in self.references:
+            texts |= {reference.name: reference.schema, **reference.texts()}
+        return texts
+
 
 class Decoder(Protocol[E_co]):
     """Reads an event from the bytes that begin at `start`, which must end with it."""

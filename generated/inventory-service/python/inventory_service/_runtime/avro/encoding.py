@@ -36,6 +36,16 @@ class Unfit(Exception):
         return self
 
 
+class WrongType(Unfit):
+    """A value of another type than those that its schema stands for."""
+
+    def __init__(self, value: Any, *expected: str) -> None:
+        *others, last = expected
+        names = f"{', '.join(others)} or {last}" if others else last
+        super().__init__(f"{_show(value)} is of type {type(value).__name__}, not {names}")
+        self.expected = expected
+
+
 def write(schema: avro.Node, value: Any, types: Types) -> bytes:
     """The Avro binary encoding of a value. Raises Unfit, and RecursionError for endless values."""
     out = bytearray()
@@ -68,13 +78,12 @@ def _write(schema: avro.Node, value: Any, types: Types, out: bytearray) -> None:
 def _expect(value: Any, *classes: type) -> None:
     """Refuse a value that is not exactly of one of the classes: True is no int here."""
     if type(value) not in classes:
-        names = " or ".join(cls.__name__ for cls in classes)
-        raise Unfit(f"{_show(value)} is of type {type(value).__name__}, not {names}")
+        raise WrongType(value, *(cls.__name__ for cls in classes))
 
 
 def _write_null(value: Any, out: bytearray) -> None:
     if value is not None:
-        raise Unfit(f"{_show(value)} is not None")
+        raise WrongType(value, "None")
 
 
 def _write_boolean(value: Any, out: bytearray) -> None:
@@ -93,7 +102,7 @@ def write_long(value: int, out: bytearray) -> None:
 
 def _write_integer(value: Any, out: bytearray, bits: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise Unfit(f"{_show(value)} is of type {type(value).__name__}, not int")
+        raise WrongType(value, "int")
     if not -(1 << bits - 1) <= value < 1 << bits - 1:
         raise Unfit(f"{_show(value)} is outside the range of {bits} bits")
     write_long(int(value), out)
@@ -118,7 +127,7 @@ def _write_double(value: Any, out: bytearray) -> None:
 def _write_packed(code: str, value: Any, out: bytearray) -> None:
     # An int is a float to type checkers, so it is one here where it keeps all of its digits.
     if isinstance(value, bool) or not isinstance(value, float | int):
-        raise Unfit(f"{_show(value)} is of type {type(value).__name__}, not float")
+        raise WrongType(value, "float")
     bits = 8 * struct.calcsize(code)
     try:
         data = struct.pack(code, value)
@@ -137,7 +146,7 @@ def _write_bytes(value: Any, out: bytearray) -> None:
 
 def _write_string(value: Any, out: bytearray) -> None:
     if not isinstance(value, str):
-        raise Unfit(f"{_show(value)} is of type {type(value).__name__}, not str")
+        raise WrongType(value, "str")
     try:
         data = value.encode()
     except UnicodeEncodeError:
@@ -211,7 +220,7 @@ def _time(value: Any) -> int:
 
 def _timestamp(value: Any) -> int:
     if not isinstance(value, datetime):
-        raise Unfit(f"{_show(value)} is of type {type(value).__name__}, not datetime")
+        raise WrongType(value, "datetime")
     if value.utcoffset() is None:
         raise Unfit(f"{_show(value)} has no time zone; give it one: datetime.now(UTC)")
     return (value - EPOCH) // MICROSECOND
@@ -219,7 +228,7 @@ def _timestamp(value: Any) -> int:
 
 def _local_timestamp(value: Any) -> int:
     if not isinstance(value, datetime):
-        raise Unfit(f"{_show(value)} is of type {type(value).__name__}, not datetime")
+        raise WrongType(value, "datetime")
     if value.tzinfo is not None:
         raise Unfit(f"{_show(value)} has a time zone, and a local timestamp has none")
     return (value - LOCAL_EPOCH) // MICROSECOND
@@ -257,9 +266,8 @@ def _write_logical_fixed(
     else:
         _expect(value, Duration)
         for number in (value.months, value.days, value.milliseconds):
-            _expect(number, int)
-            if not 0 <= number < 1 << 32:
-                raise Unfit(f"{number} in a duration is not an unsigned number of 32 bits")
+            if type(number) is not int or not 0 <= number < 1 << 32:
+                raise Unfit(f"{_show(number)} in a duration is not an unsigned number of 32 bits")
             out += number.to_bytes(4, "little")
 
 
@@ -271,7 +279,7 @@ def _write_enum(schema: avro.Enum, value: Any, types: Types, out: bytearray) -> 
 def _write_record(schema: avro.Record, value: Any, types: Types, out: bytearray) -> None:
     cls = types[schema.name]
     if not isinstance(value, cls):
-        raise Unfit(f"{_show(value)} is of type {type(value).__name__}, not {cls.__name__}")
+        raise WrongType(value, cls.__name__)
     for field, attribute in zip(schema.fields, attributes(cls), strict=True):
         try:
             _write(field.schema, getattr(value, attribute, _MISSING), types, out)
@@ -322,6 +330,8 @@ def _write_map(values: avro.Node, value: Any, types: Types, out: bytearray) -> N
 
 def _write_union(schema: avro.Union, value: Any, types: Types, out: bytearray) -> None:
     """Write the first branch of the value's own class; the first that holds it, if none is."""
+    if not schema.branches:
+        raise Unfit("a union without branches holds no value")
     ranked = sorted(
         range(len(schema.branches)),
         key=lambda index: not _is_own(schema.branches[index], value, types),
@@ -337,11 +347,16 @@ def _write_union(schema: avro.Union, value: Any, types: Types, out: bytearray) -
             continue
         out += attempt
         return
-    # The branch that came furthest knows best what is wrong.
-    deepest = max(errors, key=lambda error: len(error.path), default=None)
-    if deepest is not None and deepest.path:
+    # The branch that came furthest knows best what is wrong; at the same place, one that stands for
+    # values of this type does.
+    deepest = max(
+        errors, key=lambda error: (len(error.path), not isinstance(error, WrongType)), default=None
+    )
+    if deepest is not None and (deepest.path or not isinstance(deepest, WrongType)):
         raise deepest
-    raise Unfit(f"{_show(value)} of type {type(value).__name__} fits no branch of the union")
+    names = [name for error in errors if isinstance(error, WrongType) for name in error.expected]
+    # What may be missing is said last.
+    raise WrongType(value, *sorted(dict.fromkeys(names), key="None".__eq__))
 
 
 def _is_own(schema: avro.Node, value: Any, types: Types) -> bool:

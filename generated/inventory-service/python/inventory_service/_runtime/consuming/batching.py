@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from ..messages.message import KeyedMessage, Message
 from .progress import Step
@@ -55,10 +55,7 @@ class KeyedBatched(Batched[E], Generic[E, K]):
     __slots__ = ()
 
     def __init__(self, handle: Callable[[Sequence[KeyedReceived[E, K]]], Any]) -> None:
-        def hand_over(batch: Sequence[Any]) -> Any:
-            return handle(batch)
-
-        super().__init__(hand_over)
+        super().__init__(cast("Callable[[Sequence[Received[E]]], Any]", handle))
 
     def receive(self, event: E, message: Message) -> Received[E]:
         """As that of Batched."""

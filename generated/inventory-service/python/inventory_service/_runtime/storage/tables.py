@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
+from ..errors import DeliveryError, StubError
 from ..kafka.transport import Headers
+
+Row: TypeAlias = tuple[int, str, bytes | None, bytes | None, str]
+"""An event in an outbox: id, topic, key, value and headers."""
 
 SQLITE_INBOX: Final = (
     "CREATE TABLE IF NOT EXISTS kontrakt_inbox ("
@@ -116,6 +120,56 @@ def outbox_statements(connection: object, drivers: str) -> OutboxStatements:
     if statements is None:
         raise ValueError(f"an outbox needs a connection of {drivers}")
     return statements
+
+
+class Relayed:
+    """What became of events of an outbox that were sent: which are removed, and which failed."""
+
+    def __init__(self) -> None:
+        self.removable: list[tuple[int]] = []
+        """The ids of those that have arrived and have no need to be sent again."""
+        self.failures: list[DeliveryError] = []
+        self._late: set[tuple[str, bytes | None]] = set()
+
+    def note(self, row: Row, error: DeliveryError | None) -> None:
+        """Take the fate of one event; they come in the order of the outbox."""
+        number, topic, key, _, _ = row
+        place = (topic, None if key is None else as_bytes(key))
+        if error is not None:
+            self.failures.append(error)
+            self._late.add(place)
+        elif key is None or place not in self._late:
+            # Where an earlier event of the key comes later, this one comes behind it once more:
+            # the last message of a key is always the last event.
+            self.removable.append((number,))
+
+
+def is_in_transaction(connection: object) -> bool | None:
+    """Whether the connection is in a transaction; None where it does not tell."""
+    state: bool | None = getattr(connection, "in_transaction", None)
+    if state is None:
+        # That of psycopg; 0 is idle.
+        status: int | None = getattr(getattr(connection, "info", None), "transaction_status", None)
+        return None if status is None else status != 0
+    return state
+
+
+def check_relay(connection: object) -> None:
+    """Raises StubError for a connection whose transaction a relay would commit."""
+    if is_in_transaction(connection):
+        raise StubError(
+            "the connection of this outbox is in a transaction, which a relay would commit: end "
+            "it, or give the relay a connection of its own"
+        )
+
+
+def check_handled(connection: object) -> None:
+    """Raises StubError where a handler has ended the transaction that its inbox began."""
+    if is_in_transaction(connection) is False:
+        raise StubError(
+            "the handler has ended the transaction of its inbox, by a commit, a rollback or `with` "
+            "the connection; leave that to the inbox, which keeps the id of the event in it"
+        )
 
 
 def write_headers(headers: Headers) -> str:

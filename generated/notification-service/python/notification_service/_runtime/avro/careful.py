@@ -5,7 +5,7 @@ The straight-line code of a package hands to this what it cannot do; see `codec`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from . import schema as avro
@@ -93,7 +93,7 @@ class Careful(Generic[E]):
 
     def _own(self) -> avro.Node:
         if self._node is None:
-            self._node = avro.parse(self._schema.schema, dict(_texts(self._schema.references)))
+            self._node = avro.parse(self._schema.schema, self._schema.texts())
         return self._node
 
 
@@ -107,12 +107,6 @@ def _with_care(read: Callable[[bytes, int], E], careful: Decoder[E]) -> Decoder[
             return careful(data, start)
 
     return decode
-
-
-def _texts(references: Iterable[SchemaReference]) -> Iterable[tuple[str, str]]:
-    for reference in references:
-        yield reference.name, reference.schema
-        yield from _texts(reference.references)
 
 
 def _decode(read: Read, data: bytes, start: int) -> Any:

@@ -16,6 +16,7 @@ from ..errors import (
     RegistryError,
     RegistryUnavailable,
     RejectMessage,
+    SettingsError,
     TransactionFailed,
 )
 from ..kafka.transport import Headers, Record
@@ -169,7 +170,7 @@ class Judge:
 
 def is_hopeless(error: Exception) -> bool:
     """Whether neither waiting nor another message helps: a wrong address, a producer shut out."""
-    return isinstance(error, ProducerEnded) or (
+    return isinstance(error, ProducerEnded | SettingsError) or (
         isinstance(error, RegistryError) and not isinstance(error, RegistryUnavailable)
     )
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Self, TypeVar
 
-from ..avro.codec import EventType, SchemaReference
+from ..avro.codec import EventType
 from ..errors import RegistryUnavailable, SchemaNotRegistered, UnknownSchema
 from ..kafka.settings import RegistrySettings, Settings
 from ..kafka.transport import ConsumerClient, ProducerClient, WriterSchema
@@ -19,6 +19,7 @@ from ..messages.composing import Composer
 from ..messages.framing import Unreadable
 from ..messages.keys import KeyReader
 from ..messages.message import ExtraHeaders, Message, extra_headers, read_message
+from ..metrics import MessagingMetrics
 from .kafka import (
     FakeConsumer,
     FakeFailure,
@@ -46,7 +47,7 @@ class FakeRegistry:
         self._schemas: dict[int, WriterSchema] = {}
         for event in events:
             if event.name not in self._ids:
-                self._ids[event.name] = self.register(event.schema, _texts(event.references))
+                self._ids[event.name] = self.register(event.schema, event.codec.schema.texts())
 
     def register(self, schema: str, references: Mapping[str, str] | None = None) -> int:
         """Add a schema, for example an older version of an event, and return its id."""
@@ -109,6 +110,9 @@ class _FakeTransport:
     def monotonic(self) -> float:
         return self._kafka.clock
 
+    def now(self) -> int:
+        return self._kafka.now()
+
     def sleep(self, delay: float) -> None:
         # Other threads run, and the clock is as late as it must be.
         end = self._kafka.clock + delay
@@ -151,13 +155,14 @@ class ServiceFakes(Generic[Consumed_contra, Produced_co]):
     def _make_transport(self) -> object:
         return _FakeTransport(self.kafka, self.registry, self.sent_records, self.consumers)
 
-    def settings(self, **options: object) -> Settings:
+    def settings(self, *, metrics: MessagingMetrics | None = None, **options: object) -> Settings:
         """Settings that lead here instead of to Kafka; options are librdkafka's, `_` for `.`."""
         return Settings(
             bootstrap_servers="memory",
             registry=RegistrySettings(urls=(_URL,)),
             options={name.replace("_", "."): value for name, value in options.items()},
             transport=self._transport,
+            metrics=metrics,
         )
 
     def deliver(
@@ -168,7 +173,13 @@ class ServiceFakes(Generic[Consumed_contra, Produced_co]):
         caused_by: Message | None = None,
         id: str | None = None,
     ) -> Message:
-        """Put an event on its topic as another service would; `drain` or `run` handles it."""
+        """Put an event on its topic as another service would; `drain` or `run` handles it.
+
+        Raises TypeError for what is no event of this service, and EncodeError as a producer does.
+        """
+        if type(event) not in self._types:
+            known = ", ".join(sorted(model.__name__ for model in self._types))
+            raise TypeError(f"{type(event).__name__} is no event of this service; it has {known}")
         composer = Composer(self.registry, "test", [self._types[type(event)]], {})
         topic, key, value, every = composer.compose(event, caused_by, None)
         if id is not None:
@@ -190,6 +201,9 @@ class ServiceFakes(Generic[Consumed_contra, Produced_co]):
         headers: Iterable[tuple[str, str | bytes | None]] = (),
     ) -> Message:
         """Put any bytes on a topic: poison, a tombstone, or the same message once more."""
+        for part in (key, value):
+            if part is not None and not isinstance(part, bytes):
+                raise TypeError(f"a message consists of bytes, not of {part!r}")
         record = self.kafka.append(topic, key, value, list(headers))
         return self._read_message(record)
 
@@ -217,6 +231,15 @@ class ServiceFakes(Generic[Consumed_contra, Produced_co]):
             (self._produced[message.type].decode(value, 5), message)
             for message, value in messages
             if message.type in self._produced and message.header("dlq.reason") is None
+        )
+
+    @property
+    def deletions(self) -> tuple[Message, ...]:
+        """The messages with which the service deleted keys of compacted topics, in order."""
+        return tuple(
+            self._read_message(record)
+            for record in list(self.sent_records)
+            if record.is_committed and record.value() is None and not _is_dead_letter(record)
         )
 
     @property
@@ -248,9 +271,5 @@ class ServiceFakes(Generic[Consumed_contra, Produced_co]):
         self.crash()
 
 
-def _texts(references: Iterable[SchemaReference]) -> dict[str, str]:
-    texts: dict[str, str] = {}
-    for reference in references:
-        texts[reference.name] = reference.schema
-        texts.update(_texts(reference.references))
-    return texts
+def _is_dead_letter(record: FakeRecord) -> bool:
+    return any(name == "dlq.reason" for name, _ in record.headers() or [])

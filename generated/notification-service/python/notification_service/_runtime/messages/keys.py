@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import Any, Final
+from uuid import UUID
 
-from ..avro.codec import DecodeError, EventType
+from ..avro.codec import DecodeError, EncodeError, EventType
 from ..errors import UnknownSchema
 from ..kafka.transport import Registry
 from ..policy import Reason
@@ -15,6 +16,16 @@ from .message import KeyedMessage, Message, with_key
 
 Decoder = Callable[[bytes, int], Any]
 _KNOWN_LIMIT: Final = 10_000
+
+
+def write_text_key(topic: str, key: object) -> bytes:
+    """The bytes of a key that has no schema: its text. Raises TypeError for what is no key."""
+    if isinstance(key, bool) or not isinstance(key, str | int | UUID):
+        raise TypeError(f"a key of {topic} is a str, an int or a UUID, not {key!r}")
+    try:
+        return str(key).encode()
+    except UnicodeEncodeError:
+        raise EncodeError(topic, f"its key {key!r} holds half of a surrogate pair") from None
 
 
 def write_key(type: EventType[Any], key: object, prefix: bytes) -> bytes:

@@ -7,6 +7,7 @@ not arrive is told by the delivery itself and again by `flush` and when the prod
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import weakref
 from collections.abc import Iterable, Mapping
@@ -32,6 +33,10 @@ _log: Final = logging.getLogger(__name__)
 _FAILURE_LIMIT: Final = 10_000
 _SWEEP: Final = 0.02
 """Seconds between two looks for reports that nobody waits for."""
+_FORKED: Final = (
+    "this producer was made before this process was forked, and works only in the process that "
+    "made it: make another one here"
+)
 
 
 class EventProducer(Generic[Produced_contra]):
@@ -57,8 +62,8 @@ class EventProducer(Generic[Produced_contra]):
         Raises SettingsError when Kafka's client does not take the options.
         """
         self._service = service
-        self._metrics = settings.metrics
         self._transport: Transport = connect(settings)
+        self._metrics = settings.metrics
         self._composer = Composer(self._transport.registry(), service, events, budgets or {})
         self._failures: list[DeliveryError] = []
         options = producer_options(settings, service, transactional_id)
@@ -71,6 +76,8 @@ class EventProducer(Generic[Produced_contra]):
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._is_forked = False
+        _alive.add(self)
         weakref.finalize(self, self._stop.set)
 
     def send(
@@ -143,6 +150,8 @@ class EventProducer(Generic[Produced_contra]):
                 "a transaction needs a transactional id, one for each process that runs at the "
                 f'same time: Producer(settings(), transactional_id="{self._service}-1")'
             )
+        if self._is_forked:
+            raise StubError(_FORKED)
         self._start()
         return self._transactions
 
@@ -151,6 +160,8 @@ class EventProducer(Generic[Produced_contra]):
 
         Without a timeout it waits as long as `delivery.timeout.ms` lets an event take.
         """
+        if self._is_forked:
+            raise StubError(_FORKED)
         unconfirmed = self._flush(-1 if timeout is None else timeout)
         failures = self._take_failures()
         if failures or unconfirmed:
@@ -158,6 +169,8 @@ class EventProducer(Generic[Produced_contra]):
 
     def close(self, timeout: float | None = None) -> None:
         """Flush, then stop. Raises DeliveryFailed as `flush` does."""
+        if self._is_forked:
+            return
         try:
             self.flush(timeout)
         finally:
@@ -211,7 +224,7 @@ class EventProducer(Generic[Produced_contra]):
         if len(self._failures) >= _FAILURE_LIMIT:
             raise DeliveryFailed(self._take_failures())
         if self._stop.is_set():
-            raise StubError("this producer is closed")
+            raise StubError(_FORKED if self._is_forked else "this producer is closed")
         if self._transactions is not None and not self._transactions.is_open:
             raise StubError(
                 "this producer has a transactional id: send inside `with producer.transaction():`"
@@ -233,6 +246,12 @@ class EventProducer(Generic[Produced_contra]):
                     ) from error
                 raise DeliveryError(delivery.event, delivery.topic, str(error)) from error
 
+    def _abandon(self) -> None:
+        """In a forked process Kafka's client has no thread, and would wait for it for ever."""
+        self._is_forked = True
+        self._stop, self._lock = threading.Event(), threading.Lock()
+        self._stop.set()
+
     def _flush(self, timeout: float) -> int:
         try:
             return self._client.flush(timeout)
@@ -247,6 +266,18 @@ class EventProducer(Generic[Produced_contra]):
         failures = self._failures[:count]
         del self._failures[:count]
         return failures
+
+
+_alive: Final[weakref.WeakSet[EventProducer[Any]]] = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    for producer in list(_alive):
+        producer._abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_all)
 
 
 def _poll(client: ProducerClient, failure: type[Exception], stop: threading.Event) -> None:

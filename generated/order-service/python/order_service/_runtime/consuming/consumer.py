@@ -14,14 +14,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
+from ..errors import StubError
 from ..kafka.connection import connect
-from ..kafka.consumer_options import check_choices, consumer_options
+from ..kafka.consumer_options import consumer_options
 from ..kafka.settings import Settings
 from ..kafka.transport import Partition, Record, partition_of
 from ..messages.message import read_dead_letter, read_message
 from ..messages.reading import Reader, Route
 from ..policy import Policy
 from ..storage.inbox import Inbox
+from .choices import check_choices, check_handlers
 from .control import Control
 from .dead_letters import DeadLetters
 from .handling import Handling
@@ -113,17 +115,18 @@ class EventConsumer:
         it was made, as the messages that they were. `drain` ends after them. Raises SettingsError
         when Kafka's client does not take the options, and when two of these do not go together.
         """
-        check_choices(service, inbox, exactly_once, concurrency, batch)
+        check_choices(service, policy, inbox, exactly_once, concurrency, batch)
         routes = tuple(routes)
+        check_handlers([route.handle for route in routes], deletions.values(), awaits=False)
+        self._transport = connect(settings)
         self._policy = policy or Policy()
         self._group = group or str(settings.options.get("group.id") or service)
-        self._transport = connect(settings)
         self._dead_letters = DeadLetters(self._transport, settings, service, self._group)
         self._topics = sorted({route.type.topic for route in routes})
         read, self._span, member_of = read_message, Span(), self._group
         if replay:
             # What fails again while it is replayed becomes a new dead letter, for another replay.
-            read, self._span = read_dead_letter, Span(time.time_ns() // 1_000_000)
+            read, self._span = read_dead_letter, Span(self._transport.now())
             self._topics = [self._dead_letters.topic_of(topic) for topic in self._topics]
             member_of = f"{self._group}.replay"
         reader = Reader(self._transport.registry(), routes, ignored, deletions, read)
@@ -187,7 +190,7 @@ class EventConsumer:
         _log.info("%s consumes %s", self._group, ", ".join(self._topics))
         bound = self._policy.stop_within if self._interrupts else None
         try:
-            with stop_on_signals(self.stop, bound):
+            with self._control.running(), stop_on_signals(self.stop, bound):
                 while not self._control.is_stopping:
                     self._step(_POLL)
         except Interrupted:
@@ -200,8 +203,9 @@ class EventConsumer:
         Raises as `run` does.
         """
         quiet = self._transport.idle if idle is None else idle
-        while self._step(quiet) and not self._control.is_stopping:
-            self._mode.settle(None)
+        with self._control.running():
+            while self._step(quiet) and not self._control.is_stopping:
+                self._mode.settle(None)
         self._finish()
 
     def stop(self) -> None:
@@ -243,6 +247,8 @@ class EventConsumer:
 
     def _step(self, timeout: float) -> bool:
         """Take what is there and have it handled; whether there was anything."""
+        if self._is_closed:
+            raise StubError("this consumer is closed; make a new one")
         if self._progress.backlog() > _BACKLOG_LIMIT:
             self._progress.settle(_SETTLE)
         if self._exactly_once is not None:

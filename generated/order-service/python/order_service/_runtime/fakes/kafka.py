@@ -94,6 +94,7 @@ class FakeRecord:
         key: bytes | None,
         value: bytes | None,
         headers: Headers,
+        timestamp: int = 0,
         transaction: FakeTransaction = _NO_TRANSACTION,
     ) -> None:
         self._topic, self._partition = place
@@ -102,7 +103,7 @@ class FakeRecord:
         self._key = key
         self._value = value
         self._headers = headers
-        self._timestamp = time.time_ns() // 1_000_000
+        self._timestamp = timestamp
 
     @property
     def is_open(self) -> bool:
@@ -166,6 +167,13 @@ class FakeKafka:
         self._counts = dict(partitions)
         self._logs: dict[str, list[list[FakeRecord]]] = {}
         self._keyless = 0
+        self._stamp = 0
+
+    def now(self) -> int:
+        """A moment behind every record that is there, and not behind any that comes later."""
+        with self.lock:
+            self._stamp = max(self._stamp + 1, time.time_ns() // 1_000_000)
+            return self._stamp
 
     def partitions(self, topic: str) -> list[list[FakeRecord]]:
         """The partitions of a topic, each a list of records."""
@@ -190,7 +198,9 @@ class FakeKafka:
             else:
                 number = (murmur2(key) & 0x7FFFFFFF) % len(logs)
             place = (topic, number)
-            record = FakeRecord(place, len(logs[number]), key, value, list(headers), transaction)
+            self._stamp = stamp = max(self._stamp, time.time_ns() // 1_000_000)
+            offset = len(logs[number])
+            record = FakeRecord(place, offset, key, value, list(headers), stamp, transaction)
             logs[number].append(record)
             self.lock.notify_all()
             return record

@@ -115,6 +115,15 @@ def settings(
     return Settings(bootstrap_servers=servers, registry=registry, options=kafka, metrics=metrics)
 
 
+def check_settings(given: object) -> None:
+    """Raises SettingsError for what are no settings, as from code without a type checker."""
+    if not isinstance(given, Settings):
+        raise SettingsError(
+            f"the settings are of type {type(given).__name__}; make them with settings(), and in a "
+            "test with fake.settings()"
+        )
+
+
 def read_kafka_options(variables: Mapping[str, str]) -> dict[str, object]:
     """librdkafka's options by their own names, from environment variables KAFKA_<OPTION>."""
     options: dict[str, object] = {}
@@ -154,6 +163,8 @@ def _read_registry(values: Mapping[str, str], problems: list[str]) -> RegistrySe
             "no schema registry: set SCHEMA_REGISTRY_URL, for example to http://localhost:8081, "
             "or pass registry_url"
         )
+    if password and not username:
+        problems.append("the registry has a password and no user name: SCHEMA_REGISTRY_USERNAME")
     if values["BEARER_TOKEN"] and username:
         problems.append("the registry takes a user name or a bearer token, not both")
     try:

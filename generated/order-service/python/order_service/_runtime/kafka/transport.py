@@ -201,6 +201,10 @@ class Transport(Protocol):
         """Seconds on a clock that never goes back."""
         ...
 
+    def now(self) -> int:
+        """The moment by the clock that stamps records, in milliseconds since 1970."""
+        ...
+
     def sleep(self, delay: float) -> None:
         """Let so many seconds pass on that clock."""
         ...

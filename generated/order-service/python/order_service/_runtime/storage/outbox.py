@@ -16,7 +16,10 @@ from ..producing.delivery import Delivery
 from .tables import (
     OUTBOX,
     Connection,
+    Relayed,
+    Row,
     as_bytes,
+    check_relay,
     make_postgres_table,
     outbox_statements,
     read_headers,
@@ -70,27 +73,23 @@ class EventOutbox(Generic[Produced_contra]):
     def relay(self, limit: int = 500) -> int:
         """Send the oldest events that wait, remove them when they have arrived, say how many.
 
-        Raises DeliveryFailed when some did not arrive; these are still in the outbox.
+        Raises DeliveryFailed when some did not arrive; these are still in the outbox, and with them
+        what has arrived of the same keys behind them, which is sent again in their order.
         """
+        check_relay(self._connection)
         cursor = self._connection.cursor()
         cursor.execute(self._statements.oldest(limit))
-        rows: list[tuple[int, str, bytes | None, bytes | None, str]] = cursor.fetchall()
+        rows: list[Row] = cursor.fetchall()
         self._connection.commit()
-        sent = [(row[0], self._send_row(*row[1:])) for row in rows]
-        failures: list[DeliveryError] = []
-        arrived: list[tuple[int]] = []
-        for number, delivery in sent:
-            error = delivery.exception()
-            if error is None:
-                arrived.append((number,))
-            else:
-                failures.append(error)
-        if arrived:
-            cursor.executemany(self._statements.delete, arrived)
+        relayed = Relayed()
+        for row, sent in [(row, self._send_row(*row[1:])) for row in rows]:
+            relayed.note(row, sent if isinstance(sent, DeliveryError) else sent.exception())
+        if relayed.removable:
+            cursor.executemany(self._statements.delete, relayed.removable)
             self._connection.commit()
-        if failures:
-            raise DeliveryFailed(failures)
-        return len(arrived)
+        if relayed.failures:
+            raise DeliveryFailed(relayed.failures)
+        return len(relayed.removable)
 
     def run(self, interval: float = 0.2) -> None:
         """Relay until `stop`; an empty outbox is looked at again after `interval` seconds.
@@ -107,7 +106,11 @@ class EventOutbox(Generic[Produced_contra]):
 
     def _send_row(
         self, topic: str, key: bytes | None, value: bytes | None, headers: str
-    ) -> Delivery:
-        return self._producer.send_bytes(
-            topic, as_bytes(key), as_bytes(value), read_headers(headers)
-        )
+    ) -> Delivery | DeliveryError:
+        try:
+            return self._producer.send_bytes(
+                topic, as_bytes(key), as_bytes(value), read_headers(headers)
+            )
+        except DeliveryError as error:
+            # One that Kafka's client does not take, as it is too large, must not hold up the rest.
+            return error
