@@ -251,6 +251,22 @@ def test_the_ambient_decimal_context_changes_nothing(made: Any) -> None:
         assert event.codec.decode(data, 0).a_money == Decimal("999.99")
 
 
+def test_decimals_of_every_size_are_written_fast_as_with_care(tmp_path: Path) -> None:
+    money = logical("bytes", "decimal", precision=5000, scale=2)
+    fields = [{"name": "money", "type": money}]
+    schema = {"type": "record", "name": "Event", "namespace": "test", "fields": fields}
+    _, event = make_event(tmp_path, schema)
+    careful = type(event.codec)(event.codec.schema, event.codec.types)
+    event.codec.encode = None  # nothing may be left to it
+    digits = [str(2**bits + edge) for bits in range(2, 70) for edge in (-1, 0, 1)]
+    digits += [one * size for one in "19" for size in (1, 2, 3, 2466, 2467, 4932, 4997)]
+    for whole in digits:
+        for text in (f"{whole[:-2]}.{whole[-2:]}", whole, f"{whole}0", f"{whole}.5", f"{whole}E-1"):
+            for sign in ("", "-"):
+                model = event.model(money=Decimal(sign + text))
+                assert event.encode(model, b"") == careful.encode(model, b"")
+
+
 def test_a_deprecated_field_warns_who_sets_it(tmp_path: Path) -> None:
     fields = [
         {"name": "id", "type": "string", "deprecated": "it has no default, so all must set it"},

@@ -30,7 +30,6 @@ _GOES_ON: Final = bytes(range(128, 256))
 
 # No number of at most 55 bits ends like this: it stands for zero until the empty bytes are gone.
 _ZERO: Final = b"\xff" * 7 + b"\x7f"
-_ZERO_LANE: Final = int.from_bytes(_ZERO, "little")
 
 _SMALL: Final = bytes(range(64)) + bytes(range(192, 256))
 """The signed bytes that are numbers of one byte."""
@@ -46,13 +45,18 @@ class _Masks:
     """The constants for so many lanes."""
 
     __slots__ = (
-        "bytes", "doubles", "first", "halves", "ints", "low_bytes", "low_doubles", "low_halves",
-        "marks_1", "marks_2", "marks_4", "sevens", "tops", "wide",
+        "bytes", "count", "doubles", "first", "first_sevens", "first_tops", "halves", "ints",
+        "low_bytes", "low_doubles", "low_halves", "marks_1", "marks_2", "marks_4", "sevens",
+        "signs", "tops", "wide",
     )  # fmt: skip
 
     def __init__(self, count: int) -> None:
         first = int.from_bytes(b"\1\0\0\0\0\0\0\0" * count, "little")
+        self.count = count
         self.first = first
+        self.first_sevens = first * 0x7F
+        self.first_tops = first << 7
+        self.signs = first << 63
         self.wide = first * ((1 << 64) - (1 << 55))
         """What numbers of over 55 bits have, zigzag."""
         self.ints = first * ((1 << 64) - (1 << 32))
@@ -90,7 +94,7 @@ def write_longs(values: list[int]) -> str:
 
 def _write(values: list[int], write_one: Callable[[int], str], is_int: bool) -> str:
     """`write_one` writes a number alone, of any size that it may have."""
-    if {*map(type, values)} != {int}:
+    if [*map(type, values)].count(int) != len(values):
         raise TypeError
     starts = range(0, len(values), _MOST)
     return "".join(
@@ -116,11 +120,15 @@ def _write_lanes(values: list[int], is_int: bool) -> bytes:
     count = len(values)
     masks = _masks_for(count)
     lanes = int.from_bytes(struct.pack(f"<{count}q", *values), "little")
-    sign = lanes >> 63 & masks.first
-    lanes = (lanes ^ sign << 63) << 1 ^ (sign << 64) - sign
+    if signs := lanes & masks.signs:
+        sign = signs >> 63
+        lanes = (lanes ^ signs) << 1 ^ (sign << 64) - sign
+    else:
+        lanes <<= 1
     if lanes & (masks.ints if is_int else masks.wide):
         raise OverflowError
-    lanes = lanes & masks.low_halves | (lanes & masks.halves) << 4
+    if high := lanes & masks.halves:
+        lanes = lanes & masks.low_halves | high << 4
     lanes = lanes & masks.low_doubles | (lanes & masks.doubles) << 2
     lanes = lanes & masks.low_bytes | (lanes & masks.bytes) << 1
     # The top bit of each byte that is not 0, and then of each byte with such a one behind it.
@@ -128,12 +136,14 @@ def _write_lanes(values: list[int], is_int: bool) -> bytes:
     marks = filled >> 8 & masks.marks_1
     marks |= marks >> 8 & masks.marks_1
     marks |= marks >> 16 & masks.marks_2
-    marks |= marks >> 32 & masks.marks_4
+    if high:
+        marks |= marks >> 32 & masks.marks_4
     lanes |= marks
-    if 0 in values:
-        some = (filled | marks) >> 7 & masks.first
-        every = (1 << 64 * count) - 1 & masks.first
-        lanes |= (some ^ every) * _ZERO_LANE
+    some = (filled | marks) & masks.first_tops
+    every = masks.first_tops >> 64 * (masks.count - count)
+    if some != every:
+        zeros = some ^ every
+        lanes |= (zeros << 56) - (zeros >> 7)
         return lanes.to_bytes(8 * count, "little").translate(None, b"\0").replace(_ZERO, b"\0")
     return lanes.to_bytes(8 * count, "little").translate(None, b"\0")
 
@@ -198,17 +208,18 @@ def _read_lanes(part: bytes, count: int, is_int: bool) -> tuple[int, ...]:
     ends = bytearray(8 * count)
     ends[::8] = part.translate(None, _GOES_ON)
     lanes = int.from_bytes(spread, "little")
-    marks = (lanes & masks.tops) >> 7
-    last = (marks << 8 | masks.first) & ~marks
-    lanes &= marks * 0x7F
-    lanes |= int.from_bytes(ends, "little") * 0x0101010101010101 & last * 0x7F
-    lanes = lanes & masks.low_bytes | (lanes & masks.low_bytes << 8) >> 1
-    lanes = lanes & masks.low_doubles | (lanes & masks.low_doubles << 16) >> 2
-    lanes = lanes & masks.low_halves | (lanes & masks.low_halves << 32) >> 4
+    prefixes = ((lanes & masks.tops) >> 7) * 0x7F
+    last = (prefixes << 8 | masks.first_sevens) ^ prefixes
+    lanes = lanes & prefixes | int.from_bytes(ends, "little") * 0x0101010101010101 & last
+    lanes = lanes & masks.low_bytes | lanes >> 1 & masks.bytes
+    lanes = lanes & masks.low_doubles | lanes >> 2 & masks.doubles
+    lanes = lanes & masks.low_halves | lanes >> 4 & masks.halves
     if is_int and lanes & masks.ints:
         raise OverflowError
-    sign = lanes & masks.first
-    lanes = (lanes ^ sign) >> 1 ^ (sign << 64) - sign
+    if sign := lanes & masks.first:
+        lanes = (lanes ^ sign) >> 1 ^ (sign << 64) - sign
+    else:
+        lanes >>= 1
     return struct.unpack(f"<{count}q", lanes.to_bytes(8 * count, "little"))
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "BOOLEANS",
     "END",
     "FIRST",
+    "HIGH",
     "SIGN",
     "ZIGZAG",
     "blank",
@@ -77,9 +78,11 @@ def blank(model: type[Any]) -> Any:
     return type(model.__name__, (model,), members)
 
 
-# A number of two bytes is FIRST of the first byte, and SIGN of it times the second.
+# A number of two bytes is FIRST of the first byte, and SIGN of it times the second. For three, HIGH
+# of the third is added to the second.
 FIRST: Final = ZIGZAG * 2
 SIGN: Final = (64, -64) * 128
+HIGH: Final = tuple(range(-128, 127 << 7, 128))
 
 # What each byte of a number of several adds to it, its sign left out.
 _LOW: Final = tuple(byte >> 1 for byte in range(128)) * 2
@@ -189,8 +192,7 @@ def _find_end(data: bytes, position: int) -> tuple[int, int]:
     return start, start + size
 
 
-_set_int: Final = UUID.__dict__["int"].__set__
-_set_safety: Final = UUID.__dict__["is_safe"].__set__
+_UUID: Final = blank(UUID)
 _SAFETY: Final = UUID(int=0).is_safe
 from_bytes: Final = int.from_bytes
 
@@ -200,10 +202,11 @@ def read_uuid(raw: bytes) -> UUID:
     digits = raw.replace(b"-", b"")
     if len(digits) != 33 or digits[0] != 72 or len(raw) != 37:
         raise ValueError
-    value = _new(UUID)
-    _set_int(value, from_bytes(a2b_hex(digits[1:]), "big"))
-    _set_safety(value, _SAFETY)
-    return value
+    value = _UUID()
+    value.int = from_bytes(a2b_hex(digits[1:]), "big")
+    value.is_safe = _SAFETY
+    value.__class__ = UUID
+    return value  # type: ignore[no-any-return]
 
 
 def read_uuid_bytes(raw: bytes) -> UUID:
@@ -236,19 +239,38 @@ _MICROSECOND: Final = dt.timedelta(microseconds=1)
 def read_timestamp_millis(data: bytes, position: int) -> tuple[dt.datetime, int]:
     """A moment in milliseconds since 1970."""
     try:
-        number = (
+        low = (
             _A[data[position]]  # type: ignore[operator]
             + _B[data[position + 1]]
             + _C[data[position + 2]]
-            + _D[data[position + 3]]
-            + _E[data[position + 4]]
-            + _F[data[position + 5]]
         )
-        # A double is exact to the millisecond for numbers of this size.
-        return _from_timestamp(number / 1000, _UTC), position + 6
-    except (TypeError, IndexError):
-        number, position = read_long(data, position)
-        return EPOCH + number * _MILLISECOND, position
+        end = position + 6
+        return _spans[data[position + 3 : end]] + _SECONDS[low >> 10] + _MILLIS[low & 1023], end
+    except (TypeError, ValueError, IndexError):
+        number, end = read_long(data, position)
+        if not _SECONDS:
+            _MILLIS[:] = [number * _MILLISECOND for number in range(1024)]
+            _SECONDS[:] = [number * _MILLISECOND for number in range(0, 1 << 20, 1024)]
+        return EPOCH + number * _MILLISECOND, end
+
+
+class _Spans(dict[bytes, dt.datetime]):
+    """When the spans of 17 minutes begin that were read lately, by the last three bytes of six."""
+
+    def __missing__(self, raw: bytes) -> dt.datetime:
+        fourth, fifth, sixth = raw
+        number = _D[fourth] + _E[fifth] + _F[sixth]  # type: ignore[operator]
+        if len(self) >= CACHED:
+            self.clear()
+        moment = self[raw] = EPOCH + number * _MILLISECOND
+        return moment
+
+
+_spans: Final = _Spans()
+
+# What the first three of six bytes add to a span, in two parts; filled when first needed.
+_SECONDS: Final[list[dt.timedelta]] = []
+_MILLIS: Final[list[dt.timedelta]] = []
 
 
 def read_timestamp_micros(data: bytes, position: int) -> tuple[dt.datetime, int]:
@@ -269,14 +291,18 @@ def read_local_timestamp_micros(data: bytes, position: int) -> tuple[dt.datetime
     return LOCAL_EPOCH + dt.timedelta(0, 0, number), position
 
 
-class _Dates(dict[int, dt.date]):
-    """The dates that were read lately: there are few of them, and often the same."""
+class _Dates(dict[bytes, tuple[dt.date, int]]):
+    """The dates that were read lately: there are few of them, and often the same.
 
-    def __missing__(self, number: int) -> dt.date:
+    By three bytes, which hold any date until the year 4840, with the number of those that it takes.
+    """
+
+    def __missing__(self, raw: bytes) -> tuple[dt.date, int]:
+        number, size = read_long(raw, 0)
         if len(self) >= CACHED:
             self.clear()
-        value = self[number] = dt.date.fromordinal(number + EPOCH_DAY)
-        return value
+        found = self[raw] = dt.date.fromordinal(number + EPOCH_DAY), size
+        return found
 
 
 _dates: Final = _Dates()
@@ -284,8 +310,12 @@ _dates: Final = _Dates()
 
 def read_date(data: bytes, position: int) -> tuple[dt.date, int]:
     """A date."""
-    number, position = read_long(data, position)
-    return _dates[number], position
+    try:
+        value, size = _dates[data[position : position + 3]]
+        return value, position + size
+    except IndexError:
+        number, position = read_long(data, position)
+        return dt.date.fromordinal(number + EPOCH_DAY), position
 
 
 def read_time_millis(data: bytes, position: int) -> tuple[dt.time, int]:

@@ -19,6 +19,8 @@ from uuid import UUID
 from .values import CACHED, EPOCH, EPOCH_DAY, LOCAL_EPOCH, MAX_PRECISION, Duration
 
 __all__ = [
+    "LAST_TWO",
+    "NEXT_TWO",
     "SHORT",
     "decimal_writer",
     "fixed_decimal_writer",
@@ -72,12 +74,12 @@ def write_long(value: int) -> str:
     # The first lines of `_write_zigzag` once more: a call takes as long as what it does.
     try:
         if zigzag < 0x4000:
-            return _LAST_TWO[zigzag]
+            return LAST_TWO[zigzag]
         if zigzag < 0x10000000:
-            return _NEXT_TWO[zigzag & 0x3FFF] + _LAST_TWO[zigzag >> 14]
+            return NEXT_TWO[zigzag & 0x3FFF] + LAST_TWO[zigzag >> 14]
         if zigzag < 0x40000000000:
             low = zigzag & 0xFFFFFFF
-            return f"{_NEXT_TWO[low & 0x3FFF]}{_NEXT_TWO[low >> 14]}{_LAST_TWO[zigzag >> 28]}"
+            return f"{NEXT_TWO[low & 0x3FFF]}{NEXT_TWO[low >> 14]}{LAST_TWO[zigzag >> 28]}"
     except IndexError:
         pass
     if zigzag >> 64:
@@ -85,33 +87,33 @@ def write_long(value: int) -> str:
     return _write_zigzag(zigzag)
 
 
-_LAST_TWO: Final[list[str]] = []
+LAST_TWO: Final[list[str]] = []
 """The last byte of a number, or its last two, by what they stand for; filled when first needed."""
 
-_NEXT_TWO: Final[list[str]] = []
+NEXT_TWO: Final[list[str]] = []
 """Two bytes of a number that goes on, by what they stand for; filled when first needed."""
 
 
 def _write_zigzag(value: int) -> str:
     try:
         if value < 0x4000:
-            return _LAST_TWO[value]
+            return LAST_TWO[value]
         if value < 0x10000000:
-            return _NEXT_TWO[value & 0x3FFF] + _LAST_TWO[value >> 14]
+            return NEXT_TWO[value & 0x3FFF] + LAST_TWO[value >> 14]
         # Parts of a number are faster than all of it.
         low = value & 0xFFFFFFF
         high = value >> 28
         if high < 0x4000:
-            return f"{_NEXT_TWO[low & 0x3FFF]}{_NEXT_TWO[low >> 14]}{_LAST_TWO[high]}"
-        return f"{_NEXT_TWO[low & 0x3FFF]}{_NEXT_TWO[low >> 14]}{_write_zigzag(high)}"
+            return f"{NEXT_TWO[low & 0x3FFF]}{NEXT_TWO[low >> 14]}{LAST_TWO[high]}"
+        return f"{NEXT_TWO[low & 0x3FFF]}{NEXT_TWO[low >> 14]}{_write_zigzag(high)}"
     except IndexError:
         _fill_tables()
         return _write_zigzag(value)
 
 
 def _fill_tables() -> None:
-    _NEXT_TWO[:] = [first + second for second in _MORE for first in _MORE]
-    _LAST_TWO[:] = [*_LAST, *(first + second for second in _LAST[1:] for first in _MORE)]
+    NEXT_TWO[:] = [first + second for second in _MORE for first in _MORE]
+    LAST_TWO[:] = [*_LAST, *(first + second for second in _LAST[1:] for first in _MORE)]
 
 
 def write_text(value: str) -> tuple[str, str]:
@@ -123,8 +125,8 @@ def write_text(value: str) -> tuple[str, str]:
 
 def write_uuid(value: UUID) -> str:
     """A UUID as a string of 36 characters, and its length before it."""
-    digits = value.int.to_bytes(16, "big").hex("-", 2)
-    return f"H{digits[:4]}{digits[5:29]}{digits[30:34]}{digits[35:]}"
+    digits = value.int.to_bytes(16, "big").hex("-", 6)
+    return f"H{digits[:13]}-{digits[13:17]}-{digits[17:]}"
 
 
 def write_uuid_bytes(value: UUID) -> str:
@@ -191,10 +193,10 @@ def write_timestamp_millis(value: dt.datetime) -> str:
     """A moment: its milliseconds since 1970. Without a time zone it raises."""
     since = value - EPOCH
     number = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
-    if 0x4_0000_0000 <= number < 0x200_0000_0000 and _LAST_TWO:
+    if 0x4_0000_0000 <= number < 0x200_0000_0000 and LAST_TWO:
         # Six bytes, from July 1970 to 2039; parts of a number are faster than all of it.
         low = number & 0x7FFFFFF
-        return f"{_NEXT_TWO[low << 1 & 0x3FFF]}{_NEXT_TWO[low >> 13]}{_LAST_TWO[number >> 27]}"
+        return f"{NEXT_TWO[low << 1 & 0x3FFF]}{NEXT_TWO[low >> 13]}{LAST_TWO[number >> 27]}"
     return _write_zigzag(number << 1 ^ number >> 63)
 
 
@@ -221,26 +223,44 @@ def write_local_timestamp_micros(value: dt.datetime) -> str:
 
 def decimal_writer(precision: int, scale: int) -> Callable[[Decimal], str]:
     """A writer of decimals as bytes, with their length before them."""
-    unscale = _unscaler(precision, scale)
+    unscale, factors = _unscaler(precision, scale)
+    lowest, digits = -scale, min(precision, MAX_PRECISION)
+    limit = 10**digits
+    small = min(limit, 0x800000)
 
     def write(value: Decimal) -> str:
-        number = unscale(value)
-        if 0 <= number < 0x800000:
-            if number < 0x80:
-                return f"\x02{_BYTES[number]}"
-            if number < 0x8000:
-                return f"\x04{_BYTES[number >> 8]}{_BYTES[number & 255]}"
-            return f"\x06{_BYTES[number >> 16]}{_BYTES[number >> 8 & 255]}{_BYTES[number & 255]}"
-        size = number.bit_length() // 8 + 1
-        data = number.to_bytes(size, "big", signed=True)
-        return SHORT[size] + data.decode("latin-1")
+        # What `unscale` does once more: a call takes as long as all of it.
+        if lowest <= value.adjusted() < digits:
+            numerator, denominator = value.as_integer_ratio()
+            try:
+                number = numerator * factors[denominator]
+            except KeyError:
+                number = unscale(value)
+            if 0x80 <= number < small:
+                if number < 0x8000:
+                    return f"{_TWO_BYTES[number >> 8]}{_BYTES[number & 255]}"
+                return (
+                    f"{_THREE_BYTES[number >> 16]}{_BYTES[number >> 8 & 255]}{_BYTES[number & 255]}"
+                )
+            if -limit < number < limit:
+                size = number.bit_length() // 8 + 1
+                data = number.to_bytes(size, "big", signed=True).decode("latin-1")
+                return f"{SHORT[size] if size < 1024 else write_long(size)}{data}"
+        raise OverflowError
 
     return write
 
 
+_TWO_BYTES: Final = tuple("\x04" + byte for byte in _LAST)
+"""The length of a decimal of two bytes, and its first."""
+
+_THREE_BYTES: Final = tuple("\x06" + byte for byte in _LAST)
+"""The length of a decimal of three bytes, and its first."""
+
+
 def fixed_decimal_writer(precision: int, scale: int, size: int) -> Callable[[Decimal], str]:
     """A writer of decimals as a fixed of so many bytes."""
-    unscale = _unscaler(precision, scale)
+    unscale, _ = _unscaler(precision, scale)
 
     def write(value: Decimal) -> str:
         return unscale(value).to_bytes(size, "big", signed=True).decode("latin-1")
@@ -248,40 +268,32 @@ def fixed_decimal_writer(precision: int, scale: int, size: int) -> Callable[[Dec
     return write
 
 
-class _Factors(dict[int, int]):
-    """How often each denominator goes into a power of ten; it raises for one that does not."""
+def _unscaler(precision: int, scale: int) -> tuple[Callable[[Decimal], int], Mapping[int, int]]:
+    """From a decimal to its unscaled number; it raises for one that does not fit.
 
-    def __init__(self, unit: int) -> None:
-        super().__init__()
-        self._unit = unit
-
-    def __missing__(self, denominator: int) -> int:
-        factor, rest = divmod(self._unit, denominator)
-        if rest:
-            raise ValueError
-        if len(self) < CACHED:
-            self[denominator] = factor
-        return factor
-
-
-def _unscaler(precision: int, scale: int) -> Callable[[Decimal], int]:
-    """From a decimal to its unscaled number; it raises for one that does not fit."""
+    And how often each denominator that has come goes into the power of ten of the scale.
+    """
     precision = min(precision, MAX_PRECISION)
     limit = 10**precision
-    factors = _Factors(10**scale)
-    adjust, split = Decimal.adjusted, Decimal.as_integer_ratio
+    unit: int = 10**scale
+    factors: dict[int, int] = {}
 
     def unscale(value: Decimal) -> int:
         # The exponent first: a ratio of 1E+999999999 would take all memory.
-        if not -scale <= adjust(value) < precision:
+        if not -scale <= value.adjusted() < precision:
             raise OverflowError
-        numerator, denominator = split(value)
-        number = numerator * factors[denominator]
+        numerator, denominator = value.as_integer_ratio()
+        factor, rest = divmod(unit, denominator)
+        if rest:
+            raise ValueError
+        if len(factors) < CACHED:
+            factors[denominator] = factor
+        number = numerator * factor
         if -limit < number < limit:
             return number
         raise OverflowError
 
-    return unscale
+    return unscale, factors
 
 
 def write_duration(value: Duration) -> str:
