@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +14,7 @@ from .async_workers import Queue
 from .batching import Batch, Batched, Call
 from .control import Control
 from .errors import TransactionFailed
-from .judging import Trial, is_hopeless, place_of
+from .judging import is_hopeless, place_of
 from .metrics import MessageOutcome
 from .policy import Policy
 from .progress import Step
@@ -70,7 +69,7 @@ class InBatches:
         while queue.waiting and len(queue.in_hand) < self._limit:
             step = queue.waiting[0]
             try:
-                event, message, handle = await self._handling.read(Trial(step.record))
+                event, message, handle = await self._handling.read(step.record)
             except NotConsumed:
                 self._handling.judge.count("not_consumed")
                 step.deliveries = []
@@ -147,7 +146,7 @@ class ExactlyOnce:
                         break
                     step = queue.take()
                     try:
-                        await self._handling.attempt(Trial(step.record))
+                        await self._handling.attempt(step)
                     except NotConsumed:
                         judge.count("not_consumed")
                     done.append(step)
@@ -166,7 +165,7 @@ class ExactlyOnce:
 
     async def _handle(self, step: Step) -> None:
         """Handle one record to the end; its offset is committed in a transaction as well."""
-        outcome = await self._handling.handle(step, self._wait, partial(self._attempt, step))
+        outcome = await self._handling.handle(step, self._wait, self._attempt)
         waits = 0
         while outcome in (MessageOutcome.PASSED, MessageOutcome.DEAD_LETTERED):
             try:
@@ -178,11 +177,11 @@ class ExactlyOnce:
             if not await self._wait(step, self._policy.delay(waits)):
                 return
 
-    async def _attempt(self, step: Step, trial: Trial) -> list[Delivery]:
+    async def _attempt(self, step: Step) -> list[Delivery]:
         before = self._handling.judge.statistics()
         try:
             async with self._transaction([step]):
-                await self._handling.attempt(trial)
+                await self._handling.attempt(step)
         except BaseException:
             self._handling.judge.count_back_to(before)
             raise

@@ -18,10 +18,10 @@ from .connection import connect
 from .consumer_options import check_choices, consumer_options
 from .control import Control
 from .dead_letters import DeadLetters
-from .handling import Handling
+from .handling import Handling, MeasuredHandling
 from .health import ConsumerHealth
 from .inbox import Inbox
-from .judging import Judge, Statistics
+from .judging import Judge, SharedJudge, Statistics
 from .message import read_dead_letter, read_message
 from .policy import Policy
 from .progress import Progress, Step, partition_of
@@ -127,10 +127,10 @@ class EventConsumer:
             self._topics = [self._dead_letters.topic_of(topic) for topic in self._topics]
             member_of = f"{self._group}.replay"
         reader = Reader(self._transport.registry(), routes, ignored, deletions, read)
-        self._judge = Judge(self._policy)
-        handling = Handling(
-            reader, self._judge, inbox, self._dead_letters, self._group, settings.metrics
-        )
+        self._judge = (Judge if concurrency == 1 else SharedJudge)(self._policy)
+        parts = (reader, self._judge, inbox, self._dead_letters, self._group)
+        metrics = settings.metrics
+        handling = Handling(*parts) if metrics is None else MeasuredHandling(*parts, metrics)
         options = consumer_options(settings, service, member_of, defaults=_DEFAULTS, fixed=_FIXED)
         self._client = self._transport.consumer(options)
         self._progress = Progress(self._client)
@@ -277,7 +277,7 @@ class EventConsumer:
         # received comes after it, and must not be lost with them.
         records = self._client.receive(limit, timeout)
         self._polled_at = self._transport.monotonic()
-        self._pending += [record for record in records if self._span.takes(record)]
+        self._pending += self._span.take(records)
         return bool(records)
 
     def _serve(self, timeout: float) -> None:

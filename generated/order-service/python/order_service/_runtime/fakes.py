@@ -195,7 +195,7 @@ class ServiceFakes(Generic[Consumed_contra, Produced_co]):
 
     def _read_message(self, record: FakeRecord) -> Message:
         """The message of a record, with its key as a value where it has a schema and fits it."""
-        message = self._keys.prepare(read_message(record, record.headers() or []))
+        message = self._keys.prepare(read_message(record))
         with suppress(Unreadable, RegistryUnavailable):
             self._keys.read(message)
         return message
@@ -224,7 +224,7 @@ class ServiceFakes(Generic[Consumed_contra, Produced_co]):
         """The messages that the service could not handle, in order."""
         letters: list[DeadLetter] = []
         for record in list(self.sent_records):
-            message = read_message(record, record.headers() or [])
+            message = read_message(record)
             reason = message.header("dlq.reason")
             if reason is not None:
                 problem = message.header("dlq.message") or ""
