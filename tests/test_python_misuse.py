@@ -365,3 +365,15 @@ def test_a_registry_password_needs_a_user(package: ModuleType) -> None:
     }
     with pytest.raises(package.SettingsError, match="no user name: SCHEMA_REGISTRY_USERNAME"):
         package.settings(environment=environment)
+
+
+def test_a_delivery_tells_its_fate(ask_service: ModuleType) -> None:
+    with ask_service.fakes.fakes() as fake, ask_service.Producer(fake.settings()) as producer:
+        event = ask_service.Withdrawn(question_id="q")
+        arrived = producer.send(event)
+        arrived.result(5)
+        fake.fail_deliveries()
+        failed = producer.send(event)
+        assert isinstance(failed.exception(5), ask_service.StubError)
+    assert repr(arrived) == f"<Delivery of Withdrawn, arrived at questions[{arrived.partition}]@0>"
+    assert repr(failed).startswith("<Delivery: Withdrawn was not delivered to questions: _MSG_TIME")
