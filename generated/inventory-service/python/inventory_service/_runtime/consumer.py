@@ -115,7 +115,7 @@ class EventConsumer:
         """
         check_choices(service, policy, inbox, exactly_once, concurrency, batch)
         routes = tuple(routes)
-        check_handlers([route.handle for route in routes], deletions.values())
+        check_handlers([route.handle for route in routes], deletions.values(), awaits=False)
         self._transport = connect(settings)
         self._policy = policy or Policy()
         self._group = group or str(settings.options.get("group.id") or service)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from itertools import chain
 from typing import Any, Final, Protocol
 
 from .batching import Batched
@@ -92,12 +91,33 @@ def check_choices(
         )
 
 
-def check_handlers(*handlers: Iterable[Callable[..., Any]]) -> None:
-    """Raises SettingsError for a coroutine function: nobody would await what it returns."""
-    for handle in chain(*handlers):
-        method = handle.handle if isinstance(handle, Batched) else handle
-        if inspect.iscoroutinefunction(method):
-            raise SettingsError(
-                f"{getattr(method, '__qualname__', method)} is `async`, and nobody would await it: "
-                "write it without, or generate with `style: async` in the manifest"
-            )
+def check_handlers(
+    handlers: Iterable[Callable[..., Any]], deletions: Iterable[Callable[..., Any]], *, awaits: bool
+) -> None:
+    """Raises SettingsError for a method that cannot be called, or that nobody would await.
+
+    Without this every message would become a dead letter, or count as handled.
+    """
+    for handle in handlers:
+        if isinstance(handle, Batched):
+            _check_method(handle.handle, "a batch", 1, awaits)
+        else:
+            _check_method(handle, "an event and its message", 2, awaits)
+    for handle in deletions:
+        _check_method(handle, "a message", 1, awaits)
+
+
+def _check_method(method: Callable[..., Any], what: str, count: int, awaits: bool) -> None:
+    name = getattr(method, "__qualname__", repr(method))
+    try:
+        inspect.signature(method).bind(*range(count))
+    except TypeError as error:
+        raise SettingsError(f"{name} does not take {what}: {error}") from None
+    except ValueError:
+        # It does not tell what it takes.
+        pass
+    if not awaits and inspect.iscoroutinefunction(method):
+        raise SettingsError(
+            f"{name} is `async`, and nobody would await it: write it without, or generate with "
+            "`style: async` in the manifest"
+        )
