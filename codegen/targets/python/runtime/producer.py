@@ -284,7 +284,7 @@ def _let_go(client: ProducerClient, stop: threading.Event) -> None:
     )
     left = client.flush(_LAST_WAIT)
     if left:
-        _log.error("%d messages were sent and not confirmed: they may or may not arrive", left)
+        _log.error("what was sent is not confirmed, and may or may not arrive (messages: %d)", left)
 
 
 _alive: Final[weakref.WeakSet[EventProducer[Any]]] = weakref.WeakSet()
