@@ -197,6 +197,17 @@ def test_what_a_level_asks_for_is_left_to_its_verdict() -> None:
     assert rules(field("string"), field(["null", "string"]), level="BACKWARD") == []
 
 
+def test_a_past_without_older_versions_leaves_nothing_to_the_verdict() -> None:
+    after, before = (schema(field("int", **more)) for more in ({}, {"default": 0}))
+    assert find(after, before, level="BACKWARD_TRANSITIVE") == []
+    document = before.root.origin.document
+    subject = Subject("s", after, (), Level.BACKWARD_TRANSITIVE, after.root.origin.document, ())
+    findings = Findings()
+    history = History("s", (PastVersion("s", "git main", document, before),))
+    report_hazards([(subject, history)], findings)
+    assert [item.rule.id for item in findings] == ["change/default-removed"]
+
+
 def test_a_field_may_come_back_as_what_it_was() -> None:
     empty = record(("other", "int"))
     text, number = record(("other", "int"), ("f", "string")), record(("other", "int"), ("f", "int"))

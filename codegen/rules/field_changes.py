@@ -86,7 +86,9 @@ def _find_default_changes(pair: FieldPair, revision: Revision) -> Iterator[Hazar
     label = field_label(pair, revision.root)
     if new.default is None:
         scope = SCOPES[revision.subject.level]
-        if scope.is_transitive and Direction.BACKWARD in scope.directions:
+        # Only a registry numbers its versions, and knows those from before the latest.
+        knows_all = bool(revision.latest.version)
+        if knows_all and scope.is_transitive and Direction.BACKWARD in scope.directions:
             return  # the verdict reports the versions without the field
         mend = restore_default(new.origin, old.default.value)
         problem = check_default(revision.subject.schema, new.schema, old.default.value)
