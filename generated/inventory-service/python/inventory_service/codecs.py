@@ -34,7 +34,7 @@ from ._runtime.avro.unpacking import (
     decimal_unit,
     from_bytes,
     read_date,
-    read_int,
+    read_large_int,
     read_more,
     read_text,
     read_timestamp_millis,
@@ -132,7 +132,7 @@ def _decode_stock_reserved(data: bytes, start: int = 5, /) -> Any:
                     order_line.quantity = FIRST[b] + SIGN[b] * (c + HIGH[d])
                     p += 3
                 else:
-                    order_line.quantity, p = read_int(data, p)
+                    order_line.quantity, p = read_large_int(data, p, b, c, d)
                 e = p + END[data[p]]
                 n = from_bytes(data[p + 1 : e], "big", signed=True)
                 order_line.unit_price = _PRODUCT_12(n, _UNIT_2)
@@ -345,7 +345,7 @@ def _decode_order_placed(data: bytes, start: int = 5, /) -> Any:
                     order_line.quantity = FIRST[b] + SIGN[b] * (c + HIGH[d])
                     p += 3
                 else:
-                    order_line.quantity, p = read_int(data, p)
+                    order_line.quantity, p = read_large_int(data, p, b, c, d)
                 e = p + END[data[p]]
                 n = from_bytes(data[p + 1 : e], "big", signed=True)
                 order_line.unit_price = _PRODUCT_12(n, _UNIT_2)
