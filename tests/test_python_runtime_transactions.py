@@ -228,9 +228,9 @@ def test_what_the_group_refuses_is_no_fault_of_a_message(
 ) -> None:
     runtime = importlib.import_module("answer_service._runtime.fake_kafka")
     desk = Desk(answer_service)
-    desk.ask(1)
-    client, left = desk.producer._client, [9]
-    commit = client.send_offsets_to_transaction
+    desk.ask(*range(5))
+    client, left, begun = desk.producer._client, [9], []
+    commit, begin = client.send_offsets_to_transaction, client.begin_transaction
 
     def refuse(*arguments: Any) -> None:
         if not left[0]:
@@ -244,8 +244,11 @@ def test_what_the_group_refuses_is_no_fault_of_a_message(
         raise runtime.FakeKafkaError(unknown)
 
     monkeypatch.setattr(client, "send_offsets_to_transaction", refuse)
+    monkeypatch.setattr(client, "begin_transaction", lambda: (begun.append(1), begin()))
     desk.consumer.drain()
-    assert desk.answered == {"q1": 2} and desk.committed == 1 and left == [0]
+    assert desk.answered == {f"q{number}": 2 for number in range(5)} and desk.committed == 5
+    # All together each time: one by one they would wait for each other.
+    assert left == [0] and len(begun) == 10
     statistics = desk.consumer.statistics
     assert (statistics.retried, statistics.dead_lettered) == (0, 0)
 

@@ -90,9 +90,11 @@ def run_threads() -> None:
         with package.Consumer(made, Threads(None), concurrency=4) as consumer:
             consumer.run()
         return
-    with package.Producer(made, transactional_id=name) as producer:
-        with package.Consumer(made, Threads(producer), exactly_once=producer) as consumer:
-            consumer.run()
+    with (
+        package.Producer(made, transactional_id=name) as producer,
+        package.Consumer(made, Threads(producer), exactly_once=producer) as consumer,
+    ):
+        consumer.run()
 
 
 async def run_tasks() -> None:
@@ -102,9 +104,11 @@ async def run_tasks() -> None:
         async with package.Consumer(made, Tasks(None), concurrency=4) as consumer:
             await consumer.run()
         return
-    async with package.Producer(made, transactional_id=name) as producer:
-        async with package.Consumer(made, Tasks(producer), exactly_once=producer) as consumer:
-            await consumer.run()
+    async with (
+        package.Producer(made, transactional_id=name) as producer,
+        package.Consumer(made, Tasks(producer), exactly_once=producer) as consumer,
+    ):
+        await consumer.run()
 
 
 if __name__ == "__main__":
