@@ -1,4 +1,4 @@
-"""Members that join, leave and are killed all the time, while messages of few keys flow.
+"""Members that join, leave, freeze and are killed all the time, while messages of few keys flow.
 
 Nothing is lost, the messages of a key keep their order as far as at-least-once allows, and in
 transactions each answer is there once. KONTRAKT_MEMBERS_SEED, KONTRAKT_MEMBERS_CHANGES and
@@ -50,6 +50,7 @@ class Members:
             "KAFKA_HEARTBEAT_INTERVAL_MS": "500",
         }
         self._started = 0
+        self._frozen: list[Server] = []
         self.running: dict[str, Server] = {}
 
     def join(self) -> None:
@@ -70,7 +71,10 @@ class Members:
         return f"slot-{number}" not in self.running
 
     def change(self, chance: random.Random) -> None:
-        """One joins, leaves, or is killed."""
+        """One joins, leaves, is killed, freezes, or wakes up."""
+        if self._frozen and chance.random() < 0.2:
+            self.wake()
+            return
         many = len(self.running)
         if many < 2 or (many < SLOTS and chance.random() < 0.5):
             self.join()
@@ -79,8 +83,22 @@ class Members:
         assert member.is_running, member.log_tail()
         if chance.random() < 0.4:
             member.kill()
+        elif chance.random() < 0.4:
+            # Its place is taken, and it will not know when it wakes up.
+            member.pause()
+            self._frozen.append(member)
         else:
             leave(member)
+
+    def wake(self) -> None:
+        """Let those that froze go on; who finds another in its place may end."""
+        for member in self._frozen:
+            member.resume()
+
+    def end(self) -> None:
+        """End all, whatever they do."""
+        for member in (*self._frozen, *self.running.values()):
+            member.kill()
 
     def notes(self) -> list[tuple[str, Place]]:
         """What all of them have noted, in the order of time: begin or end, and of what."""
@@ -118,8 +136,7 @@ def members(
     package, path = flavour
     made = Members(tmp_path, desk_kafka, package, request.param, path)
     yield made
-    for member in made.running.values():
-        member.kill()
+    made.end()
 
 
 def test_members_come_and_go_and_nothing_is_lost_nor_out_of_order(
@@ -140,6 +157,7 @@ def test_members_come_and_go_and_nothing_is_lost_nor_out_of_order(
                 sent[key] += 1
             time.sleep(chance.uniform(0.2, 1.5))
             members.change(chance)
+    members.wake()
     wanted = {(key, number) for key, count in sent.items() for number in range(count)}
     wait_until(
         lambda: desk_kafka.lag("answer-service", "questions") == 0, 90, "everything committed"

@@ -303,7 +303,8 @@ class FakeProducer:
 
     def _end(self, state: _State) -> None:
         with self._kafka.lock:
-            self._transaction.state = state
+            if self._transaction is not _NO_TRANSACTION:
+                self._transaction.state = state
             self._transaction = _NO_TRANSACTION
             self._kafka.lock.notify_all()
 
@@ -436,8 +437,8 @@ class FakeConsumer:
 
     def claim(self) -> None:
         """Take this member's share; what another one still owns it gets when that gives it back."""
-        share = self._share()
         with self._kafka.lock:
+            share = self._share()
             for partition in sorted(share - set(self._positions)):
                 if partition not in self._group.owners:
                     self._group.owners[partition] = self

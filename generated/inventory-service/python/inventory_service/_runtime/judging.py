@@ -132,8 +132,7 @@ class Judge:
                 return self._give_up(trial, Reason.REJECTED, error)
             case _ if is_hopeless(error):
                 raise error
-            case TransactionFailed(failures=()):
-                # The coordinator's or the group's fault: the message has done nothing wrong.
+            case _ if is_passing(error):
                 trial.waits += 1
                 delay = self._policy.delay(trial.waits)
                 _log.warning("%s: next in %.1f s: %s", place_of(trial.record), delay, error)
@@ -173,6 +172,11 @@ def is_hopeless(error: Exception) -> bool:
     return isinstance(error, ProducerEnded) or (
         isinstance(error, RegistryError) and not isinstance(error, RegistryUnavailable)
     )
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether a transaction failed by the coordinator or the group, and not by a message of it."""
+    return isinstance(error, TransactionFailed) and not error.failures
 
 
 def place_of(record: Record) -> str:

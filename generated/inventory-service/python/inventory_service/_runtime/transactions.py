@@ -18,7 +18,7 @@ from .errors import (
     StubError,
     TransactionFailed,
 )
-from .refusals import explain_refusal
+from .refusals import explain_refusal, find_causes
 from .transport import Positions, ProducerClient
 
 _TIMEOUT: Final = 30.0
@@ -93,7 +93,7 @@ class Transactions:
             cause.add_note(f"the transaction could not be rolled back at once: {error}")
         finally:
             # Nobody waits for these any more: rolling back is what made the last of them fail.
-            failures = self._take_failures()
+            failures = find_causes(self._take_failures())
             if isinstance(cause, TransactionFailed) and not cause.failures:
                 cause.failures = tuple(failures)
 

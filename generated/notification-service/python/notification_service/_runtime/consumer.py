@@ -46,7 +46,7 @@ _SLICE: Final = 0.2
 _SETTLE: Final = 10.0
 """How long, in seconds, stopping waits for events that are still on the way."""
 _KEEP_ALIVE: Final = 3.0
-"""After so many seconds the group is served although there is no room for more records."""
+"""After so many seconds the group is served although there is no need for more records."""
 
 _DEFAULTS: Final[dict[str, object]] = {"partition.assignment.strategy": "cooperative-sticky"}
 _FIXED: Final[dict[str, object]] = {
@@ -251,7 +251,11 @@ class EventConsumer:
         if self._control.is_paused:
             self._serve(timeout)
             return False
+        if self._pending:
+            # Whoever handles these has returned so that the group is served.
+            self._receive(1, 0)
         is_busy = bool(self._pending) or self._take(timeout)
+        self._control.until = time.monotonic() + _KEEP_ALIVE
         try:
             self._way.work(self._pending)
         except BaseException:

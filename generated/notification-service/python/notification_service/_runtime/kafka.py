@@ -11,6 +11,7 @@ import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from .errors import SettingsError, StubError
+from .progress import partition_of
 from .registry import HttpRegistry
 from .settings import RegistrySettings
 from .transport import ConsumerClient, Partition, ProducerClient, Record, Registry
@@ -80,6 +81,8 @@ class KafkaConsumer:
     def __init__(self, client: confluent_kafka.Consumer) -> None:
         self._client = client
         self._paused = False
+        self._revoked: set[Partition] = set()
+        """What was revoked and not assigned again while records were being received."""
 
     def subscribe(
         self, topics: Sequence[str], on_revoked: Callable[[set[Partition]], None]
@@ -87,10 +90,15 @@ class KafkaConsumer:
         """Join the group; partitions that are lost count as revoked."""
 
         def revoke(_: object, partitions: list[TopicPartition]) -> None:
-            on_revoked({(each.topic, each.partition) for each in partitions})
+            revoked = {(each.topic, each.partition) for each in partitions}
+            self._revoked |= revoked
+            # Else they would still be paused when they come back, and nobody would resume them.
+            self._client.resume(partitions)
+            on_revoked(revoked)
 
         def assign(_: object, partitions: list[TopicPartition]) -> None:
             self._paused = False
+            self._revoked -= {(each.topic, each.partition) for each in partitions}
 
         self._client.subscribe(list(topics), on_assign=assign, on_revoke=revoke, on_lost=revoke)
 
@@ -99,8 +107,13 @@ class KafkaConsumer:
         first = self._client.poll(timeout)
         if first is None:
             return []
+        # What was revoked before the first record came has none here; what is revoked from now on
+        # has, and its next owner gets those as well.
+        self._revoked.clear()
         # `consume` waits for all that it may return, so it gets no time of its own.
         records = [first, *self._client.consume(limit - 1, 0)]
+        if self._revoked:
+            records = [record for record in records if partition_of(record) not in self._revoked]
         return [record for record in records if record.error() is None or not _tell(record)]
 
     def store(self, records: Iterable[Record]) -> None:

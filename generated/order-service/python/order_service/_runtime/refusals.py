@@ -10,6 +10,15 @@ from .errors import DeliveryError, ProducerEnded, ProducerFenced, StubError, Tra
 _FENCED: Final = frozenset({"_FENCED", "INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED"})
 
 
+_ROLLED_BACK: Final = ("_PURGE_QUEUE", "_PURGE_INFLIGHT")
+"""How librdkafka reports events that were still on the way when their transaction ended."""
+
+
+def find_causes(failures: Sequence[DeliveryError]) -> list[DeliveryError]:
+    """Those that may have made a transaction fail, not those that its end made fail."""
+    return [failure for failure in failures if not failure.reason.startswith(_ROLLED_BACK)]
+
+
 def explain_refusal(failure: Any, failures: Sequence[DeliveryError] = ()) -> StubError:
     """The error for a failure that is not tried again; `failures` are events that did not arrive.
 
@@ -22,4 +31,4 @@ def explain_refusal(failure: Any, failures: Sequence[DeliveryError] = ()) -> Stu
         )
     if failure.fatal():
         return ProducerEnded(f"Kafka ended this producer: {failure.str()}")
-    return TransactionFailed(failure.str(), failures)
+    return TransactionFailed(failure.str(), find_causes(failures))

@@ -15,7 +15,7 @@ from .control import Control
 from .delivery import Delivery
 from .errors import TransactionFailed
 from .handling import Handling, Wait
-from .judging import Trial, is_hopeless, place_of
+from .judging import Trial, is_hopeless, is_passing, place_of
 from .metrics import MessageOutcome
 from .policy import Policy
 from .progress import Progress, Step
@@ -145,6 +145,8 @@ class ExactlyOnce(OwnThread):
         self._wait = wait
         self._alone = 0
         """How many of the next records are handled in a transaction of their own."""
+        self._waits = 0
+        """How often the group or the coordinator has refused the same records."""
 
     def work(self, pending: deque[Record]) -> None:
         """Handle the records."""
@@ -180,9 +182,14 @@ class ExactlyOnce(OwnThread):
             judge.count_back_to(before)
             if not isinstance(error, Exception) or is_hopeless(error):
                 raise
-            _log.info("handled one by one, since together it failed: %r", error)
-            self._alone = min(len(done) + 1, len(pending))
+            if is_passing(error):
+                self._waits += 1
+                self._wait(Step(pending[0]), self._policy.delay(self._waits))
+            else:
+                _log.info("handled one by one, since together it failed: %r", error)
+                self._alone = min(len(done) + 1, len(pending))
         else:
+            self._waits = 0
             topics = [pending.popleft().topic() or "" for _ in done]
             self._handling.tell_together(topics, perf_counter() - start)
 
