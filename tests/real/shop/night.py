@@ -118,12 +118,7 @@ def complete() -> None:
 
 def announce(transactional_id: str) -> None:
     """Handle reservations in a group of its own until told to stop."""
-    import faulthandler
-
-    faulthandler.dump_traceback_later(15, repeat=True)
-    with order.Producer(
-        order.settings(options={"debug": "eos"}), transactional_id=transactional_id
-    ) as producer:
+    with order.Producer(order.settings(), transactional_id=transactional_id) as producer:
         handler = Announcements(producer)
         with order.Consumer(
             order.settings(), handler, exactly_once=producer, group="announcements"
