@@ -319,6 +319,50 @@ def test_sigterm_ends_a_consumer_and_kill_9_loses_nothing(
         second.wait(10)
 
 
+class Assigned:
+    """A client of confluent-kafka that is told by the test which partitions are its own."""
+
+    def __init__(self, cluster: str) -> None:
+        options = {"bootstrap.servers": cluster, "group.id": "paused", "log_level": 0}
+        self.client = confluent_kafka.Consumer({**options, "auto.offset.reset": "earliest"})
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.client, name)
+
+    def subscribe(self, topics: Any, on_assign: Any, on_revoke: Any, on_lost: Any) -> None:
+        self.on_assign, self.on_revoke = on_assign, on_revoke
+
+    def assign(self, place: Any) -> None:
+        self.on_assign(self, [place])
+        self.client.incremental_assign([place])
+
+    def revoke(self, place: Any) -> None:
+        self.on_revoke(self, [place])
+        self.client.incremental_unassign([place])
+
+
+def test_a_partition_that_was_paused_when_it_was_revoked_is_read_when_it_comes_back(
+    world: World,
+) -> None:
+    world.ask_questions(range(1), "early-")
+    kafka = importlib.import_module("answer_service._runtime.kafka.confluent")
+    client = Assigned(world.cluster)
+    consumer = kafka.KafkaConsumer(client)
+    consumer.subscribe(["questions"], lambda _: None)
+    (record,) = world.read("questions", bool)
+    place = confluent_kafka.TopicPartition("questions", record.partition(), 0)
+    try:
+        client.assign(place)
+        wait_for(lambda: bool(consumer.receive(1, 0.1)))
+        consumer.pause()
+        client.revoke(place)
+        consumer.resume()
+        client.assign(place)
+        wait_for(lambda: bool(consumer.receive(1, 0.1)))
+    finally:
+        consumer.close()
+
+
 class ScriptedClient:
     """A client of confluent-kafka in whose `consume` partition 0 goes to another member."""
 
@@ -327,6 +371,8 @@ class ScriptedClient:
 
     def subscribe(self, topics: Any, on_assign: Any, on_revoke: Any, on_lost: Any) -> None:
         self.on_assign, self.on_revoke = on_assign, on_revoke
+
+    def resume(self, partitions: Any) -> None: ...
 
     def poll(self, timeout: float) -> Any:
         self.on_revoke(self, [confluent_kafka.TopicPartition("questions", 1)])

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -227,9 +228,9 @@ def test_what_the_group_refuses_is_no_fault_of_a_message(
 ) -> None:
     runtime = importlib.import_module("answer_service._runtime.fakes.kafka")
     desk = Desk(answer_service)
-    desk.ask(1)
-    client, left = desk.producer._client, [9]
-    commit = client.send_offsets_to_transaction
+    desk.ask(*range(5))
+    client, left, begun = desk.producer._client, [9], []
+    commit, begin = client.send_offsets_to_transaction, client.begin_transaction
 
     def refuse(*arguments: Any) -> None:
         if not left[0]:
@@ -243,10 +244,37 @@ def test_what_the_group_refuses_is_no_fault_of_a_message(
         raise runtime.FakeKafkaError(unknown)
 
     monkeypatch.setattr(client, "send_offsets_to_transaction", refuse)
+    monkeypatch.setattr(client, "begin_transaction", lambda: (begun.append(1), begin()))
     desk.consumer.drain()
-    assert desk.answered == {"q1": 2} and desk.committed == 1 and left == [0]
+    assert desk.answered == {f"q{number}": 2 for number in range(5)} and desk.committed == 5
+    # All together each time: one by one they would wait for each other.
+    assert left == [0] and len(begun) == 10
     statistics = desk.consumer.statistics
     assert (statistics.retried, statistics.dead_lettered) == (0, 0)
+
+
+def test_a_client_that_does_not_return_is_given_up(
+    answer_service: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("answer_service._runtime.producing.transactions")
+    monkeypatch.setattr(module, "_TIMEOUT", 0.05)
+    monkeypatch.setattr(module, "_GRACE", 0.05)
+    desk = Desk(answer_service)
+    desk.ask(*range(3))
+    end = threading.Event()
+    monkeypatch.setattr(
+        desk.producer._client, "send_offsets_to_transaction", lambda *_: end.wait(30)
+    )
+    try:
+        with pytest.raises(answer_service.ProducerEnded, match="a new producer"):
+            desk.consumer.drain()
+        desk.consumer.close()
+        assert desk.answered == {} and desk.committed == 0
+        desk.start()
+        desk.consumer.drain()
+        assert desk.answered == {f"q{number}": 2 for number in range(3)} and desk.committed == 3
+    finally:
+        end.set()
 
 
 def test_a_member_that_was_shut_out_stops_and_makes_no_dead_letters(

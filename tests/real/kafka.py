@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import itertools
 import subprocess
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,12 +95,39 @@ class Kafka:
         finally:
             consumer.close()
 
+    def lag(self, group: str, topic: str) -> int:
+        """How many messages of a topic a group has not committed."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group})
+        try:
+            partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+            places = [TopicPartition(topic, number) for number in partitions]
+            left = 0
+            for place in consumer.committed(places, 30):
+                low, high = _find_range(consumer, place)
+                left += high - max(low, place.offset)
+            return left
+        finally:
+            consumer.close()
+
     def count_brokers(self) -> int:
         """How many brokers the cluster says it has; none when it does not answer."""
         try:
             return len(self.admin().list_topics(timeout=3).brokers)
         except KafkaException:
             return 0
+
+
+def _find_range(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
+    """The offsets of a partition, whose leader may be changing."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            low, high = consumer.get_watermark_offsets(place, 10)
+            return low, high
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 @contextmanager

@@ -204,18 +204,6 @@ class Shop:
                 running.result()
         return consumer.statistics
 
-    def lag(self) -> int:
-        """How many messages the service has not committed."""
-        consumer = Consumer(
-            {"bootstrap.servers": self.kafka.bootstrap, "group.id": "answer-service"}
-        )
-        try:
-            place = TopicPartition("questions", 0)
-            (committed,) = consumer.committed([place], 10)
-            return consumer.get_watermark_offsets(place, 10)[1] - committed.offset
-        finally:
-            consumer.close()
-
     def write(self) -> dict[str, tuple[int, int]]:
         """Write all messages, each between two good ones; where each of them stands."""
         places: dict[str, tuple[int, int]] = {}
@@ -326,7 +314,7 @@ def test_skipped_messages_are_counted_and_the_others_handled(shop: Shop) -> None
     assert shop.deleted == [b"u1"]
     assert statistics.skipped == len(BAD) and statistics.handled == len(GOOD) + 1
     assert shop.kafka.read(DEAD_LETTERS) == []
-    assert shop.lag() == 0
+    assert shop.kafka.lag("answer-service", "questions") == 0
 
 
 def test_dead_letters_hold_all_of_the_message_and_are_replayed(shop: Shop) -> None:
@@ -381,5 +369,7 @@ def test_where_the_policy_says_fail_each_bad_message_ends_the_consumer(shop: Sho
         shop.pass_over(*places[case.key])
     left = {key for key in GOOD if key not in shop.seen}
     shop.run("fail", len(left) + (not shop.deleted))
-    assert shop.lag() == 0 and shop.kafka.read(DEAD_LETTERS) == []
+    assert (
+        shop.kafka.lag("answer-service", "questions") == 0 and shop.kafka.read(DEAD_LETTERS) == []
+    )
     assert Counter(shop.seen) == dict.fromkeys(GOOD, 1)

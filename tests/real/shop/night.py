@@ -117,7 +117,21 @@ def complete() -> None:
 
 
 def announce(transactional_id: str) -> None:
-    """Handle reservations in a group of its own until told to stop."""
+    """Handle reservations in a group of its own until told to stop.
+
+    Where Kafka's client ends the producer, as it may when a coordinator is lost, a new one goes on.
+    """
+    try:
+        announce_once(transactional_id)
+    except order.ProducerFenced:
+        raise
+    except order.ProducerEnded as error:
+        logging.warning("a new producer goes on: %s", error)
+        announce(transactional_id)
+
+
+def announce_once(transactional_id: str) -> None:
+    """The same with one producer. Raises ProducerEnded."""
     with order.Producer(order.settings(), transactional_id=transactional_id) as producer:
         handler = Announcements(producer)
         with order.Consumer(

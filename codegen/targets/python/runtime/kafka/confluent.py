@@ -95,6 +95,8 @@ class KafkaConsumer:
         def revoke(_: object, partitions: list[TopicPartition]) -> None:
             revoked = {(each.topic, each.partition) for each in partitions}
             self._revoked |= revoked
+            # Else they would still be paused when they come back, and nobody would resume them.
+            self._client.resume(partitions)
             on_revoked(revoked)
 
         def assign(_: object, partitions: list[TopicPartition]) -> None:

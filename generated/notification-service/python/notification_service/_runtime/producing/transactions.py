@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from ..errors import (
@@ -24,6 +25,8 @@ from ..kafka.transport import Positions, ProducerClient
 _TIMEOUT: Final = 30.0
 """Seconds that one call waits for the coordinator before it is made again."""
 _ATTEMPTS: Final = 4
+_GRACE: Final = 5.0
+"""Seconds after which a call that has its own timeout must have returned."""
 
 
 class Transactions:
@@ -62,7 +65,7 @@ class Transactions:
             try:
                 yield
                 if positions is not None:
-                    self._call(self._client.send_offsets_to_transaction, *positions(), _TIMEOUT)
+                    self._call(self._send_offsets, *positions())
                 self._call(self._client.commit_transaction, _TIMEOUT)
             except BaseException as error:
                 if not isinstance(error, ProducerEnded):
@@ -80,6 +83,33 @@ class Transactions:
         if not self._is_ready:
             self._call(self._client.init_transactions, _TIMEOUT)
             self._is_ready = True
+
+    def _send_offsets(self, offsets: object, group: object) -> None:
+        """Add offsets to the transaction. Raises ProducerEnded when the client does not return.
+
+        librdkafka 2.16 heeds no timeout here, and may wait for ever for a coordinator that was lost
+        (its issues 5456 and 5511). A thread that waits for another one can at least be told.
+        """
+        outcome: SimpleQueue[BaseException | None] = SimpleQueue()
+
+        def send() -> None:
+            try:
+                self._client.send_offsets_to_transaction(offsets, group, _TIMEOUT)
+            except BaseException as error:
+                outcome.put(error)
+            else:
+                outcome.put(None)
+
+        threading.Thread(target=send, daemon=True, name="offsets").start()
+        try:
+            error = outcome.get(timeout=_TIMEOUT + _GRACE)
+        except Empty:
+            raise ProducerEnded(
+                f"Kafka's client did not return for {_TIMEOUT + _GRACE:.0f} seconds; a new "
+                "producer with this transactional.id rolls the transaction back"
+            ) from None
+        if error is not None:
+            raise error
 
     def _roll_back(self, cause: BaseException) -> None:
         try:
