@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from uuid import UUID
 
+from ._runtime.late_dataclass import dataclass
 from ._runtime.values import Symbol
 
 __all__ = [

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final, Generic, Self, TypeVar
 
 from .codec import EventType, SchemaReference
@@ -24,6 +23,7 @@ from .fake_kafka import (
 )
 from .framing import Unreadable
 from .keys import KeyReader
+from .late_dataclass import dataclass
 from .message import ExtraHeaders, Message, extra_headers, read_message
 from .settings import RegistrySettings, Settings
 from .transport import ConsumerClient, ProducerClient, WriterSchema

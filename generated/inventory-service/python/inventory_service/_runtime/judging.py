@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from .errors import (
@@ -19,6 +19,7 @@ from .errors import (
     TransactionFailed,
 )
 from .framing import Unreadable
+from .late_dataclass import dataclass
 from .policy import Action, Policy, Reason
 from .progress import Step
 from .reading import NotConsumed

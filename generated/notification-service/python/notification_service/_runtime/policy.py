@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from enum import Enum
 
 from .errors import SettingsError
+from .late_dataclass import dataclass
 
 
 class Action(Enum):

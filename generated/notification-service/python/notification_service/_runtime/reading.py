@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, cast
 
 from .codec import DecodeError, EventType
 from .errors import UnknownSchema
 from .framing import Unreadable, read_schema_id
 from .keys import KeyReader
+from .late_dataclass import dataclass
 from .message import Message
 from .policy import Reason
 from .transport import Record, Registry

@@ -12,9 +12,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
+from .late_dataclass import dataclass
 from .transport import Failure, Headers, Partition, Record
 
 _Report = Callable[[Failure | None, Record], None]
