@@ -227,8 +227,11 @@ def _write_key(
                 value += f".{name_attributes(names)[names.index(name)]}"
                 schema = record.fields[names.index(name)].schema
             kind = annotation(module.graph, schema, module.classes)
-            text = value if kind == "str" else f"str({value})"
-            module.functions.append([f"{head}bytes:", f"    return {text}.encode()"])
+            text = f"{value}.encode()" if kind == "str" else f"str({value}).encode()"
+            if kind == "UUID":
+                module.runtime.setdefault("values", set()).add("uuid_key")
+                text = f"uuid_key({value})"
+            module.functions.append([f"{head}bytes:", f"    return {text}"])
             return function
 
 
@@ -285,9 +288,9 @@ def runtime_imports(
     code: Iterable[str], module: Module, **more: Iterable[str]
 ) -> list[Mapping[str, object]]:
     """What the functions of a module need of the runtime, and what its template needs."""
-    needed = {**module.runtime, **more}
+    needed: dict[str, Iterable[str]] = {**module.runtime, **more}
     if "Duration" in words_in(code):
-        needed["values"] = ["Duration"]
+        needed["values"] = {*needed.get("values", ()), "Duration"}
     return [
         {"module": name, "names": import_order(names)} for name, names in sorted(needed.items())
     ]
