@@ -41,6 +41,9 @@ from ._runtime.avro.unpacking import (
     read_uuid,
     symbol_bytes,
 )
+from ._runtime.avro.values import (
+    uuid_key,
+)
 from .models import (
     CancellationCause,
     CardPayment,
@@ -672,19 +675,19 @@ def _encode_order_cancelled(event: Any, header: bytes) -> bytes:
 
 
 def _key_of_stock_reserved(event: StockReserved) -> bytes:
-    return str(event.order_id).encode()
+    return uuid_key(event.order_id)
 
 
 def _key_of_stock_rejected(event: StockRejected) -> bytes:
-    return str(event.order_id).encode()
+    return uuid_key(event.order_id)
 
 
 def _key_of_order_placed(event: OrderPlaced) -> bytes:
-    return str(event.order_id).encode()
+    return uuid_key(event.order_id)
 
 
 def _key_of_order_cancelled(event: OrderCancelled) -> bytes:
-    return str(event.order_id).encode()
+    return uuid_key(event.order_id)
 
 
 _STOCK_RESERVED: Final[Codec[StockReserved]] = Codec(
