@@ -219,7 +219,9 @@ def test_importing_a_package_compiles_no_methods(tmp_path: Path) -> None:
         "run = builtins.exec\n"
         "builtins.exec = lambda *args, **more: (compiled.append(args), run(*args, **more))[1]\n"
         f"import {package.__name__}.codecs\n"
-        "print(sum(isinstance(args[0], str) and 'Event' in str(args) for args in compiled))\n"
+        "texts = (args for args in compiled if isinstance(args[0], str) and 'Event' in str(args))\n"
+        # From Python 3.13 on a text is compiled that holds no method, too.
+        "print(sum('def __' in args[0].replace('def __create_fn__', '') for args in texts))\n"
         f"assert {package.__name__}.models.Event(id='a').id == 'a'\n"
         "print(sum(isinstance(args[0], str) for args in compiled) > 0)"
     )
