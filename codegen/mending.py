@@ -19,7 +19,7 @@ from codegen.baselines import Baseline
 from codegen.contract.load import load_documents
 from codegen.contract.model import Contract, History
 from codegen.diagnostics import Finding, Findings, Severity, override_severities
-from codegen.editing import Insert, Mend, apply
+from codegen.editing import Edit, Insert, Mend, Replace, apply
 from codegen.files import write_atomically
 from codegen.lock import Lock
 from codegen.report.escaping import printable
@@ -137,12 +137,16 @@ class _Mender:
             self._mend(batch)
 
     def _choose(self) -> list[Finding]:
-        """One finding a file, so that no mend of a batch moves what another one points at."""
-        chosen: dict[str, Finding] = {}
+        """Findings of which no mend moves what another one points at."""
+        chosen: list[Finding] = []
+        taken: dict[str, list[Edit]] = {}
         for one in self.found:
             if one.mends and not one.waived and _key(one) not in self.hopeless:
-                chosen.setdefault(one.mends[0].file, one)
-        return list(chosen.values())[: MAX_MENDS - len(self.mends)]
+                edits = taken.setdefault(one.mends[0].file, [])
+                if not edits or _is_apart(one.mends[0].edits, edits):
+                    chosen.append(one)
+                    edits += one.mends[0].edits
+        return chosen[: MAX_MENDS - len(self.mends)]
 
     def _mend(self, batch: list[Finding]) -> None:
         """Mend all at once, which costs one check; where that does not help, half by half."""
@@ -226,6 +230,16 @@ def _clip(line: str, indent: int, first: int) -> str:
 
 
 _Key: TypeAlias = tuple[str, str, str, str]
+
+
+def _is_apart(edits: Iterable[Edit], others: Iterable[Edit]) -> bool:
+    """Whether edits of a file put other values in place only, and none inside of another's."""
+    paths = [edit.path for edit in edits]
+    return all(isinstance(edit, Replace) for edit in (*edits, *others)) and not any(
+        path[: len(other.path)] == other.path or other.path[: len(path)] == path
+        for path in paths
+        for other in others
+    )
 
 
 def _key(finding: Finding) -> _Key:

@@ -7,7 +7,7 @@ answer is another one that is a finding: it will have the last word when the sch
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from codegen.avro.canonical import render
@@ -169,23 +169,26 @@ def _judge_all(
     if isinstance(baseline, RegistryBaseline):
         alive = [subject for subject in changed if not histories[subject.name].is_deleted]
         refused = _compare_verdicts(alive, histories, baseline.client, judge, findings)
+    surroundings = Surroundings(
+        contract,
+        histories,
+        {one.name: one for one in changed},
+        _find_refusals(changed, judged, histories, judge),
+        judge,
+        hazards,
+        lock,
+        () if succession is None else tuple(succession.departed),
+        None if succession is None else succession.old,
+    )
+    impacts = judge_impacts(surroundings)
+    broken_names = {subject.name for subject, verdict in judged if verdict.failures}
+    passed = [one for one in impacts if broken_names.isdisjoint((one.event.subject, *one.shared))]
+    _report_unsafe(contract, passed, histories, judge, findings)
     return Review(
         tuple(new),
         tuple(changed),
         tuple(unchanged),
-        judge_impacts(
-            Surroundings(
-                contract,
-                histories,
-                {one.name: one for one in changed},
-                _find_refusals(changed, judged, histories, judge),
-                judge,
-                hazards,
-                lock,
-                () if succession is None else tuple(succession.departed),
-                None if succession is None else succession.old,
-            )
-        ),
+        impacts,
         sum(len(history.versions) for history in histories.values()),
         refused,
         tuple(subject.name for subject in broken),
@@ -262,6 +265,43 @@ def _report_unasked(subject: Subject, verdict: Verdict, history: History, found:
                 subject=subject.name,
                 severity=Severity.WARNING,
             )
+
+
+def _report_unsafe(
+    contract: Contract,
+    passed: Iterable[Impact],
+    histories: Mapping[str, History],
+    judge: Judge,
+    findings: Findings,
+) -> None:
+    """Say what levels let pass and no order of deployment makes safe.
+
+    At the level NONE, which asks for nothing, that is a warning.
+    """
+    directions = {one.event.subject: one.unreadable for one in passed if one.unreadable}
+    unsafe = {one.name: one for one in contract.subjects if one.name in directions}
+    judged = []
+    for name, subject in unsafe.items():
+        verdicts = [
+            judge.judge(subject.schema, histories[name], _SCOPES_OF_SERVICES[direction])
+            for direction in directions[name]
+        ]
+        failures = tuple(failure for verdict in verdicts for failure in verdict.failures)
+        judged.append((subject, Verdict(subject.level, (), failures)))
+    found = Findings()
+    report_breaks(judged, found)
+    for item in found:
+        level = unsafe[item.subject].level
+        note = f"{item.note}; {level.value} lets it pass, and no order of deployment is safe"
+        severity = Severity.WARNING if level is Level.NONE else item.severity
+        findings.items.append(replace(item, note=note, severity=severity))
+
+
+_SCOPES_OF_SERVICES = {
+    Direction.BACKWARD: Level.BACKWARD_TRANSITIVE,
+    Direction.FORWARD: Level.FORWARD,
+}
+"""What services do whatever a level asks for: read all that is left, and run with the latest."""
 
 
 def _differences(contract: Contract, changed: Mapping[str, History]) -> tuple[EventDifference, ...]:

@@ -195,13 +195,19 @@ def _compare_lists(
     what: str, after: tuple[Event, ...], before: tuple[Event, ...], new: Place, old: Place
 ) -> Iterator[Difference]:
     """Events by their names; those of a service on a topic that was renamed are the same."""
-    names, former = ({event.name for event in events} for events in (after, before))
-    for event in after:
-        if event.name not in former:
-            yield Difference(ChangeKind.ADDED, f"{what} {event.name}", "", event.origin, old)
-    for event in before:
-        if event.name not in names:
-            yield Difference(ChangeKind.REMOVED, f"{what} {event.name}", "", new, event.origin)
+    for event in list_strangers(after, before):
+        yield Difference(ChangeKind.ADDED, f"{what} {event.name}", "", event.origin, old)
+    for event in list_strangers(before, after):
+        yield Difference(ChangeKind.REMOVED, f"{what} {event.name}", "", new, event.origin)
+
+
+def list_strangers(events: Iterable[Event], others: Iterable[Event]) -> Iterator[Event]:
+    """The events that are not among the others.
+
+    One that has another name under the same subject is among them: it changed, as its schema tells.
+    """
+    known = {word for other in others for word in (other.name, other.subject)}
+    return (event for event in events if known.isdisjoint((event.name, event.subject)))
 
 
 def _compare_targets(new: Service, old: Service) -> Iterator[Difference]:

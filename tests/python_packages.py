@@ -350,7 +350,7 @@ class Values:
         if logical == "uuid":
             return UUID(int=pick.choice([0, 2**128 - 1, pick.getrandbits(128)]))
         if logical == "duration":
-            values = importlib.import_module(f"{self._package.__name__}._runtime.values")
+            values = importlib.import_module(f"{self._package.__name__}._runtime.avro.values")
             return values.Duration(*(pick.choice([0, 1, 2**32 - 1]) for _ in range(3)))
         if logical == "date":
             return dt.date.fromordinal(pick.randint(1, dt.date.max.toordinal()))

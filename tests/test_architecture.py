@@ -26,7 +26,11 @@ HOMES = {
     "starlette": "registry/http.py",
     "uvicorn": "registry/http.py",
     "sqlite3": ("registry/database.py", "retail/", "targets/python/runtime/"),
-    "confluent_kafka": ("cluster.py", "retail/demo.py", "targets/python/runtime/kafka.py"),
+    "confluent_kafka": (
+        "cluster.py",
+        "retail/demo.py",
+        "targets/python/runtime/kafka/",
+    ),
     "pytest": "registry/pytest_plugin.py",
 }
 """The only places that import each library."""

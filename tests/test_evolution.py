@@ -7,12 +7,18 @@ rollout of each changed event. Where before holds a snapshot of a registry, that
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from jsonschema import Draft202012Validator
 
+import codegen
 from codegen.baselines import open_baseline
+from codegen.cli import program
 from codegen.contract.load import load_contract
 from codegen.diagnostics import Findings, make_report
 from codegen.impact.plan import make_plan
@@ -20,15 +26,23 @@ from codegen.impact.wording import describe_plan
 from codegen.review import Review, review
 
 CORPUS = Path(__file__).parent / "evolution"
+CODEGEN = Path(codegen.__file__).parent
+MACHINE_FORMATS = [
+    ("impact", "--against", "impact/impact.schema.json"),
+    ("diff", "--from", "cli/diff.schema.json"),
+]
 CASES = sorted(path.name for path in CORPUS.iterdir() if path.is_dir())
+
+
+def name_past(case: Path) -> str:
+    snapshot = case / "before" / "schemas" / "registry.snapshot.json"
+    return f"snapshot:{snapshot}" if snapshot.exists() else f"folder:{case / 'before'}"
 
 
 def judge(case: Path, findings: Findings) -> Review:
     contract = load_contract(case / "after", findings)
     assert contract is not None, list(findings)
-    snapshot = case / "before" / "schemas" / "registry.snapshot.json"
-    past = f"snapshot:{snapshot}" if snapshot.exists() else f"folder:{case / 'before'}"
-    baseline = open_baseline(past, contract.registry, case / "after")
+    baseline = open_baseline(name_past(case), contract.registry, case / "after")
     return review(contract, baseline, findings)
 
 
@@ -46,6 +60,34 @@ def test_a_change_is_judged(case: str, update_golden: bool) -> None:
     if update_golden:
         expected.write_text("".join(f"{line}\n" for line in found))
     assert found == expected.read_text().splitlines()
+
+
+def strict(described: Any) -> Any:
+    """A JSON Schema that allows only what it describes."""
+    if isinstance(described, list):
+        return [strict(item) for item in described]
+    if not isinstance(described, dict):
+        return described
+    closed = {key: strict(value) for key, value in described.items()}
+    if isinstance(described.get("properties"), dict):
+        closed["additionalProperties"] = False
+    return closed
+
+
+@pytest.mark.parametrize(("command", "option", "place"), MACHINE_FORMATS)
+def test_the_json_for_programs_fits_its_schema(command: str, option: str, place: str) -> None:
+    schema = json.loads((CODEGEN / place).read_text("utf-8"))
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(strict(schema))
+    seen: set[str] = set()
+    for case in CASES:
+        past, root = name_past(CORPUS / case), str(CORPUS / case / "after")
+        arguments = [command, option, past, "--root", root, "--format", "json"]
+        done = CliRunner().invoke(program, arguments)
+        value = json.loads(done.stdout)
+        validator.validate(value)
+        seen |= {key for key, held in value.items() if held}
+    assert seen == set(schema["properties"]), "a case is missing"
 
 
 def test_what_has_an_order_is_released_apart_from_what_has_none() -> None:

@@ -216,7 +216,7 @@ def test_a_package_imports_the_standard_library_and_confluent_kafka_only(
                 assert name.partition(".")[0] in allowed, (path, name)
                 if name.startswith("confluent_kafka"):
                     importers.add(path.name)
-    assert importers == {"kafka.py"}
+    assert importers == {"confluent.py"}
 
 
 def test_the_pages_are_as_ruff_would_write_them(desk_folders: dict[str, Path]) -> None:

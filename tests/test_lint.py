@@ -470,3 +470,33 @@ def test_only_what_is_named_and_not_accepted_is_mended(tmp_path: Path) -> None:
     run(tmp_path, "--fix", "schemas/shop/Goods.avsc")
     assert sold.read_bytes() == before[0]
     assert goods.read_bytes() != before[1]
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        (
+            [{"type": "record", "name": "A", "fields": []}, "A", "null"],
+            "this file is a union, and defines 1 type inside of it",
+        ),
+        (["null", "string"], "this file defines no record, enum or fixed"),
+        ({"protocol": "Mail", "types": []}, "this is a protocol, not a schema"),
+    ],
+    ids=["union", "nameless", "protocol"],
+)
+def test_a_file_that_is_no_type_is_told_for_what_it_is(
+    tmp_path: Path, schema: object, words: str
+) -> None:
+    write(tmp_path)
+    (tmp_path / "schemas/Odd.avsc").write_text(json.dumps(schema), "utf-8")
+    code, output, _ = run(tmp_path)
+    assert (code, words in output) == (1, True)
+
+
+def test_a_branch_of_a_union_that_fits_many_others_is_told_once(tmp_path: Path) -> None:
+    branches = [{"type": "record", "name": f"Kind{place}", "fields": []} for place in range(12)]
+    write(tmp_path, {"name": "kind", "type": branches, "doc": "Of 12 kinds."})
+    _, output, _ = run(tmp_path)
+    found = [line for line in output.splitlines() if "shape/ambiguous-union" in line]
+    assert len(found) == 11
+    assert found[-1].endswith("the same object fits both Kind0 and Kind11, and 10 more")

@@ -42,6 +42,10 @@ def field(name: str, kind: Any, **more: Any) -> dict[str, Any]:
     return {"name": name, "type": kind, **more}
 
 
+def part(name: str, key: str = "n") -> dict[str, Any]:
+    return {"type": "record", "name": name, "fields": [{"name": key, "type": "long"}]}
+
+
 MILLIS = {"type": "long", "logicalType": "timestamp-millis"}
 MICROS = {"type": "long", "logicalType": "timestamp-micros"}
 
@@ -148,6 +152,51 @@ CASES = {
                field("n_2", ["null", "string", "long"], default=None)),
         record(field("n_2", ["null", "string", "long"], default=None)),
         {"n": None, "n_2": 7},
+    ),
+    "in-a-map": Case(
+        "BACKWARD",
+        record(field("n", {"type": "map", "values": "string"})),
+        record(field("n", {"type": "map", "values": "long"})),
+        ('keep "n" as a map of string and give it a default; add a field beside it for a map of '
+         'long, for example "n_2"', 'remove "n"'),
+        record(field("n", {"type": "map", "values": "string"}, default={}),
+               field("n_2", {"type": "map", "values": "long"}, default={})),
+        record(field("n_2", {"type": "map", "values": "long"}, default={})),
+        {"n": {"a": "7"}, "n_2": {"a": 7}},
+    ),
+    "text-becomes-a-record": Case(
+        "FULL",
+        record(field("n", "string", default="")),
+        record(field("n", part("Price"))),
+        ('keep "n" as string; add a field beside it for the record Price, for example "n_2"',
+         'remove "n"'),
+        record(field("n", "string", default=""),
+               field("n_2", ["null", part("Price")], default=None)),
+        record(field("n_2", ["null", part("Price")], default=None)),
+        {"n": "7", "n_2": {"n": 7}},
+    ),
+    "record-branch-renamed": Case(
+        "FULL",
+        record(field("n", ["null", part("Price"), part("Tax", "t")], default=None)),
+        record(field("n", ["null", part("Sum"), part("Tax", "t")], default=None)),
+        ('keep "n" as a union of null, the record Price, the record Tax; add a field beside it for '
+         'a union of null, the record Sum, the record Tax, for example "n_2"', 'remove "n"'),
+        record(field("n", ["null", part("Price"), part("Tax", "t")], default=None),
+               field("n_2", ["null", part("Sum"), "Tax"], default=None)),
+        record(field("n_2", ["null", part("Sum"), part("Tax", "t")], default=None)),
+        {"n": {"n": 7}, "n_2": {"n": 7}},
+    ),
+    "record-branch-replaced": Case(
+        "NONE",
+        record(field("n", ["null", part("Price"), part("Tax", "t")], default=None)),
+        record(field("n", ["null", "long", part("Tax", "t")], default=None)),
+        ('keep the record Price in "n"; add long to "n"',
+         'stop writing the record Price in "n"; write long in "n" from now on',
+         'take the record Price out of "n"'),
+        record(field("n", ["null", part("Price"), part("Tax", "t"), "long"], default=None)),
+        record(field("n", ["null", part("Tax", "t"), "long"], default=None)),
+        {"n": 7},
+        "consumers first",
     ),
 }  # fmt: skip
 

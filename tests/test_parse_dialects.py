@@ -148,3 +148,46 @@ def test_a_name_may_be_a_word_of_avro() -> None:
     assert isinstance(graph, SchemaGraph)
     _, findings = parse_text('{"type": "array", "items": "map"}', SPECIFICATION)
     assert 'write {"type": "map", ...}' in findings.items[0].hint
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("uuid", 'write {"type": "string", "logicalType": "uuid"}'),
+        ("shop.date", 'write {"type": "int", "logicalType": "date"}'),
+        ("Timestamp", 'write {"type": "long", "logicalType": "timestamp-millis"}'),
+        ({"type": "decimal", "precision": 4}, 'write {"type": "bytes", "logicalType": "decimal", '),
+        ({"type": "integer"}, 'write "int"'),
+        ("varchar", 'write "string"'),
+        ("list", 'write {"type": "array", ...} with its attributes'),
+        ("Strng", 'did you mean "string"?'),
+        ("other.Inner", 'did you mean "Inner"?'),
+        ({"type": "Inner"}, 'write "Inner" alone'),
+        ("Missing", "define it in a file of its own"),
+    ],
+    ids=str,
+)
+def test_what_is_no_type_is_told_as_avro_writes_it(written: Any, hint: str) -> None:
+    _, findings = parse_text(json.dumps(record(("a", record(name="Inner")), ("b", written))))
+    assert [hint in one.hint for one in findings] == [True], findings.items[0].hint
+
+
+@pytest.mark.parametrize(
+    ("type_", "default", "hint"),
+    [
+        ("boolean", "false", "write false without the quotes"),
+        ("int", "0", "write 0 without the quotes"),
+        (["null", "int"], "null", "write null without the quotes"),
+        ({"type": "array", "items": "int"}, "[]", "write [] without the quotes"),
+        ("int", "zero", "change the default, or the type"),
+        ("int", "1.5", "change the default, or the type"),
+        ("int", "NaN", "change the default, or the type"),
+        ("int", "[" * 100_000, "change the default, or the type"),
+        ("int", False, "change the default, or the type"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_default_in_quotes_is_told(type_: Any, default: Any, hint: str) -> None:
+    field = {"name": "a", "type": type_, "default": default}
+    _, findings = parse_text(json.dumps(record(field)), SPECIFICATION)
+    assert [one.hint for one in findings] == [hint]

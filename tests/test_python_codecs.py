@@ -13,7 +13,7 @@ import fastavro
 import pytest
 from python_packages import Schemas, Values, make_event
 
-from codegen.targets.python.runtime.encoding import write_long
+from codegen.targets.python.runtime.avro.encoding import write_long
 
 HEADER = b"\x00\x00\x00\x00\x2a"
 

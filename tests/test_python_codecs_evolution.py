@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import importlib
 import io
 import json
 import random
@@ -14,6 +15,7 @@ import sys
 import time
 from enum import Enum
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -243,6 +245,23 @@ def test_the_same_schema_is_read_by_the_straight_line_code(tmp_path: Path) -> No
     _, event = make_event(tmp_path, record(field("a", "int", doc="x", default=1)))
     assert event.resolve(event.schema, {}) is event.decode
     assert event.resolve(json.dumps(record(field("a", "int"))), {}) is event.decode
+
+
+@pytest.mark.parametrize("alias", ["Former", "test.Former"])
+def test_a_consumer_knows_a_renamed_event_by_its_alias(tmp_path: Path, alias: str) -> None:
+    schema = record(field("a", "int"), aliases=[alias])
+    package, event = make_event(tmp_path, schema)
+    fakes = importlib.import_module(f"{package.__name__}.fakes").fakes()
+    seen: list[Any] = []
+    handler = SimpleNamespace(on_event=lambda event, message: seen.append(event.a))
+    consumer = package.Consumer(fakes.settings(), handler)
+    for former in ("test.Former", "test.Other"):
+        text = json.dumps(record(field("a", "int"), name=former))
+        header = b"\0" + fakes.registry.register(text).to_bytes(4, "big")
+        value = event.encode(event.model(a=7), header)
+        fakes.deliver_bytes("things", value, headers=[("ce_type", former.encode())])
+    consumer.drain()
+    assert seen == [7] and consumer.statistics.skipped == 1
 
 
 def test_references_in_any_order(tmp_path: Path) -> None:

@@ -164,6 +164,38 @@ def test_the_path_leads_to_the_value(made: Any) -> None:
         assert caught.value.path == path
 
 
+@pytest.mark.parametrize(
+    ("name", "wrong", "problem"),
+    [
+        ("maybe", 5, "5 is of type int, not str or None"),
+        ("maybe_money", Decimal("1.234"), "Decimal('1.234') does not fit 5 digits, 2 of them"),
+        ("maybe_money", 1.5, "1.5 is of type float, not Decimal or None"),
+        ("maybe_instant", dt.datetime(2026, 1, 1), "has no time zone; give it one"),
+        ("maybe_int", 2**31, "2147483648 is outside the range of 32 bits"),
+        ("either", 1.5, "1.5 is of type float, not int, str, Inner or None"),
+        ("nothing", None, "a union without branches holds no value"),
+    ],
+)
+def test_a_union_says_what_it_takes_or_what_is_wrong_with_the_value(
+    tmp_path: Path, name: str, wrong: object, problem: str
+) -> None:
+    kinds: dict[str, Any] = {
+        "maybe": FIELDS["maybe"],
+        "maybe_money": ["null", FIELDS["money"]],
+        "maybe_instant": ["null", FIELDS["instant"]],
+        "maybe_int": ["null", "int"],
+        "either": ["int", "string", FIELDS["inner"], "null"],
+        "nothing": [],
+    }
+    fields = [{"name": "it", "type": kinds[name]}]
+    schema = {"type": "record", "name": "Event", "namespace": "test", "fields": fields}
+    package, event = make_event(tmp_path, schema)
+    for encode in (event.encode, event.codec.encode):
+        with pytest.raises(package.EncodeError) as caught:
+            encode(package.Event(it=wrong), b"")
+        assert caught.value.path == "Event.it" and problem in str(caught.value)
+
+
 def test_any_other_object_is_refused(made: Any) -> None:
     package, event, _ = made
     for wrong in (None, {}, object(), package.Inner(x=1), package.Event):
@@ -217,6 +249,22 @@ def test_the_ambient_decimal_context_changes_nothing(made: Any) -> None:
         data = event.encode(changed, b"")
         assert event.decode(data, 0).a_money == Decimal("999.99")
         assert event.codec.decode(data, 0).a_money == Decimal("999.99")
+
+
+def test_decimals_of_every_size_are_written_fast_as_with_care(tmp_path: Path) -> None:
+    money = logical("bytes", "decimal", precision=5000, scale=2)
+    fields = [{"name": "money", "type": money}]
+    schema = {"type": "record", "name": "Event", "namespace": "test", "fields": fields}
+    _, event = make_event(tmp_path, schema)
+    careful = type(event.codec)(event.codec.schema, event.codec.types)
+    event.codec.encode = None  # nothing may be left to it
+    digits = [str(2**bits + edge) for bits in range(2, 70) for edge in (-1, 0, 1)]
+    digits += [one * size for one in "19" for size in (1, 2, 3, 2466, 2467, 4932, 4997)]
+    for whole in digits:
+        for text in (f"{whole[:-2]}.{whole[-2:]}", whole, f"{whole}0", f"{whole}.5", f"{whole}E-1"):
+            for sign in ("", "-"):
+                model = event.model(money=Decimal(sign + text))
+                assert event.encode(model, b"") == careful.encode(model, b"")
 
 
 def test_a_deprecated_field_warns_who_sets_it(tmp_path: Path) -> None:

@@ -183,7 +183,6 @@ def test_dead_letters_are_replayed_as_the_messages_that_they_were(
     desk.consumer.drain()
     assert len(desk.fake.dead_letters) == 4
     desk.handler.messages.clear()
-    time.sleep(0.002)
     with answer_service.Consumer(desk.fake.settings(), desk.handler, replay=True) as consumer:
         consumer.drain()
         consumer.drain()
@@ -202,7 +201,6 @@ def test_dead_letters_are_replayed_as_the_messages_that_they_were(
     assert letter.message.header("dlq.topic") == "questions"
     names = [name for name, _ in letter.message.headers]
     assert len(set(names)) == len(names), "what the first dead letter said stands there twice"
-    time.sleep(0.002)
     with answer_service.Consumer(desk.fake.settings(), desk.handler, replay=True) as consumer:
         consumer.drain()
     assert consumer.statistics.handled == 0 and consumer.statistics.dead_lettered == 1
@@ -279,6 +277,32 @@ def test_an_event_that_is_new_on_the_topic_is_skipped_and_counted(
     assert desk.consumer.statistics.skipped == 3
     told = [entry for entry in caplog.messages if "help.desk.Escalated" in entry]
     assert len(told) == 1
+
+
+def test_the_only_event_of_a_topic_is_known_in_any_namespace(answer_service: ModuleType) -> None:
+    desk = Desk(answer_service)
+    seen: list[Any] = []
+    desk.consumer.close()
+    setattr(desk.handler, "on_profile_changed", lambda event, message: seen.append(event.name))  # noqa: B010
+    desk.consumer = desk.open()
+    profile = answer_service.ProfileChanged(user_id="u1", name="Ada")
+    value = answer_service.codecs.PROFILE_CHANGED.encode(profile, b"")
+    other = answer_service.codecs.PROFILE_CHANGED.schema.replace("help.desk", "people")
+    register = desk.fake.registry.register
+    for text in (other, other.replace("ProfileChanged", "ProfileDeleted")):
+        name = f"people.{json.loads(text)['name']}"
+        data = b"\0" + register(text).to_bytes(4, "big") + value
+        desk.fake.deliver_bytes("profiles", data, headers=[("ce_type", name.encode())])
+        desk.fake.deliver_bytes("profiles", data)
+    # Where a topic has several events, a namespace tells them apart.
+    asked = answer_service.codecs.ASKED
+    elsewhere = register(asked.schema.replace("help.desk", "people"))
+    question = answer_service.Asked(question_id="q", text="?")
+    data = asked.encode(question, b"\0" + elsewhere.to_bytes(4, "big"))
+    desk.fake.deliver_bytes("questions", data)
+    desk.consumer.drain()
+    assert seen == ["Ada", "Ada"]
+    assert desk.consumer.statistics.skipped == 3 and desk.handler.asked == []
 
 
 def test_an_event_is_known_by_its_schema_without_headers(answer_service: ModuleType) -> None:
@@ -473,7 +497,7 @@ def test_what_is_received_while_another_member_joins_is_handled(
 def test_a_member_that_is_busy_for_long_gives_partitions_back_in_between(
     answer_service: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = importlib.import_module("answer_service._runtime.consumer")
+    module = importlib.import_module("answer_service._runtime.consuming.consumer")
     monkeypatch.setattr(module, "_KEEP_ALIVE", 0.01)
     desk = Desk(answer_service)
     others: list[Any] = []

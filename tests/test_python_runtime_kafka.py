@@ -41,13 +41,13 @@ class World:
         self.cluster, self.ask, self.answer = cluster, ask, answer
         self.group = f"group-{time.time_ns()}"
         events = importlib.import_module("answer_service.codecs")
-        fakes = importlib.import_module("answer_service._runtime.fakes")
+        fakes = importlib.import_module("answer_service._runtime.fakes.service")
         wanted = ("ASKED", "WITHDRAWN", "ANSWERED", "REFUSED", "PROFILE_CHANGED")
         self.registry = fakes.FakeRegistry([getattr(events, name) for name in wanted])
 
     def settings(self, package: ModuleType, **options: object) -> Any:
         """Settings that lead to the mock cluster, and to a registry in memory."""
-        kafka = importlib.import_module(f"{package.__name__}._runtime.kafka")
+        kafka = importlib.import_module(f"{package.__name__}._runtime.kafka.confluent")
         made = package.settings(
             bootstrap_servers=self.cluster,
             registry_url="http://unused",
@@ -206,7 +206,7 @@ def test_a_registry_outage_is_waited_for_inside_the_group(world: World) -> None:
 
 def test_keys_go_where_the_java_client_sends_them(world: World) -> None:
     """The fake's partitioner and librdkafka's must agree, or a service's tests would lie."""
-    murmur2 = importlib.import_module("answer_service._runtime.fake_kafka").murmur2
+    murmur2 = importlib.import_module("answer_service._runtime.fakes.kafka").murmur2
     world.ask_questions(range(40), "part-")
     records = world.read(
         "questions",
@@ -251,7 +251,8 @@ PROCESS = """
 import dataclasses, importlib, sys
 import answer_service as package
 from answer_service import Answered, Consumer, Handler, Producer, settings
-from answer_service._runtime import fakes, kafka
+from answer_service._runtime.fakes import service as fakes
+from answer_service._runtime.kafka import confluent as kafka
 from answer_service import codecs
 
 class Service(Handler):
@@ -344,7 +345,7 @@ def test_a_partition_that_was_paused_when_it_was_revoked_is_read_when_it_comes_b
     world: World,
 ) -> None:
     world.ask_questions(range(1), "early-")
-    kafka = importlib.import_module("answer_service._runtime.kafka")
+    kafka = importlib.import_module("answer_service._runtime.kafka.confluent")
     client = Assigned(world.cluster)
     consumer = kafka.KafkaConsumer(client)
     consumer.subscribe(["questions"], lambda _: None)
@@ -398,7 +399,7 @@ class ScriptedClient:
 def test_what_is_revoked_while_it_is_received_is_left_to_its_next_owner(
     answer_service: ModuleType, comes_back: bool
 ) -> None:
-    kafka = importlib.import_module("answer_service._runtime.kafka")
+    kafka = importlib.import_module("answer_service._runtime.kafka.confluent")
     consumer = kafka.KafkaConsumer(ScriptedClient(comes_back=comes_back))
     revoked: list[Any] = []
     consumer.subscribe(["questions"], revoked.append)

@@ -105,3 +105,41 @@ def test_a_relay_runs_until_it_is_stopped(shop: Shop) -> None:
 def test_another_database_is_refused(shop: Shop) -> None:
     with pytest.raises(ValueError, match="sqlite3 or psycopg"):
         shop.package.Outbox(shop.producer, SimpleNamespace())
+
+
+def test_after_a_failure_the_last_message_of_a_key_is_its_last_event(shop: Shop) -> None:
+    events = [shop.package.Answered(question_id=key, text=text) for key, text in ("a1", "b1", "a2")]
+    with shop.database:
+        for event in events:
+            shop.outbox.send(event)
+    shop.fake.fail_deliveries()
+    with pytest.raises(shop.package.DeliveryFailed):
+        shop.relay.relay()
+    assert shop.relay.relay() == 2
+    last = {event.question_id: event.text for event in shop.fake.sent}
+    assert last == {"a": "2", "b": "1"}
+    assert [event.question_id for event in shop.fake.sent].count("b") == 1
+    shop.producer.close()
+
+
+def test_an_event_that_kafka_never_takes_holds_up_no_other(shop: Shop) -> None:
+    large = shop.package.Answered(question_id="q1", text="x" * 2_000_000)
+    with shop.database:
+        for event in (large, shop.answer(2)):
+            shop.outbox.send(event)
+    for _ in range(2):
+        with pytest.raises(shop.package.DeliveryFailed) as caught:
+            shop.relay.relay()
+        assert "what waited in the outbox was not delivered to answers: its 2000" in str(
+            caught.value
+        )
+    assert shop.fake.sent == (shop.answer(2),)
+    assert shop.waiting() == 1
+
+
+def test_a_relay_does_not_commit_what_the_service_has_begun(shop: Shop) -> None:
+    shop.outbox.send(shop.answer(1))
+    with pytest.raises(shop.package.StubError, match="in a transaction, which a relay would"):
+        shop.outbox.relay()
+    shop.database.rollback()
+    assert shop.outbox.relay() == 0 and shop.fake.sent == ()

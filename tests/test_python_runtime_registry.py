@@ -69,7 +69,7 @@ def connect(package: ModuleType, server: Server, **options: Any) -> Any:
     """The registry as the package's own producer and consumer use it."""
     import importlib
 
-    registry = importlib.import_module(f"{package.__name__}._runtime.registry")
+    registry = importlib.import_module(f"{package.__name__}._runtime.kafka.registry")
     made = package.settings(
         bootstrap_servers="unused", registry_url=server.url, environment={}, **options
     )

@@ -105,9 +105,9 @@ def test_an_option_that_librdkafka_does_not_know_is_named(
 
 def test_options_of_the_other_client_are_left_out(answer_service: ModuleType) -> None:
     """librdkafka would write a warning for each of them."""
-    names = importlib.import_module("answer_service._runtime.option_names")
+    names = importlib.import_module("answer_service._runtime.kafka.option_names")
     modules = [
-        importlib.import_module(f"answer_service._runtime.{kind}_options")
+        importlib.import_module(f"answer_service._runtime.kafka.{kind}_options")
         for kind in ("producer", "consumer")
     ]
     given = {"linger.ms": 5, "session.timeout.ms": 45_000, "message.max.bytes": 1_000_000}

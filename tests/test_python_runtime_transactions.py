@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import importlib
 import threading
-import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -227,7 +226,7 @@ def test_a_crash_in_the_middle_leaves_each_outcome_once(
 def test_what_the_group_refuses_is_no_fault_of_a_message(
     answer_service: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runtime = importlib.import_module("answer_service._runtime.fake_kafka")
+    runtime = importlib.import_module("answer_service._runtime.fakes.kafka")
     desk = Desk(answer_service)
     desk.ask(*range(5))
     client, left, begun = desk.producer._client, [9], []
@@ -257,7 +256,7 @@ def test_what_the_group_refuses_is_no_fault_of_a_message(
 def test_a_client_that_does_not_return_is_given_up(
     answer_service: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = importlib.import_module("answer_service._runtime.transactions")
+    module = importlib.import_module("answer_service._runtime.producing.transactions")
     monkeypatch.setattr(module, "_TIMEOUT", 0.05)
     monkeypatch.setattr(module, "_GRACE", 0.05)
     desk = Desk(answer_service)
@@ -319,7 +318,6 @@ def test_dead_letters_are_replayed_exactly_once(answer_service: ModuleType) -> N
     desk.consumer.drain()
     assert desk.answered == {"q2": 2}
     desk.handler.hook = lambda event: None
-    time.sleep(0.002)
     replay = answer_service.Consumer(
         desk.fake.settings(), desk.handler, exactly_once=desk.producer, replay=True
     )

@@ -15,8 +15,8 @@ from codegen.cluster import Cluster, ClusterRefusal, ClusterState, TopicState
 from codegen.contract.load import load_contract
 from codegen.contract.model import Contract
 from codegen.diagnostics import CouldNotCheck, Findings
-from codegen.targets.python.runtime.dead_letters import DeadLetters
-from codegen.targets.python.runtime.settings import RegistrySettings, Settings
+from codegen.targets.python.runtime.consuming.dead_letters import DeadLetters
+from codegen.targets.python.runtime.kafka.settings import RegistrySettings, Settings
 from codegen.topics import apply_topics, dead_letter_topic, list_topics, plan_topics
 
 PROJECT = Path(__file__).parent.parent

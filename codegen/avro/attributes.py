@@ -13,6 +13,7 @@ from codegen.avro.dialect import Dialect
 from codegen.avro.schema import Broken
 from codegen.avro.schema_rules import DUPLICATE, INVALID_NAME, WRONG_SHAPE
 from codegen.diagnostics import Findings, Related, locate
+from codegen.editing import Mend
 from codegen.source import Json, Place
 
 
@@ -28,10 +29,21 @@ class Attributes:
         self._findings.add(WRONG_SHAPE, place, message, hint=hint)
         return Broken(place)
 
-    def add_duplicate(self, place: Place, message: str, first: Place, hint: str) -> None:
+    def add_duplicate(
+        self,
+        place: Place,
+        message: str,
+        first: Place,
+        hint: str,
+        *,
+        note: str = "",
+        mends: tuple[Mend, ...] = (),
+    ) -> None:
         """Report that something stands twice."""
         related = (Related("first here", location=locate(first)),)
-        self._findings.add(DUPLICATE, place, message, hint=hint, related=related)
+        self._findings.add(
+            DUPLICATE, place, message, note=note, hint=hint, related=related, mends=mends
+        )
 
     def text(self, value: dict[str, Json], key: str, place: Place) -> str | None:
         """The text under a key; None, and a finding, where there is something else."""

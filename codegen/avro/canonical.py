@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import TypeAlias, assert_never
 
@@ -130,6 +130,18 @@ def render(graph: SchemaGraph, inline: bool = False) -> str:
     elsewhere stay names; with `inline` they are written out too, so that the text needs no other.
     """
     own = {node.name for node in walk(graph.root) if isinstance(node, Record | Enum | Fixed)}
+    return _render(graph, own, inline)
+
+
+def render_alone(named: Named) -> str:
+    """One type as Avro Java prints it, with all types inside it as names.
+
+    Where a type is written out or referred to makes no difference.
+    """
+    return _render(SchemaGraph(named, {}), {named.name}, inline=False)
+
+
+def _render(graph: SchemaGraph, own: Collection[str], inline: bool) -> str:
     known: set[str] = set()
 
     def write(schema: Schema, namespace: str) -> Iterable[_Part]:

@@ -30,6 +30,11 @@ _LOGICAL_BASES = {
 _LOGICAL_FIXED = ("decimal", "uuid", "duration")
 
 
+def bases_of(name: str) -> tuple[str, ...]:
+    """The primitive types that can carry a logical type, fixed aside; none where it is unknown."""
+    return _LOGICAL_BASES.get(name, ())
+
+
 def read_logical_type(
     base: str, attributes: Mapping[str, Json], size: int = 0
 ) -> LogicalType | None:
@@ -46,7 +51,7 @@ def read_logical_type(
             return None
         if (name == "uuid" and size != 16) or (name == "duration" and size != 12):
             return None
-    elif base not in _LOGICAL_BASES.get(name, ()):
+    elif base not in bases_of(name):
         return None
     if name != "decimal":
         return LogicalType(name)

@@ -7,15 +7,17 @@ becomes Broken, and the rest goes on. Follows the Avro specification 1.12, "Sche
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from codegen.avro.acceptance import note_acceptance
+from codegen.avro.advice import suggest_default, suggest_kind, suggest_type
 from codegen.avro.attributes import Attributes
 from codegen.avro.defaults import check_default, is_java_default, read_java_double, show_value
 from codegen.avro.dialect import CONFLUENT, JAVA, SPECIFICATION, STORED, Dialect, is_alike
 from codegen.avro.logical import is_integer, read_logical_type
+from codegen.avro.repetition import report_repetition, settle_definitions
 from codegen.avro.schema import (
     PRIMITIVES,
     Array,
@@ -99,6 +101,7 @@ def parse_schemas(
     def run(collector: Findings, variant: Dialect) -> SchemaSet:
         parser = _Parser(collector, variant, {})
         roots = {document.name: parser.parse(document) for document in documents}
+        parser.settle(roots.values())
         parser.finish()
         return SchemaSet(parser.types, roots)
 
@@ -117,7 +120,6 @@ _SCHEMA_KEYS = frozenset(
 _PRIMITIVES = frozenset(PRIMITIVES)
 _ENUM_KEYS = _SCHEMA_KEYS | {"default"}
 _FIELD_KEYS = frozenset({"name", "type", "doc", "default", "order", "aliases"})
-_COMPLEX = ("record", "error", "enum", "fixed", "array", "map")
 
 
 class _Parser:
@@ -141,12 +143,20 @@ class _Parser:
         self._unbound: set[int] = set()
         self._unfinished: list[str] = []
         self._defaults: list[Field] = []
+        self._repeated: list[Named] = []
 
     def parse(self, document: Document) -> Schema:
         return self._schema(document.value, Place(document), "")
 
+    def settle(self, roots: Collection[Schema]) -> None:
+        """Let a file of its own, whichever comes first, define a type that is defined twice."""
+        if self._repeated:
+            self._repeated = settle_definitions(roots, self.types, self._repeated)
+
     def finish(self) -> None:
         """Check what can be checked only when all types are known."""
+        for repeated in self._repeated:
+            report_repetition(repeated, self.types, self._read)
         for reference in self._references:
             if reference.name not in self.types:
                 self._report_unknown(reference)
@@ -181,11 +191,14 @@ class _Parser:
         else:
             problem = check_default(graph, owner.schema, value)
         if problem:
+            meant = suggest_default(
+                value, lambda other: check_default(graph, owner.schema, other) is None
+            )
             self._findings.add(
                 INVALID_DEFAULT,
                 owner.origin.at("default"),
                 f'the default of "{owner.name}" does not fit its type: {problem}',
-                hint="change the default, or the type",
+                hint=meant or "change the default, or the type",
             )
         return not problem
 
@@ -208,16 +221,9 @@ class _Parser:
         return False
 
     def _report_unknown(self, reference: Ref) -> None:
-        simple = split_name(reference.name)[1]
-        same = [name for name in self.types if split_name(name)[1] == simple]
-        near = same or get_close_matches(reference.name, [*self.types, *PRIMITIVES], 1)
-        near = near or get_close_matches(simple, PRIMITIVES, 1)
-        hint = f'did you mean "{near[0]}"?' if near else "define it in a file of its own"
-        if reference.name in _COMPLEX:
-            hint = f'write {{"type": "{reference.name}", ...}} with its attributes'
-        self._findings.add(
-            UNKNOWN_TYPE, reference.origin, f"no type is named {reference.name}", hint=hint
-        )
+        message = f"no type is named {reference.name}"
+        hint = suggest_type(reference.name, self.types)
+        self._findings.add(UNKNOWN_TYPE, reference.origin, message, hint=hint)
 
     def _schema(self, value: Json, place: Place, namespace: str) -> Schema:
         if isinstance(value, str):
@@ -227,6 +233,9 @@ class _Parser:
         if not isinstance(value, dict):
             return self._read.broken(place, f"{show_value(value)} is no schema")
         kind = value.get("type")
+        if kind is None and "protocol" in value:
+            hint = "keep the types of its messages, each in a file of its own"
+            return self._read.broken(place, "this is a protocol, not a schema", hint)
         if kind is None:
             return self._read.broken(place, 'a schema needs a "type"')
         match kind:
@@ -248,7 +257,7 @@ class _Parser:
                 return self._read.broken(
                     place.at("type"),
                     f"{show_value(kind)} is no kind of type",
-                    hint=f'to refer to a type by its name write "{kind}" alone, without the object',
+                    hint=suggest_kind(kind),
                 )
             case _:
                 return self._read.broken(
@@ -482,15 +491,12 @@ class _Parser:
         return full_name
 
     def _define(self, named: Named) -> Schema:
-        earlier = self.types.get(named.name)
-        if earlier is None:
-            self.types[named.name] = named
-        elif not (self._dialect.is_java and is_alike(named, earlier, self._bound, self._bound)):
-            message = f"{named.name} is defined twice"
-            hint = "define it once and refer to it by name"
-            self._read.add_duplicate(
-                named.origin.at("name"), message, earlier.origin.at("name"), hint
-            )
+        earlier = self.types.setdefault(named.name, named)
+        is_first = earlier is named
+        if not is_first and not (
+            self._dialect.is_java and is_alike(named, earlier, self._bound, self._bound)
+        ):
+            self._repeated.append(named)
         return named
 
     def _type_aliases(self, value: dict[str, Json], place: Place, name: str) -> tuple[str, ...]:

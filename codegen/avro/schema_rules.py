@@ -25,7 +25,9 @@ INVALID_NAME = rule(
 DUPLICATE = rule(
     "schema/duplicate",
     "A type, a field, a symbol or a union branch stands twice.",
-    "Each name has one meaning; with two, readers differ in which one they take.",
+    "Each name has one meaning; with two, readers differ in which one they take. Files that each "
+    "write out all that they use repeat what they share: a name in its place says the same, and a "
+    "change of the type has one place then.",
 )
 AMBIGUOUS_NAME = rule(
     "schema/ambiguous-name",

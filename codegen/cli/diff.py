@@ -143,6 +143,7 @@ def _render_markdown(compared: Compared, topology: Compared, names: tuple[str, s
 
 
 def _render_json(compared: Compared, topology: Compared, names: tuple[str, str]) -> str:
+    """One JSON object; diff.schema.json says what it holds."""
     from codegen.report.escaping import write_json  # noqa: PLC0415
 
     value = {
@@ -170,6 +171,7 @@ def _render_json(compared: Compared, topology: Compared, names: tuple[str, str])
             }
             for one in topology
         ],
+        "summary": _summarize(compared, topology, names),
     }
     return write_json(value) + "\n"
 

@@ -93,7 +93,7 @@ def _read_options(bootstrap: str | None, options: tuple[str, ...]) -> dict[str, 
 
     from codegen.cluster import CONNECTION_OPTIONS  # noqa: PLC0415
     from codegen.diagnostics import KontraktError  # noqa: PLC0415
-    from codegen.targets.python.runtime.settings import read_kafka_options  # noqa: PLC0415
+    from codegen.targets.python.runtime.kafka.settings import read_kafka_options  # noqa: PLC0415
 
     found = read_kafka_options(os.environ)
     given = {name: value for name, value in found.items() if name.startswith(CONNECTION_OPTIONS)}

@@ -23,6 +23,8 @@ from codegen.avro.schema import (
     Record,
     Schema,
     SchemaGraph,
+    Union,
+    split_name,
 )
 from codegen.contract.lint import LintSettings, read_lint_settings
 from codegen.contract.manifest import WRONG_SHAPE, check_editor_schema, check_shape
@@ -41,6 +43,7 @@ from codegen.contract.model import (
 from codegen.contract.reading import find_schema_files, read_file
 from codegen.contract.registry import read_registry_settings
 from codegen.contract.subjects import derive_subjects
+from codegen.counting import count_words
 from codegen.diagnostics import CouldNotCheck, Findings, rule
 from codegen.source import Document, Json, Place
 
@@ -192,8 +195,7 @@ class _Loader:
     def load(self, *, with_registry: bool) -> Contract:
         for name, root in self._parsed.roots.items():
             if not isinstance(root, Record | Enum | Fixed | Broken):
-                message = "this file defines no record, enum or fixed"
-                hint = "give the schema a name, or move it into the type that uses it"
+                message, hint = _tell_nameless(root)
                 self._findings.add(NO_TYPE, Place(self._documents[name]), message, hint=hint)
         topics = tuple(
             self._topic(name, value or {})
@@ -372,6 +374,19 @@ class _Loader:
                 message = f"{event} does not travel on {name}"
                 self._findings.add(UNKNOWN_NAME, at.at("events", position), message, hint=hint)
         return tuple(dict.fromkeys(events))
+
+
+def _tell_nameless(root: Schema) -> tuple[str, str]:
+    """What to say of a file whose schema has no name, and what to do about it."""
+    branches = root.branches if isinstance(root, Union) else ()
+    named = [one.name for one in branches if isinstance(one, Record | Enum | Fixed)]
+    if named:
+        message = (
+            f"this file is a union, and defines {count_words(len(named), 'type')} inside of it"
+        )
+        return message, f"give each a file of its own, {split_name(named[0])[1]}.avsc first"
+    message = "this file defines no record, enum or fixed"
+    return message, "give the schema a name, or move it into the type that uses it"
 
 
 def _subject_name(topic: str, event: str, strategy: SubjectStrategy) -> str:

@@ -101,7 +101,7 @@ def render_markdown(account: Account) -> str:
 
 
 def render_json(account: Account) -> str:
-    """For programs: everything that the other formats say, also as data."""
+    """For programs: everything that the other formats say, also as data; see impact.schema.json."""
     plan, today = account.plan, account.today
     value = {
         "version": VERSION,

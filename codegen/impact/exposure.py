@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from codegen.avro.schema import SchemaGraph, split_name
+from codegen.compatibility import Direction
 from codegen.contract.model import Event, Level, Topic
 from codegen.rules.breaks import Break
 from codegen.rules.hazard import Hazard
@@ -195,6 +196,16 @@ class Impact:
         if is_still_written or (self.unfit and not self.producers):
             return Rollout.PRODUCERS_FIRST
         return Rollout.AFTER_RETENTION if self.unfit else Rollout.ANY_ORDER
+
+    @property
+    def unreadable(self) -> tuple[Direction, ...]:
+        """The directions in which somebody cannot read, in whatever order services are deployed."""
+        stale = {one.service for one in self.producers if one.is_stale}
+        if stale and self.late_obstacles:
+            return (Direction.BACKWARD, Direction.FORWARD)
+        is_torn = not stale.isdisjoint(one.service for one in self.consumers)
+        is_forever = self.stale and self.topic.keeps_forever
+        return (Direction.BACKWARD,) if is_torn or is_forever else ()
 
     def orders(self) -> Iterator[tuple[str, str]]:
         """Each pair of services of which the first must be deployed before the second."""

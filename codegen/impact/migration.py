@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from codegen.avro.incompatibility import Incompatibility, Kind
-from codegen.avro.schema import split_name
+from codegen.avro.schema import Record, split_name
 from codegen.compatibility import SCOPES, Direction
 from codegen.contract.model import Level
 from codegen.impact.exposure import Impact
-from codegen.rules.breaks import Break, describe_type
+from codegen.rules.breaks import Break, describe_type, walk
 from codegen.rules.hazard import Beside, Hazard
 from codegen.rules.mends import find_renames, value_at
 from codegen.source import Json, Place
@@ -117,16 +117,32 @@ class _Facts:
         return self.impact.level
 
     @property
+    def _owner(self) -> tuple[Record | None, str]:
+        """The innermost record that holds the place, and the field of it that does."""
+        ways = [*walk(self.impact.schema, self.break_.pointer)]
+        return next(((one, name) for one, name in reversed(ways) if one is not None), (None, ""))
+
+    @property
     def outer(self) -> str:
-        """The record around the place with a dot, where that is not the event itself."""
-        name = split_name(str(_record_at(self.break_.new).get("name", "")))[1]
-        return "" if name in ("", self.impact.name) else f"{name}."
+        """The record around the field with a dot, where that is not the event itself."""
+        if self.is_lost:
+            name = str(_record_at(self.break_.new).get("name", ""))
+        else:
+            record = self._owner[0]
+            name = record.name if record is not None else ""
+        simple = split_name(name)[1]
+        return "" if simple in ("", self.impact.name) else f"{simple}."
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is about a field that the new schema has no more."""
+        is_missing = self.reason.kind is Kind.READER_FIELD_MISSING_DEFAULT_VALUE
+        return is_missing and self.break_.direction is Direction.FORWARD
 
     @property
     def field(self) -> str:
         """The field around the place, or the one that is missing there."""
-        path = self.break_.path(self.impact.schema)
-        return path.rpartition(".")[2].split("[]")[0].split("{}")[0]
+        return self.reason.message if self.is_lost else self._owner[1]
 
     @property
     def path(self) -> str:
@@ -163,8 +179,12 @@ class _Facts:
         if self.reason.kind is Kind.FIXED_SIZE_MISMATCH:
             sizes = (value_at(self.break_.old), value_at(self.break_.new))
             return f"{sizes[0]} bytes", f"a fixed of {sizes[1]} bytes"
-        old, new = (describe_type(value_at(one)) for one in (self.break_.old, self.break_.new))
-        return old, new
+        old, new = self.break_.old, self.break_.new
+        old_field, new_field = _field_around(old), _field_around(new)
+        # Inside of an array, a map or a union: the field beside it takes the place of all of it.
+        if old_field and new_field and (_is_within(old, old_field) or _is_within(new, new_field)):
+            old, new = old_field, new_field
+        return describe_type(value_at(old)), describe_type(value_at(new))
 
 
 def _record_at(place: Place) -> Mapping[str, Json]:
@@ -182,18 +202,25 @@ def _record_at(place: Place) -> Mapping[str, Json]:
     return found
 
 
+def _field_around(place: Place) -> Place | None:
+    """The innermost field around a place; None where its document has none there."""
+    for end in range(len(place.path), 1, -1):
+        if place.path[end - 2] == "fields" and isinstance(place.path[end - 1], int):
+            return Place(place.document, place.path[:end])
+    return None
+
+
+def _is_within(place: Place, field: Place) -> bool:
+    """Whether a place is a part of the field's type, and not the type itself."""
+    inner = place.path[len(field.path) :]
+    return any(step in ("items", "values") or isinstance(step, int) for step in inner)
+
+
 def _has_default(place: Place) -> bool:
     """Whether the innermost field around a place has a default."""
-    value, found, is_field = place.document.value, False, False
-    for step in place.path:
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
-            break
-        if is_field and isinstance(value, dict):
-            found = "default" in value
-        is_field = step == "fields"
-    return found
+    around = _field_around(place)
+    value = value_at(around) if around is not None else None
+    return isinstance(value, dict) and "default" in value
 
 
 def _asks(level: Level, direction: Direction) -> bool:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from codegen.avro.canonical import render
+from codegen.avro.canonical import render, render_alone
 from codegen.avro.parse import parse_schema
 from codegen.avro.schema import (
     Array,
@@ -163,11 +163,9 @@ def _own_types(root: Schema) -> Iterator[Named]:
 
 def _report_conflict(found: list[tuple[str, PastVersion, Named]], findings: Findings) -> None:
     first, past, node = found[0]
-    everything = {item.name for item in _own_types(node)} - {node.name}
-    text = render(SchemaGraph(_cut(node, everything), {}))
+    text = render_alone(node)
     for subject, other_past, other in found[1:]:
-        inner = {item.name for item in _own_types(other)} - {other.name}
-        if render(SchemaGraph(_cut(other, inner), {})) != text:
+        if render_alone(other) != text:
             differences = find_differences(_close(other, other_past), _close(node, past))
             words = list_names((str(item) for item in differences), 3)
             findings.add(

@@ -12,8 +12,8 @@ from functools import cached_property
 
 from codegen.avro.resolution import Kind, TooManyPairs
 from codegen.avro.schema import SchemaGraph
-from codegen.compatibility import Direction, Verdict
-from codegen.contract.model import PastVersion, Subject
+from codegen.compatibility import SCOPES, Direction, Verdict
+from codegen.contract.model import Level, PastVersion, Subject
 from codegen.diagnostics import Findings, Related, Rule, locate, rule
 from codegen.editing import Mend
 from codegen.rules.breaks import Break, collect_breaks, describe_type, is_definition
@@ -38,7 +38,8 @@ FIELD_REMOVED = rule(
     "A field was removed that readers need, because it has no default in their schema.",
     "A service that still runs with the older schema looks for the field in each new message, and "
     "has nothing to put in its place: it stops. Go on writing the field until no such service is "
-    "left. What has a default in the readers' schema can be removed at any time.",
+    "left. What has a default in the readers' schema can be removed at any time; a level that ends "
+    "in _TRANSITIVE counts the readers of every version, also of those that nobody runs any more.",
 )
 TYPE_CHANGED = rule(
     "compat/type-changed",
@@ -74,7 +75,9 @@ SYMBOL_ADDED = rule(
     "An enum gained symbols that older readers do not know, and have no default for.",
     "A reader that meets a symbol it does not know takes the default of its own enum, and stops "
     "where there is none. The default that counts is the one in the reader's schema, so it must be "
-    "there before the first new symbol is sent: add it, deploy the readers, then add the symbol.",
+    "there before the first new symbol is sent: add it, deploy the readers, then add the symbol. A "
+    "level that ends in _TRANSITIVE counts the readers of every version, also of those that nobody "
+    "runs any more: there the new symbols need a field of their own.",
 )
 BRANCH_REMOVED = rule(
     "compat/branch-removed",
@@ -111,7 +114,7 @@ def report_breaks(judged: Iterable[tuple[Subject, Verdict]], findings: Findings)
     pairs = list(judged)
     by_name = {subject.name: (subject, verdict) for subject, verdict in pairs}
     for one in collect_breaks(pairs):
-        _report(one, *by_name[next(iter(one.subjects))], findings)
+        _report(one, [by_name[name] for name in one.subjects], findings)
     for subject, verdict in pairs:
         for missed in verdict.unjudged:
             findings.add(
@@ -152,12 +155,13 @@ def summarize(one: Break, schema: SchemaGraph) -> str:
     return words if path in words else f'{words} in "{path}"'
 
 
-def _report(one: Break, subject: Subject, verdict: Verdict, findings: Findings) -> None:
+def _report(one: Break, judged: Sequence[tuple[Subject, Verdict]], findings: Findings) -> None:
+    subject, verdict = judged[0]
     related = _befores(one)
     if one.new_union is not None:
         context = f"inside the union of {_quoted_field(one.new_union)}, no other branch fits either"
         related = (*related, Related(context, "", locate(one.new_union)))
-    facts = _Facts(one, subject.schema, verdict.checked)
+    facts = _Facts(one, subject.schema, verdict.checked, [verdict.level for _, verdict in judged])
     wording = _WORDINGS[facts.kind, one.direction]
     findings.add(
         wording.rule,
@@ -200,6 +204,7 @@ class _Facts:
         one: Break,
         schema: SchemaGraph | None = None,
         past: Sequence[PastVersion] = (),
+        levels: Sequence[Level] = (),
     ) -> None:
         self.reason = one.reason
         self.kind = one.kind
@@ -215,6 +220,9 @@ class _Facts:
             version for versions in one.subjects.values() for version in versions
         )
         self.symbols = one.reason.message.strip("[]")
+        self.them = "them" if "," in self.symbols else "it"
+        self.lasting = next((level for level in levels if SCOPES[level].is_transitive), None)
+        """A level that counts every version, and so never lets older readers go."""
 
     @cached_property
     def mends(self) -> tuple[Mend, ...]:
@@ -290,7 +298,10 @@ _WORDINGS: Mapping[tuple[Kind, Direction], _Wording] = {
             f'it looks like it became "{facts.successor}", and an alias does not help readers from '
             "before that: keep both until they are gone"
             if facts.successor
-            else "put the field back; remove it when no reader needs it any more"
+            else f"put the field back: {facts.lasting.value} counts the readers of every version, "
+            "so a field without a default stays, or goes with a new topic"
+            if facts.lasting
+            else "put the field back with a default, and deploy all readers; then it can be removed"
         ),
     ),
     (Kind.TYPE_MISMATCH, _NEW): _Wording(
@@ -336,18 +347,25 @@ _WORDINGS: Mapping[tuple[Kind, Direction], _Wording] = {
     (Kind.MISSING_ENUM_SYMBOLS, _NEW): _Wording(
         SYMBOL_REMOVED,
         lambda facts: f"the enum lost {facts.symbols}",
-        lambda facts: f"{facts.versions} may have written it",
+        lambda facts: f"{facts.versions} may have written {facts.them}",
         lambda facts: (
             facts.mends[0].advice
             if facts.mends
-            else 'put it back, or give the enum a "default" for symbols it does not know'
+            else f'put {facts.them} back, or give the enum a "default" for symbols it does not know'
         ),
     ),
     (Kind.MISSING_ENUM_SYMBOLS, _OLD): _Wording(
         SYMBOL_ADDED,
         lambda facts: f"the enum gained {facts.symbols}",
-        lambda facts: f"readers of {facts.versions} do not know it, and have no enum default",
-        lambda facts: 'first give the enum a "default" and deploy all readers, then add the symbol',
+        lambda facts: (
+            f"readers of {facts.versions} do not know {facts.them}, and have no enum default"
+        ),
+        lambda facts: (
+            f"keep the symbols, and add a field with the new ones beside it: {facts.lasting.value} "
+            "counts the readers of every version"
+            if facts.lasting
+            else 'first give the enum a "default" and deploy all readers, then add what is new'
+        ),
     ),
     (Kind.MISSING_UNION_BRANCH, _NEW): _Wording(
         BRANCH_REMOVED,
@@ -360,8 +378,8 @@ _WORDINGS: Mapping[tuple[Kind, Direction], _Wording] = {
         lambda facts: f"{facts.what} may hold {facts.branch} now",
         lambda facts: f"readers of {facts.versions} cannot read it",
         lambda facts: (
-            "deploy readers with the new branch before anything is sent with it: that is "
-            "BACKWARD, not FORWARD or FULL"
+            f"add a field beside it that takes {facts.branch}, which older readers pass over; the "
+            "level BACKWARD would take it here, and then all readers go first"
         ),
     ),
     (Kind.AMBIGUOUS_FIELD, _NEW): _Wording(

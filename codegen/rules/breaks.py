@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from codegen.avro.resolution import Incompatibility, Kind
-from codegen.avro.schema import Array, Map, Record, Schema, SchemaGraph, Union
+from codegen.avro.schema import Array, Map, Record, Schema, SchemaGraph, Union, split_name
 from codegen.compatibility import Direction, Verdict
 from codegen.contract.model import PastVersion, Subject
 from codegen.rules.mends import value_at
@@ -118,9 +118,50 @@ def collect_breaks(judged: Iterable[tuple[Subject, Verdict]]) -> tuple[Break, ..
 def _innermost(reason: Incompatibility) -> Iterator[Incompatibility]:
     """What is wrong inside the branch that comes closest; nothing where no branch comes close."""
     depth = reason.reader_path.rstrip("/").count("/")
-    for cause in reason.causes:
-        if cause.reader_path.count("/") > depth + 1:
-            yield from tuple(_innermost(cause)) or (cause,)
+    inner = [cause for cause in reason.causes if cause.reader_path.count("/") > depth + 1]
+    if any(one.kind is Kind.NAME_MISMATCH and not _is_rename(reason, one) for one in inner):
+        return
+    for cause in inner:
+        yield from tuple(_innermost(cause)) or (cause,)
+
+
+def _is_rename(union: Incompatibility, names: Incompatibility) -> bool:
+    """Whether a branch seems to have become another one, which is not one of the old ones too."""
+    reader, writer = (_definition(place) for place in (names.reader, names.writer))
+    writers = value_at(_outside(union.writer)) if _is_branch(union.writer) else None
+    taken = {_simple(one) for one in writers} if isinstance(writers, list) else set()
+    readers = value_at(union.reader)
+    known = {_simple(one) for one in readers} if isinstance(readers, list) else set()
+    if _simple(reader) in taken or _simple(writer) in known:
+        return False
+    sides = [_members(one) for one in (reader, writer)]
+    return not all(sides) or not sides[0].isdisjoint(sides[1])
+
+
+def _definition(place: Place) -> Json:
+    """The type whose name stands at a place."""
+    value = value_at(place)
+    return value if isinstance(value, dict) else value_at(_outside(place))
+
+
+def _outside(place: Place) -> Place:
+    return Place(place.document, place.path[:-1])
+
+
+def _simple(branch: Json) -> str:
+    name = branch.get("name") if isinstance(branch, dict) else branch
+    return split_name(name)[1] if isinstance(name, str) else ""
+
+
+def _members(definition: Json) -> set[str]:
+    """The names of a record's fields, or the symbols of an enum."""
+    match definition:
+        case {"fields": list(fields)}:
+            return {str(one.get("name")) for one in fields if isinstance(one, dict)}
+        case {"symbols": list(symbols)}:
+            return {str(one) for one in symbols}
+        case _:
+            return set()
 
 
 def name_path(graph: SchemaGraph, pointer: str) -> str:
@@ -129,27 +170,39 @@ def name_path(graph: SchemaGraph, pointer: str) -> str:
     A part that the schema does not have ends it.
     """
     words = ""
+    for record, step in walk(graph, pointer):
+        dot = "." if record is not None and words else ""
+        words += f"{dot}{step}"
+    return words
+
+
+def walk(graph: SchemaGraph, pointer: str) -> Iterator[tuple[Record | None, str]]:
+    """The fields on the way of a JSON pointer, each with its record, and `[]` and `{}` with none.
+
+    A part that the schema does not have ends it.
+    """
     schema: Schema = graph.root
     steps = iter(pointer.split("/")[1:])
     for step in steps:
         match graph.resolve(schema), step:
-            case Record(fields=fields), "fields":
+            case Record(fields=fields) as record, "fields":
                 index = next(steps, "")
                 if not index.isdigit() or int(index) >= len(fields):
-                    break
-                words += f"{'.' if words else ''}{fields[int(index)].name}"
+                    return
+                yield record, fields[int(index)].name
                 schema = fields[int(index)].schema
             case Array(items=inner), "items":
-                words, schema = f"{words}[]", inner
+                yield None, "[]"
+                schema = inner
             case Map(values=inner), "values":
-                words, schema = f"{words}{{}}", inner
+                yield None, "{}"
+                schema = inner
             case Union(branches=branches), _ if step.isdigit() and int(step) < len(branches):
                 schema = branches[int(step)]
             case _, "type":
                 continue
             case _:
-                break
-    return words
+                return
 
 
 def describe_type(value: Json) -> str:

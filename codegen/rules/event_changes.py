@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from codegen.contract.model import Event, Topic
 from codegen.diagnostics import Severity, rule
 from codegen.rules.shift import Shift
-from codegen.topology import Succession, describe_retention, join
+from codegen.topology import Succession, describe_retention, join, list_strangers
 
 EVENT_REMOVED = rule(
     "change/event-removed",
@@ -29,13 +29,11 @@ EVENT_ADDED = rule(
 
 def find_event_changes(new: Topic, old: Topic, succession: Succession) -> Iterator[Shift]:
     """What hurts in the events that a topic lost and gained."""
-    here = {event.name for event in new.events}
-    former = {event.name for event in old.events}
-    for event in old.events:
-        if event.name not in here and event.subject not in succession.renamed_subjects:
+    for event in list_strangers(old.events, new.events):
+        if event.subject not in succession.renamed_subjects:
             yield from _find_removed_event(event, new, succession)
-    for event in new.events:
-        if event.name not in former and event.subject not in succession.renamed_subjects:
+    for event in list_strangers(new.events, old.events):
+        if event.subject not in succession.renamed_subjects:
             yield from _find_added_event(event, old, succession)
 
 
@@ -57,8 +55,8 @@ def _find_removed_event(event: Event, new: Topic, succession: Succession) -> Ite
         event.origin,
         f"{event.name} does not travel on topic {new.name} any more{elsewhere}",
         " and ".join(did),
-        f"first let {', then '.join(steps)}; remove it when no message of it is left "
-        f"({describe_kept(new)})",
+        f"put it back, and go in steps of a release each: first let {', then '.join(steps)}; "
+        f"remove it when no message of it is left ({describe_kept(new)})",
         before=event.name,
         after=None,
         severity=None if producers and consumers else Severity.WARNING,

@@ -65,8 +65,9 @@ NAMESPACE_CHANGED = rule(
     "A type moved to another namespace.",
     "Registries and Avro Java compare simple names, so they let it pass. Other libraries compare "
     f"full names, and stop: {name_lacking(Ability.SIMPLE_NAMES)}. Generated classes get another "
-    "package, subjects that are named after the record become new ones without a past, and where "
-    "a union has to choose Avro Java compares full names too.",
+    "package, and Java looks for the class of a message by the full name that it was written with: "
+    "an event that moves is an error. Subjects that are named after the record become new ones "
+    "without a past, and where a union has to choose Avro Java compares full names too.",
     severity=Severity.WARNING,
 )
 
@@ -306,17 +307,22 @@ def _find_type_renames(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
     if type(new) is not type(old) or new.name == old.name:
         return
     (new_space, new_name), (old_space, old_name) = split_name(new.name), split_name(old.name)
+    # Java finds the generated class of a whole message by the name that it was written with.
+    is_event = new.name == revision.root
     if new_name == old_name:
+        classes = f"; Java has no generated class for {old.name} any more" if is_event else ""
         yield Hazard(
             NAMESPACE_CHANGED,
-            new.origin.at("namespace" if has_key(new.origin, "namespace") else "name"),
-            old.origin,
+            _namespace_place(new.origin),
+            _namespace_place(old.origin),
             f"{new_name} moved from {old_space or 'no namespace'} to {new_space or 'none'}",
             f"the registry compares simple names only; readers on "
-            f"{name_lacking(Ability.SIMPLE_NAMES)} compare full ones, and stop",
+            f"{name_lacking(Ability.SIMPLE_NAMES)} compare full ones, and stop{classes}",
             f"keep the namespace {old_space}" if old_space else "keep it out of a namespace",
+            severity=Severity.ERROR if is_event else None,
         )
     elif old.name in new.aliases and Direction.FORWARD not in revision.directions:
+        classes = f", and Java needs a generated class {old.name} for old messages"
         yield Hazard(
             ALIAS_RENAME,
             new.origin.at("name"),
@@ -324,8 +330,12 @@ def _find_type_renames(pair: TypePair, revision: Revision) -> Iterator[Hazard]:
             f"the type {old.name} is named {new.name} now",
             f"readers with the older schema know only {old_name}",
             "deploy all readers before any producer writes the new name; readers on "
-            f"{name_lacking(Ability.ALIASES)} ignore aliases",
+            f"{name_lacking(Ability.ALIASES)} ignore aliases{classes if is_event else ''}",
         )
+
+
+def _namespace_place(definition: Place) -> Place:
+    return definition.at("namespace" if has_key(definition, "namespace") else "name")
 
 
 def _find_union_reorder(pair: TypePair, revision: Revision) -> Iterator[Hazard]:

@@ -56,8 +56,8 @@ class Surroundings:
     def settings(self) -> Any:
         """Settings that lead to the broker, and to a registry in memory."""
         name = self.package.__name__
-        kafka = importlib.import_module(f"{name}._runtime.kafka")
-        fakes = importlib.import_module(f"{name}._runtime.fakes")
+        kafka = importlib.import_module(f"{name}._runtime.kafka.confluent")
+        fakes = importlib.import_module(f"{name}._runtime.fakes.service")
         made = self.package.settings(
             bootstrap_servers=self.kafka.bootstrap, registry_url="http://unused", environment={}
         )
@@ -67,7 +67,7 @@ class Surroundings:
 
     def options(self, kind: str) -> dict[str, Any]:
         """What the generated clients give to librdkafka."""
-        module = importlib.import_module(f"{self.package.__name__}._runtime.{kind}_options")
+        module = importlib.import_module(f"{self.package.__name__}._runtime.kafka.{kind}_options")
         made = self.package.settings(
             bootstrap_servers="x:1", registry_url="http://unused", environment={}
         )

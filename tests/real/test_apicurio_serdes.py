@@ -68,7 +68,7 @@ def stubs(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def connect(stubs: ModuleType, url: str) -> Any:
     """The registry as the package's own producer and consumer use it."""
-    module = importlib.import_module(f"{stubs.__name__}._runtime.registry")
+    module = importlib.import_module(f"{stubs.__name__}._runtime.kafka.registry")
     made = stubs.settings(bootstrap_servers="unused", registry_url=url, environment={})
     return module.HttpRegistry(made.registry)
 

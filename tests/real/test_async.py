@@ -38,7 +38,8 @@ import asyncio, dataclasses, os, signal, sys
 import aiosqlite
 from async_answer_service import Answered, Consumer, Handler, Producer, SqliteInbox, settings
 from async_answer_service import codecs
-from async_answer_service._runtime import async_kafka, fakes
+from async_answer_service._runtime.fakes import service as fakes
+from async_answer_service._runtime.kafka import aiokafka as async_kafka
 
 class Service(Handler):
     def __init__(self, database, producer, last):

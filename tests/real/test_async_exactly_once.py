@@ -32,7 +32,8 @@ PROCESS = """
 import asyncio, dataclasses, os, signal, sys
 from async_answer_service import Answered, Consumer, Handler, Producer, settings
 from async_answer_service import codecs
-from async_answer_service._runtime import async_kafka, fakes
+from async_answer_service._runtime.fakes import service as fakes
+from async_answer_service._runtime.kafka import aiokafka as async_kafka
 
 name, last, end = sys.argv[1], int(sys.argv[2]), getattr(signal, sys.argv[3])
 

@@ -41,8 +41,9 @@ def desk_kafka(new_kafka: Kafka) -> Kafka:
 def settings(package: ModuleType, kafka: Kafka) -> Any:
     """Settings that lead to the broker, and to a registry in memory."""
     style = "async_" if package.__name__.startswith("async_") else ""
-    module = importlib.import_module(f"{package.__name__}._runtime.{style}kafka")
-    fakes = importlib.import_module(f"{package.__name__}._runtime.fakes")
+    client = "aiokafka" if style else "confluent"
+    module = importlib.import_module(f"{package.__name__}._runtime.kafka.{client}")
+    fakes = importlib.import_module(f"{package.__name__}._runtime.fakes.service")
     # The one package that knows all events, so that both number their schemas alike.
     events = importlib.import_module(f"{style}answer_service.codecs").EVENTS
     made = package.settings(
@@ -62,7 +63,8 @@ PROCESS = """
 import dataclasses, os, signal, sys
 from answer_service import Answered, Consumer, Handler, Producer, settings
 from answer_service import codecs
-from answer_service._runtime import fakes, kafka
+from answer_service._runtime.fakes import service as fakes
+from answer_service._runtime.kafka import confluent as kafka
 
 class Service(Handler):
     def __init__(self, producer, last):

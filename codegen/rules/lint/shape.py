@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import SequenceMatcher
-from itertools import combinations
 
+from codegen.avro.advice import suggest_default
 from codegen.avro.defaults import check_default, show_value
 from codegen.avro.schema import (
     Array,
@@ -59,10 +59,11 @@ def check_union_default(field: Field, here: Here) -> Iterator[Problem]:
     schema, default = field.schema, field.default
     if not isinstance(schema, Union) or default is None or len(schema.branches) < 2:
         return
-    fits = [
-        check_default(SchemaGraph(one, here.survey.types), one, default.value) is None
-        for one in schema.branches
-    ]
+
+    def fits_in(branch: Schema, value: Json) -> bool:
+        return check_default(SchemaGraph(branch, here.survey.types), branch, value) is None
+
+    fits = [fits_in(one, default.value) for one in schema.branches]
     # A default that fits no branch is the parser's business.
     if not fits[0] and any(fits):
         index = fits.index(True)
@@ -70,7 +71,10 @@ def check_union_default(field: Field, here: Here) -> Iterator[Problem]:
             f"the default {show_value(default.value)} of {field.name} fits "
             f"{_describe(schema.branches[index])}, not the first branch"
         )
+        first = schema.branches[0]
+        meant = suggest_default(default.value, lambda value: fits_in(first, value))
         hint = f"put {_describe(schema.branches[index])} first in the union"
+        hint = f"{meant}, or {hint}" if meant else hint
         yield Problem(field.origin.at("default"), message, hint)
 
 
@@ -170,12 +174,16 @@ def check_ambiguous_union(union: Union, here: Here) -> Iterator[Problem]:
     enum, bytes beside fixed, enums with common symbols and records with the same fields are such
     pairs."""
     targets = [here.resolve(one) for one in union.branches]
-    for one, other in combinations(range(len(targets)), 2):
-        if why := _find_common(targets[one], targets[other], here):
-            first, second = _describe(union.branches[one]), _describe(union.branches[other])
-            message = f"{why} fits both {first} and {second}"
+    for index, other in enumerate(targets):
+        # One finding a branch: of many that are alike, each pair would be one.
+        common = [_find_common(one, other, here) for one in targets[:index]]
+        alike = [place for place, why in enumerate(common) if why]
+        if alike:
+            first, second = _describe(union.branches[alike[0]]), _describe(union.branches[index])
+            more = f", and {len(alike) - 1} more" if alike[1:] else ""
+            message = f"{common[alike[0]]} fits both {first} and {second}{more}"
             hint = "keep one of them, or put each into a record of its own"
-            yield Problem(union.branches[other].origin, message, hint)
+            yield Problem(union.branches[index].origin, message, hint)
 
 
 _NUMBERS = (frozenset(("int", "long")), frozenset(("float", "double")))
@@ -344,8 +352,8 @@ def check_shared_inline_type(named: Named, here: Here) -> Iterator[Problem]:
     """Whoever uses it depends on the whole type around it, in the registry too: each change of that
     one is a new version for all of them. In a file of its own it has a history of its own."""
     home = named.origin.document
-    if not named.origin.path:
-        return
+    if not named.origin.path or here.survey.types.get(named.name) is not named:
+        return  # What is defined twice is the parser's business.
     others = [
         one for one in here.survey.uses.get(named.name, ()) if one.origin.document is not home
     ]

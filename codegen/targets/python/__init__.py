@@ -27,7 +27,7 @@ from codegen.targets.python.literals import docstring
 from codegen.targets.python.models_view import exported_models, models_view
 from codegen.targets.python.names import name_classes
 from codegen.targets.python.runtime_modules import runtime_modules
-from codegen.targets.python.samples_view import example_view, samples_view
+from codegen.targets.python.samples_view import samples_view
 from codegen.targets.python.service_view import Names, Page, service_pages
 from codegen.targets.rendering import render
 
@@ -74,8 +74,8 @@ class PythonTarget:
         written = [GeneratedFile(page.path, _render(page), page.untested) for page in pages]
         written.append(GeneratedFile(f"{package}/py.typed", ""))
         written += [
-            GeneratedFile(f"{package}/_runtime/{name}.py", text)
-            for name, text in runtime_modules(file.text for file in written).items()
+            GeneratedFile(f"{package}/_runtime/{path}", text)
+            for path, text in runtime_modules(file.text for file in written).items()
         ]
         return tuple(sorted(written, key=lambda file: file.path))
 
@@ -104,7 +104,6 @@ def _pages(
     graph = SchemaGraph(events[0].event.schema.root, contract.types)
     named = tuple(types.values())
     models = exported_models(named, graph, classes)
-    example = (*service.consumes, *service.produces)[0]
     names = Names(
         package=package,
         models=models,
@@ -112,11 +111,6 @@ def _pages(
         constants={(one.event.topic, one.event.name): one.constant for one in events},
         keys={topic: classes[one.event.name] for topic, one in keys.items()},
         is_async=is_async,
-        example=next(
-            example_view(one, models, classes)
-            for one in events
-            if (one.event.topic, one.event.name) == (example.topic, example.name)
-        ),
     )
     modules: tuple[tuple[str, str, Mapping[str, object]], ...] = (
         ("models", "What the events of {} hold.", models_view(named, graph, classes)),

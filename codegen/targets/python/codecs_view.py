@@ -148,7 +148,7 @@ def codecs_view(
     return {
         "imports": library_imports(code, module, "from collections.abc import Mapping"),
         "classes": import_order(types.values()),
-        "runtime": runtime_imports(code, module, codec=names),
+        "runtime": runtime_imports(code, module, {"avro.codec": names}),
         "types": [{"name": string(name), "class": types[name]} for name in sorted(types)],
         "exports": sorted(["EVENTS", "TYPES", *(one.constant for one in named)]),
         "constants": [
@@ -282,12 +282,12 @@ def _record(key: SchemaKey) -> Record:
 
 
 def runtime_imports(
-    code: Iterable[str], module: Module, **more: Iterable[str]
+    code: Iterable[str], module: Module, more: Mapping[str, Iterable[str]]
 ) -> list[Mapping[str, object]]:
     """What the functions of a module need of the runtime, and what its template needs."""
-    needed = {**module.runtime, **more}
+    needed: dict[str, Iterable[str]] = {**module.runtime, **more}
     if "Duration" in words_in(code):
-        needed["values"] = ["Duration"]
+        needed["avro.values"] = ["Duration"]
     return [
         {"module": name, "names": import_order(names)} for name, names in sorted(needed.items())
     ]

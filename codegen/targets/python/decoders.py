@@ -23,7 +23,7 @@ from codegen.avro.schema import (
     Union,
 )
 from codegen.targets.python.names import name_attributes
-from codegen.targets.python.runtime.lanes import FEWEST
+from codegen.targets.python.runtime.avro.arrays import FEWEST
 from codegen.targets.python.service_view import snake
 from codegen.targets.python.straight_line import Module, Scope, integer_kind
 
@@ -234,7 +234,7 @@ class Decoder:
             self._scope.assign(goal, f"{first}[b] + {sign}[b] * c")
             self._scope.line("p += 2")
         with self._scope.block("elif (d := data[p + 2]) < 128:"):
-            self._scope.assign(goal, f"{first}[b] + {sign}[b] * (c - 128 + (d << 7))")
+            self._scope.assign(goal, f"{first}[b] + {sign}[b] * (c + {use('HIGH')}[d])")
             self._scope.line("p += 3")
         with self._scope.block("else:"):
             self._scope.line(f"{goal}, p = {use(reader)}(data, p)")

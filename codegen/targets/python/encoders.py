@@ -27,8 +27,8 @@ from codegen.avro.schema import (
 )
 from codegen.targets.python.literals import string
 from codegen.targets.python.names import name_attributes
-from codegen.targets.python.runtime.encoding import write_long
-from codegen.targets.python.runtime.lanes import FEWEST
+from codegen.targets.python.runtime.avro.arrays import FEWEST
+from codegen.targets.python.runtime.avro.encoding import write_long
 from codegen.targets.python.service_view import snake
 from codegen.targets.python.straight_line import Module, Scope, integer_kind
 
@@ -48,6 +48,9 @@ _LOGICAL: Mapping[str, str] = {
 
 _END = '"\\x00"'
 _STRUCT = {"float": "f", "double": "d"}
+
+MAX_APPENDED = 8
+"""More pieces than these are faster added to a list in one step."""
 
 
 def write_encoder(module: Module, record: Record, codec: str) -> str:
@@ -222,19 +225,25 @@ class _Encoder:
         return [text]
 
     def _integer(self, writer: str, value: str) -> Pieces:
-        short, write = self._module.use("SHORT"), self._module.use(writer)
+        """The common numbers of up to four bytes are looked up; a function writes all others."""
+        short, last, more = map(self._module.use, ("SHORT", "LAST_TWO", "NEXT_TWO"))
         text = self._scope.name(f"{value[:14]}_text")
-        with self._scope.block(f"if type({value}) is int and -1025 < {value} < 1024:"):
+        self._scope.refuse_if(f"type({value}) is not int")
+        with self._scope.block(f"if -1025 < {value} < 1024:"):
             self._scope.line(f"{text} = {short}[{value}]")
+        with self._scope.block(f"elif 8191 < {value} < 0x8000000 and {last}:"):
+            low, high = f"{more}[{value} << 1 & 0x3FFF]", f"{last}[{value} >> 13]"
+            self._scope.assign(text, f"{low} + {high}")
         with self._scope.block("else:"):
-            self._scope.line(f"{text} = {write}({value})")
+            self._scope.line(f"{text} = {self._module.use(writer)}({value})")
         return [text]
 
     def _string(self, value: str) -> Pieces:
         short, write = self._module.use("SHORT"), self._module.use("write_text")
         size = self._scope.name(f"{value[:14]}_size")
-        with self._scope.block(f"if {value}.isascii() and len({value}) < 1024:"):
-            self._scope.line(f"{size} = {short}[len({value})]")
+        self._scope.line(f"n = len({value})")
+        with self._scope.block(f"if n < 1024 and {value}.isascii():"):
+            self._scope.line(f"{size} = {short}[n]")
         with self._scope.block("else:"):
             self._scope.line(f"{size}, {value} = {write}({value})")
         return [size, value]
@@ -303,14 +312,11 @@ class _Encoder:
         self._scope.line(f'{text} = "".join({parts})')
 
     def _extend(self, parts: str, pieces: Pieces) -> None:
-        if len(pieces) == 1:
-            self._scope.line(f"{parts}.append({pieces[0]})")
-        elif pieces:
-            line = f"{parts} += ({', '.join(pieces)})"
-            if len(pieces) < 4 and self._scope.fits(line):
-                self._scope.line(line)
-            else:
-                self._scope.items(f"{parts} += (", pieces, ")")
+        if len(pieces) > MAX_APPENDED:
+            self._scope.items(f"{parts} += (", pieces, ")")
+        else:
+            for piece in pieces:
+                self._scope.line(f"{parts}.append({piece})")
 
     def _map(self, values: Schema, value: str) -> Pieces:
         text = self._scope.name(f"{value[:14]}_entries")

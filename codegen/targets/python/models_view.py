@@ -96,7 +96,7 @@ def _imports(
     values = ["Duration"] * ("Duration" in words) + ["Symbol"] * has_enums
     values += ["warn_deprecated"] * any(record["deprecations"] for record in records)
     if values:
-        lines += [""] * bool(lines) + [f"from ._runtime.values import {', '.join(values)}"]
+        lines += [""] * bool(lines) + [f"from ._runtime.avro.values import {', '.join(values)}"]
     return lines
 
 

@@ -12,7 +12,7 @@ import keyword
 from collections.abc import Iterable, Mapping
 
 from codegen.avro.schema import split_name
-from codegen.targets.python.runtime import lanes, packing, unpacking
+from codegen.targets.python.runtime.avro import arrays, packing, unpacking
 from codegen.targets.python.service_view import RESERVED_NAMES, snake
 
 _ANNOTATIONS = frozenset(
@@ -71,7 +71,7 @@ RESERVED_CLASSES = frozenset(
         *_ANNOTATIONS,
         *_MODULES,
         *_CODECS,
-        *vars(lanes),
+        *vars(arrays),
         *vars(packing),
         *vars(unpacking),
     )

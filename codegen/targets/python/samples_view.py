@@ -10,7 +10,7 @@ from codegen.targets.python.codecs_view import NamedEvent
 from codegen.targets.python.literals import LINE_LENGTH, words_in
 from codegen.targets.python.past import Past, find_past
 from codegen.targets.python.samples import read_sample, sample_events
-from codegen.targets.python.service_view import Example, import_order
+from codegen.targets.python.service_view import import_order
 from codegen.targets.python.types import Code, Defaults
 
 
@@ -47,25 +47,6 @@ def samples_view(
         "histories": import_order(str(test["constant"]) for test in pasts),
     }
     return values, tuple(lacking)
-
-
-def example_view(one: NamedEvent, models: Iterable[str], classes: Mapping[str, str]) -> Example:
-    """An event as a person would write it in a test, and what that needs.
-
-    Its first line is empty when there is no sample of it.
-    """
-    graph = one.event.schema
-    # The first sample is all zeros and nothing; the second one looks like something.
-    for value, _ in sample_events(graph).events[1::-1]:
-        try:
-            code = Defaults(graph, classes).value(graph.root, value)
-        except (ValueError, ArithmeticError):
-            continue
-        first, *rest = code.opened or (code.text,)
-        words = words_in([first, *rest])
-        names = import_order(name for name in models if name in words)
-        return Example(first, tuple(rest), tuple(_imports(words)), tuple(names))
-    return Example()
 
 
 def _imports(words: set[str]) -> list[str]:

@@ -22,40 +22,47 @@ OPENTELEMETRY = "opentelemetry-api>=1.20"
 
 EXPORTED = (
     ("Action", "_runtime.policy"),
-    ("DecodeError", "_runtime.codec"),
-    ("Delivery", "_runtime.delivery"),
+    ("DecodeError", "_runtime.avro.codec"),
+    ("Delivery", "_runtime.producing.delivery"),
     ("DeliveryError", "_runtime.errors"),
     ("DeliveryFailed", "_runtime.errors"),
-    ("EncodeError", "_runtime.codec"),
-    ("ConsumerHealth", "_runtime.health"),
-    ("Inbox", "_runtime.inbox"),
-    ("MemoryInbox", "_runtime.inbox"),
-    ("KeyedMessage", "_runtime.message"),
-    ("Message", "_runtime.message"),
+    ("EncodeError", "_runtime.avro.codec"),
+    ("ConsumerHealth", "_runtime.consuming.health"),
+    ("Inbox", "_runtime.storage.inbox"),
+    ("MemoryInbox", "_runtime.storage.inbox"),
+    ("KeyedMessage", "_runtime.messages.message"),
+    ("Message", "_runtime.messages.message"),
     ("MessageFailed", "_runtime.errors"),
     ("MessageTooLarge", "_runtime.errors"),
     ("MessagingMetrics", "_runtime.metrics"),
     ("OpenTelemetryMetrics", "_runtime.telemetry"),
     ("MessageOutcome", "_runtime.metrics"),
     ("Policy", "_runtime.policy"),
-    ("PostgresInbox", "_runtime.inbox"),
+    ("PostgresInbox", "_runtime.storage.inbox"),
     ("ProducerEnded", "_runtime.errors"),
     ("ProducerFenced", "_runtime.errors"),
     ("RegistryError", "_runtime.errors"),
     ("RegistryUnavailable", "_runtime.errors"),
     ("RejectMessage", "_runtime.errors"),
     ("SchemaNotRegistered", "_runtime.errors"),
-    ("Settings", "_runtime.settings"),
+    ("Settings", "_runtime.kafka.settings"),
     ("SettingsError", "_runtime.errors"),
-    ("SqliteInbox", "_runtime.inbox"),
-    ("Statistics", "_runtime.judging"),
+    ("SqliteInbox", "_runtime.storage.inbox"),
+    ("Statistics", "_runtime.consuming.judging"),
     ("StubError", "_runtime.errors"),
     ("TransactionFailed", "_runtime.errors"),
-    ("settings", "_runtime.settings"),
+    ("settings", "_runtime.kafka.settings"),
 )
 """What every package offers beside its models, and the module it comes from."""
 
-_FLAVOURED = ("consumer", "delivery", "fakes", "inbox", "outbox", "producer")
+_FLAVOURED = (
+    "consuming.consumer",
+    "fakes.service",
+    "producing.delivery",
+    "producing.producer",
+    "storage.inbox",
+    "storage.outbox",
+)
 """Modules of the runtime that have a twin for asyncio, with the same names in it."""
 
 _CONSUMING = {"Action", "Inbox", "MemoryInbox", "MessageFailed", "Policy", "RejectMessage"}
@@ -93,19 +100,6 @@ RESERVED_NAMES = frozenset(name for name, _ in EXPORTED) | {
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """An expression that makes an event, and what it needs."""
-
-    first: str = ""
-    """Its first line; empty where there is no such expression."""
-    rest: tuple[str, ...] = ()
-    imports: tuple[str, ...] = ()
-    """The lines that import what it needs of the standard library."""
-    models: tuple[str, ...] = ()
-    """The classes of the package that it needs."""
-
-
-@dataclass(frozen=True, slots=True)
 class Names:
     """How the package, its models and its event types are called in Python."""
 
@@ -120,12 +114,13 @@ class Names:
     """The class of the keys of each topic whose keys have a schema."""
     is_async: bool = False
     """Whether the stubs are for asyncio."""
-    example: Example = Example()
-    """The first event that is consumed, or produced, as the README's test writes it."""
 
     def module(self, name: str) -> str:
         """The module of the runtime that holds something, in this flavour."""
-        return f"_runtime.{'async_' * (self.is_async and name in _FLAVOURED)}{name}"
+        if self.is_async and name in _FLAVOURED:
+            folder, _, module = name.partition(".")
+            name = f"{folder}.async_{module}"
+        return f"_runtime.{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +234,7 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
         "consumed_constants": import_order(str(view["constant"]) for view in consumed),
         "produced_constants": import_order(str(view["constant"]) for view in produced),
         "event_constants": import_order(str(view["constant"]) for view in (*consumed, *produced)),
-        "example": names.example,
+        "example": str((*consumed, *produced)[0]["class"]),
         "tested": snake(str((*consumed, *produced)[0]["class"])),
         "handle_imports": import_order(
             [
@@ -251,9 +246,13 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
                 "settings",
             ]
         ),
-        "library_imports": [*["import asyncio"] * names.is_async, *names.example.imports],
-        "test_imports": import_order(
-            [*names.example.models, "Consumer" if consumed else "Producer"]
+        "test_imports": ", ".join(
+            import_order(
+                [
+                    str((*consumed, *produced)[0]["class"]),
+                    "Consumer" if consumed else "Producer",
+                ]
+            )
         ),
         "first_consumed": consumed[0] if consumed else {},
         "first_produced": produced[0] if produced else {},
@@ -389,19 +388,23 @@ def _deletions(
 
 
 _CONSUMER_PAGE = (
-    ("EventConsumer", "consumer"),
-    ("Inbox", "inbox"),
+    ("EventConsumer", "consuming.consumer"),
+    ("Inbox", "storage.inbox"),
     ("Policy", "policy"),
-    ("Route", "reading"),
-    ("Settings", "settings"),
+    ("Route", "messages.reading"),
+    ("Settings", "kafka.settings"),
 )
 _PRODUCER_PAGE = (
-    ("EventOutbox", "outbox"),
-    ("EventProducer", "producer"),
-    ("Settings", "settings"),
+    ("EventOutbox", "storage.outbox"),
+    ("EventProducer", "producing.producer"),
+    ("Settings", "kafka.settings"),
 )
-_DELETING = (("Delivery", "delivery"), ("ExtraHeaders", "message"), ("Message", "message"))
-_FAKES_PAGE = (("ServiceFakes", "fakes"),)
+_DELETING = (
+    ("Delivery", "producing.delivery"),
+    ("ExtraHeaders", "messages.message"),
+    ("Message", "messages.message"),
+)
+_FAKES_PAGE = (("Samples", "fakes.samples"), ("ServiceFakes", "fakes.service"))
 
 
 def _consumer_imports(
@@ -411,8 +414,8 @@ def _consumer_imports(
     wanted = list(_CONSUMER_PAGE)
     for kind in {bool(one["is_keyed"]) for one in consumed}:
         prefix = "Keyed" * kind
-        wanted.append((f"{prefix}Message", "message"))
-        wanted += [(f"{prefix}Batched", "batching"), (f"{prefix}Received", "batching")]
+        wanted.append((f"{prefix}Message", "messages.message"))
+        wanted += [(f"{prefix}{name}", "consuming.batching") for name in ("Batched", "Received")]
     return _imports(wanted, names)
 
 
@@ -441,7 +444,7 @@ def _exports(service: Service, names: Names) -> Mapping[str, object]:
             modules.setdefault(place, []).append(name)
     if service.consumes:
         modules["consumer"] = ["BatchConsumer", "BatchHandler", "Consumer", "Handler"]
-        modules["_runtime.batching"] = ["KeyedReceived"] * reads_keys + ["Received"]
+        modules["_runtime.consuming.batching"] = ["KeyedReceived"] * reads_keys + ["Received"]
     if service.produces:
         modules["producer"] = ["Outbox", "Producer"]
     return {

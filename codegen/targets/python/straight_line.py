@@ -25,7 +25,7 @@ from codegen.avro.schema import (
 )
 from codegen.targets.python.literals import LINE_LENGTH
 from codegen.targets.python.names import unique
-from codegen.targets.python.runtime import lanes, packing, unpacking
+from codegen.targets.python.runtime.avro import arrays, packing, unpacking
 from codegen.targets.python.service_view import snake
 
 MAX_INLINED = 50
@@ -35,8 +35,8 @@ MAX_INDENT = 8
 """Code that is nested deeper goes on in a function of its own."""
 
 _HOMES: Mapping[str, str] = {
-    name: home.__name__.rpartition(".")[2]
-    for home in (lanes, packing, unpacking)
+    name: home.__name__.partition(".runtime.")[2]
+    for home in (arrays, packing, unpacking)
     for name in home.__all__
 }
 """Which module of the runtime has a name."""
@@ -139,7 +139,7 @@ class Module:
     _cyclic: frozenset[str] | None = None
 
     def use(self, name: str) -> str:
-        """A name of the runtime's `packing`, `unpacking` or `lanes`, imported from now on."""
+        """A name of the runtime's `arrays`, `packing` or `unpacking`, imported from now on."""
         self.runtime.setdefault(_HOMES[name], set()).add(name)
         return name
 

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from . import schemas
-from ._runtime.codec import (
+from ._runtime.avro.codec import (
     Codec,
     EventType,
 )
-from ._runtime.packing import (
+from ._runtime.avro.packing import (
+    LAST_TWO,
+    NEXT_TWO,
     SHORT,
     decimal_writer,
     symbol_texts,
@@ -21,9 +23,10 @@ from ._runtime.packing import (
     write_timestamp_millis,
     write_uuid,
 )
-from ._runtime.unpacking import (
+from ._runtime.avro.unpacking import (
     END,
     FIRST,
+    HIGH,
     SIGN,
     ZIGZAG,
     blank,
@@ -126,7 +129,7 @@ def _decode_stock_reserved(data: bytes, start: int = 5, /) -> Any:
                     order_line.quantity = FIRST[b] + SIGN[b] * c
                     p += 2
                 elif (d := data[p + 2]) < 128:
-                    order_line.quantity = FIRST[b] + SIGN[b] * (c - 128 + (d << 7))
+                    order_line.quantity = FIRST[b] + SIGN[b] * (c + HIGH[d])
                     p += 3
                 else:
                     order_line.quantity, p = read_int(data, p)
@@ -172,29 +175,33 @@ def _encode_stock_reserved(event: Any, header: bytes) -> bytes:
                 if type(item) is not OrderLine:
                     raise TypeError
                 sku = item.sku
-                if sku.isascii() and len(sku) < 1024:
-                    sku_size = SHORT[len(sku)]
+                n = len(sku)
+                if n < 1024 and sku.isascii():
+                    sku_size = SHORT[n]
                 else:
                     sku_size, sku = write_text(sku)
                 quantity = item.quantity
-                if type(quantity) is int and -1025 < quantity < 1024:
+                if type(quantity) is not int:
+                    raise TypeError
+                if -1025 < quantity < 1024:
                     quantity_text = SHORT[quantity]
+                elif 8191 < quantity < 0x8000000 and LAST_TWO:
+                    quantity_text = NEXT_TWO[quantity << 1 & 0x3FFF] + LAST_TWO[quantity >> 13]
                 else:
                     quantity_text = write_int(quantity)
                 unit_price = item.unit_price
-                lines_parts += (
-                    sku_size,
-                    sku,
-                    quantity_text,
-                    _WRITE_DECIMAL_12_2(unit_price),
-                )
+                lines_parts.append(sku_size)
+                lines_parts.append(sku)
+                lines_parts.append(quantity_text)
+                lines_parts.append(_WRITE_DECIMAL_12_2(unit_price))
             lines_parts.append("\x00")
             lines_items = "".join(lines_parts)
         else:
             lines_items = "\x00"
         warehouse = event.warehouse
-        if warehouse.isascii() and len(warehouse) < 1024:
-            warehouse_size = SHORT[len(warehouse)]
+        n = len(warehouse)
+        if n < 1024 and warehouse.isascii():
+            warehouse_size = SHORT[n]
         else:
             warehouse_size, warehouse = write_text(warehouse)
         pieces = (
@@ -262,11 +269,13 @@ def _encode_stock_rejected(event: Any, header: bytes) -> bytes:
             missing_skus_size = SHORT[n] if n < 1024 else write_long(n)
             missing_skus_parts = [missing_skus_size]
             for item in missing_skus:
-                if item.isascii() and len(item) < 1024:
-                    item_size = SHORT[len(item)]
+                n = len(item)
+                if n < 1024 and item.isascii():
+                    item_size = SHORT[n]
                 else:
                     item_size, item = write_text(item)
-                missing_skus_parts += (item_size, item)
+                missing_skus_parts.append(item_size)
+                missing_skus_parts.append(item)
             missing_skus_parts.append("\x00")
             missing_skus_items = "".join(missing_skus_parts)
         else:
@@ -333,7 +342,7 @@ def _decode_order_placed(data: bytes, start: int = 5, /) -> Any:
                     order_line.quantity = FIRST[b] + SIGN[b] * c
                     p += 2
                 elif (d := data[p + 2]) < 128:
-                    order_line.quantity = FIRST[b] + SIGN[b] * (c - 128 + (d << 7))
+                    order_line.quantity = FIRST[b] + SIGN[b] * (c + HIGH[d])
                     p += 3
                 else:
                     order_line.quantity, p = read_int(data, p)
@@ -448,13 +457,15 @@ def _encode_order_placed(event: Any, header: bytes) -> bytes:
             raise TypeError
         customer_id = customer.customer_id
         name = customer.name
-        if name.isascii() and len(name) < 1024:
-            name_size = SHORT[len(name)]
+        n = len(name)
+        if n < 1024 and name.isascii():
+            name_size = SHORT[n]
         else:
             name_size, name = write_text(name)
         email = customer.email
-        if email.isascii() and len(email) < 1024:
-            email_size = SHORT[len(email)]
+        n = len(email)
+        if n < 1024 and email.isascii():
+            email_size = SHORT[n]
         else:
             email_size, email = write_text(email)
         lines = event.lines
@@ -468,43 +479,49 @@ def _encode_order_placed(event: Any, header: bytes) -> bytes:
                 if type(item) is not OrderLine:
                     raise TypeError
                 sku = item.sku
-                if sku.isascii() and len(sku) < 1024:
-                    sku_size = SHORT[len(sku)]
+                n = len(sku)
+                if n < 1024 and sku.isascii():
+                    sku_size = SHORT[n]
                 else:
                     sku_size, sku = write_text(sku)
                 quantity = item.quantity
-                if type(quantity) is int and -1025 < quantity < 1024:
+                if type(quantity) is not int:
+                    raise TypeError
+                if -1025 < quantity < 1024:
                     quantity_text = SHORT[quantity]
+                elif 8191 < quantity < 0x8000000 and LAST_TWO:
+                    quantity_text = NEXT_TWO[quantity << 1 & 0x3FFF] + LAST_TWO[quantity >> 13]
                 else:
                     quantity_text = write_int(quantity)
                 unit_price = item.unit_price
-                lines_parts += (
-                    sku_size,
-                    sku,
-                    quantity_text,
-                    _WRITE_DECIMAL_12_2(unit_price),
-                )
+                lines_parts.append(sku_size)
+                lines_parts.append(sku)
+                lines_parts.append(quantity_text)
+                lines_parts.append(_WRITE_DECIMAL_12_2(unit_price))
             lines_parts.append("\x00")
             lines_items = "".join(lines_parts)
         else:
             lines_items = "\x00"
         total = event.total
         currency = event.currency
-        if currency.isascii() and len(currency) < 1024:
-            currency_size = SHORT[len(currency)]
+        n = len(currency)
+        if n < 1024 and currency.isascii():
+            currency_size = SHORT[n]
         else:
             currency_size, currency = write_text(currency)
         channel = event.channel
         payment = event.payment
         if type(payment) is CardPayment:
             network = payment.network
-            if network.isascii() and len(network) < 1024:
-                network_size = SHORT[len(network)]
+            n = len(network)
+            if n < 1024 and network.isascii():
+                network_size = SHORT[n]
             else:
                 network_size, network = write_text(network)
             last_digits = payment.last_digits
-            if last_digits.isascii() and len(last_digits) < 1024:
-                last_digits_size = SHORT[len(last_digits)]
+            n = len(last_digits)
+            if n < 1024 and last_digits.isascii():
+                last_digits_size = SHORT[n]
             else:
                 last_digits_size, last_digits = write_text(last_digits)
             pieces = (
@@ -528,20 +545,20 @@ def _encode_order_placed(event: Any, header: bytes) -> bytes:
             attributes_size = SHORT[n] if n < 1024 else write_long(n)
             attributes_parts = [attributes_size]
             for key, item_2 in attributes.items():
-                if key.isascii() and len(key) < 1024:
-                    key_size = SHORT[len(key)]
+                n = len(key)
+                if n < 1024 and key.isascii():
+                    key_size = SHORT[n]
                 else:
                     key_size, key = write_text(key)
-                if item_2.isascii() and len(item_2) < 1024:
-                    item_2_size = SHORT[len(item_2)]
+                n = len(item_2)
+                if n < 1024 and item_2.isascii():
+                    item_2_size = SHORT[n]
                 else:
                     item_2_size, item_2 = write_text(item_2)
-                attributes_parts += (
-                    key_size,
-                    key,
-                    item_2_size,
-                    item_2,
-                )
+                attributes_parts.append(key_size)
+                attributes_parts.append(key)
+                attributes_parts.append(item_2_size)
+                attributes_parts.append(item_2)
             attributes_parts.append("\x00")
             attributes_entries = "".join(attributes_parts)
         else:
@@ -550,8 +567,9 @@ def _encode_order_placed(event: Any, header: bytes) -> bytes:
         if note is None:
             note_branch = "\x00"
         elif type(note) is str:
-            if note.isascii() and len(note) < 1024:
-                note_size = SHORT[len(note)]
+            n = len(note)
+            if n < 1024 and note.isascii():
+                note_size = SHORT[n]
             else:
                 note_size, note = write_text(note)
             note_branch = "\x02" + note_size + note
@@ -626,13 +644,15 @@ def _encode_order_cancelled(event: Any, header: bytes) -> bytes:
             raise TypeError
         customer_id = customer.customer_id
         name = customer.name
-        if name.isascii() and len(name) < 1024:
-            name_size = SHORT[len(name)]
+        n = len(name)
+        if n < 1024 and name.isascii():
+            name_size = SHORT[n]
         else:
             name_size, name = write_text(name)
         email = customer.email
-        if email.isascii() and len(email) < 1024:
-            email_size = SHORT[len(email)]
+        n = len(email)
+        if n < 1024 and email.isascii():
+            email_size = SHORT[n]
         else:
             email_size, email = write_text(email)
         cause = event.cause

@@ -7,7 +7,8 @@ from typing import (
     Union,
 )
 
-from ._runtime.fakes import ServiceFakes
+from ._runtime.fakes.samples import Samples
+from ._runtime.fakes.service import ServiceFakes
 from .codecs import (
     ORDER_CANCELLED,
     ORDER_PLACED,
@@ -24,6 +25,7 @@ from .models import (
 __all__ = [
     "Fakes",
     "fakes",
+    "samples",
 ]
 
 Consumed: TypeAlias = Union[
@@ -59,3 +61,14 @@ class Fakes(ServiceFakes[Consumed, Produced]):
 def fakes() -> Fakes:
     """New surroundings for one test; use them as a context."""
     return Fakes()
+
+
+samples = Samples(
+    [
+        ORDER_CANCELLED,
+        ORDER_PLACED,
+        STOCK_REJECTED,
+        STOCK_RESERVED,
+    ]
+)
+"""Events to test with: `valid`, `edges`, and `random` with a seed."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
 
-from ._runtime.values import Symbol
+from ._runtime.avro.values import Symbol
 
 __all__ = [
     "CancellationCause",

@@ -7,14 +7,17 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._runtime.batching import (
-        Received,
-    )
-    from ._runtime.codec import (
+    from ._runtime.avro.codec import (
         DecodeError,
     )
-    from ._runtime.delivery import (
-        Delivery,
+    from ._runtime.consuming.batching import (
+        Received,
+    )
+    from ._runtime.consuming.health import (
+        ConsumerHealth,
+    )
+    from ._runtime.consuming.judging import (
+        Statistics,
     )
     from ._runtime.errors import (
         DeliveryError,
@@ -26,19 +29,11 @@ if TYPE_CHECKING:
         SettingsError,
         StubError,
     )
-    from ._runtime.health import (
-        ConsumerHealth,
+    from ._runtime.kafka.settings import (
+        Settings,
+        settings,
     )
-    from ._runtime.inbox import (
-        Inbox,
-        MemoryInbox,
-        PostgresInbox,
-        SqliteInbox,
-    )
-    from ._runtime.judging import (
-        Statistics,
-    )
-    from ._runtime.message import (
+    from ._runtime.messages.message import (
         Message,
     )
     from ._runtime.metrics import (
@@ -49,9 +44,14 @@ if TYPE_CHECKING:
         Action,
         Policy,
     )
-    from ._runtime.settings import (
-        Settings,
-        settings,
+    from ._runtime.producing.delivery import (
+        Delivery,
+    )
+    from ._runtime.storage.inbox import (
+        Inbox,
+        MemoryInbox,
+        PostgresInbox,
+        SqliteInbox,
     )
     from ._runtime.telemetry import (
         OpenTelemetryMetrics,
@@ -71,9 +71,10 @@ if TYPE_CHECKING:
 else:
     # A name is loaded when it is first used: who reads events need not wait for a producer.
     _HOMES = {
-        "Received": "._runtime.batching",
-        "DecodeError": "._runtime.codec",
-        "Delivery": "._runtime.delivery",
+        "DecodeError": "._runtime.avro.codec",
+        "Received": "._runtime.consuming.batching",
+        "ConsumerHealth": "._runtime.consuming.health",
+        "Statistics": "._runtime.consuming.judging",
         "DeliveryError": "._runtime.errors",
         "DeliveryFailed": "._runtime.errors",
         "MessageFailed": "._runtime.errors",
@@ -82,19 +83,18 @@ else:
         "RejectMessage": "._runtime.errors",
         "SettingsError": "._runtime.errors",
         "StubError": "._runtime.errors",
-        "ConsumerHealth": "._runtime.health",
-        "Inbox": "._runtime.inbox",
-        "MemoryInbox": "._runtime.inbox",
-        "PostgresInbox": "._runtime.inbox",
-        "SqliteInbox": "._runtime.inbox",
-        "Statistics": "._runtime.judging",
-        "Message": "._runtime.message",
+        "Settings": "._runtime.kafka.settings",
+        "settings": "._runtime.kafka.settings",
+        "Message": "._runtime.messages.message",
         "MessageOutcome": "._runtime.metrics",
         "MessagingMetrics": "._runtime.metrics",
         "Action": "._runtime.policy",
         "Policy": "._runtime.policy",
-        "Settings": "._runtime.settings",
-        "settings": "._runtime.settings",
+        "Delivery": "._runtime.producing.delivery",
+        "Inbox": "._runtime.storage.inbox",
+        "MemoryInbox": "._runtime.storage.inbox",
+        "PostgresInbox": "._runtime.storage.inbox",
+        "SqliteInbox": "._runtime.storage.inbox",
         "OpenTelemetryMetrics": "._runtime.telemetry",
         "BatchConsumer": ".consumer",
         "BatchHandler": ".consumer",

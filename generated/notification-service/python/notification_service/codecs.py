@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from . import schemas
-from ._runtime.codec import (
+from ._runtime.avro.codec import (
     Codec,
     EventType,
 )
-from ._runtime.packing import (
+from ._runtime.avro.packing import (
     SHORT,
     decimal_writer,
     symbol_texts,
@@ -18,7 +18,7 @@ from ._runtime.packing import (
     write_timestamp_millis,
     write_uuid,
 )
-from ._runtime.unpacking import (
+from ._runtime.avro.unpacking import (
     END,
     blank,
     decimal_product,
@@ -116,19 +116,22 @@ def _encode_order_completed(event: Any, header: bytes) -> bytes:
             raise TypeError
         customer_id = customer.customer_id
         name = customer.name
-        if name.isascii() and len(name) < 1024:
-            name_size = SHORT[len(name)]
+        n = len(name)
+        if n < 1024 and name.isascii():
+            name_size = SHORT[n]
         else:
             name_size, name = write_text(name)
         email = customer.email
-        if email.isascii() and len(email) < 1024:
-            email_size = SHORT[len(email)]
+        n = len(email)
+        if n < 1024 and email.isascii():
+            email_size = SHORT[n]
         else:
             email_size, email = write_text(email)
         total = event.total
         currency = event.currency
-        if currency.isascii() and len(currency) < 1024:
-            currency_size = SHORT[len(currency)]
+        n = len(currency)
+        if n < 1024 and currency.isascii():
+            currency_size = SHORT[n]
         else:
             currency_size, currency = write_text(currency)
         pieces = (
@@ -195,13 +198,15 @@ def _encode_order_cancelled(event: Any, header: bytes) -> bytes:
             raise TypeError
         customer_id = customer.customer_id
         name = customer.name
-        if name.isascii() and len(name) < 1024:
-            name_size = SHORT[len(name)]
+        n = len(name)
+        if n < 1024 and name.isascii():
+            name_size = SHORT[n]
         else:
             name_size, name = write_text(name)
         email = customer.email
-        if email.isascii() and len(email) < 1024:
-            email_size = SHORT[len(email)]
+        n = len(email)
+        if n < 1024 and email.isascii():
+            email_size = SHORT[n]
         else:
             email_size, email = write_text(email)
         cause = event.cause

@@ -6,13 +6,13 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
 
-from ._runtime.batching import Batched, Received
-from ._runtime.consumer import EventConsumer
-from ._runtime.inbox import Inbox
-from ._runtime.message import Message
+from ._runtime.consuming.batching import Batched, Received
+from ._runtime.consuming.consumer import EventConsumer
+from ._runtime.kafka.settings import Settings
+from ._runtime.messages.message import Message
+from ._runtime.messages.reading import Route
 from ._runtime.policy import Policy
-from ._runtime.reading import Route
-from ._runtime.settings import Settings
+from ._runtime.storage.inbox import Inbox
 from .codecs import (
     ORDER_CANCELLED,
     ORDER_COMPLETED,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TypeAlias, Union
 
-from ._runtime.outbox import EventOutbox
-from ._runtime.producer import EventProducer
-from ._runtime.settings import Settings
+from ._runtime.kafka.settings import Settings
+from ._runtime.producing.producer import EventProducer
+from ._runtime.storage.outbox import EventOutbox
 from .codecs import (
     ORDER_CANCELLED,
     ORDER_COMPLETED,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
+from typing import Final
 
 from .errors import SettingsError
+
+_LONGEST: Final = 10_000_000
+"""Seconds: longer than anybody waits, and what every clock of the system can wait."""
 
 
 class Action(Enum):
@@ -63,9 +67,21 @@ class Policy:
     """A message without a value, on a topic that is not compacted."""
 
     def __post_init__(self) -> None:
-        """Raises SettingsError for numbers that make no sense."""
-        if self.attempts < 1 or min(self.backoff, self.backoff_limit, self.stop_within) < 0:
-            raise SettingsError("a policy needs at least one attempt and no negative waits")
+        """Raises SettingsError for numbers that make no sense, and for what is no Action."""
+        if not isinstance(self.attempts, int) or self.attempts < 1:
+            raise SettingsError(f"attempts of a policy is {self.attempts!r}; at least 1 is needed")
+        for name in ("backoff", "backoff_limit", "stop_within"):
+            wait = getattr(self, name)
+            if not isinstance(wait, int | float) or not 0 <= wait <= _LONGEST:
+                raise SettingsError(
+                    f"{name} of a policy is {wait!r}, not a number of seconds from 0 to {_LONGEST}"
+                )
+        for name in (field.name for field in fields(self) if field.name.startswith("on_")):
+            if not isinstance(getattr(self, name), Action):
+                known = ", ".join(f"Action.{action.name}" for action in Action)
+                raise SettingsError(
+                    f"{name} of a policy is {getattr(self, name)!r}, and not one of {known}"
+                )
 
     def delay(self, attempt: int) -> float:
         """Seconds to wait after this many attempts."""

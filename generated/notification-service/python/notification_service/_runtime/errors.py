@@ -49,7 +49,7 @@ class DeliveryError(StubError):
     """One event did not reach its topic. `event` is what was to be sent, `reason` says why."""
 
     def __init__(self, event: object, topic: str, reason: str) -> None:
-        super().__init__(f"{type(event).__name__} was not delivered to {topic}: {reason}")
+        super().__init__(f"{_name(event)} was not delivered to {topic}: {reason}")
         self.event = event
         self.topic = topic
         self.reason = reason
@@ -122,3 +122,12 @@ class MessageFailed(StubError):
 
 class RejectMessage(Exception):
     """Raise it in a handler to give a message up at once, without further attempts."""
+
+
+def _name(event: object) -> str:
+    """What was to be sent, for people: an event has a class, a key was deleted, bytes waited."""
+    if event is None or isinstance(event, bytes):
+        return "what waited in the outbox"
+    if isinstance(event, str | int) or type(event).__name__ == "UUID":
+        return f"the deletion of {event}"
+    return type(event).__name__

@@ -26,7 +26,14 @@ class OpenTelemetryMetrics:
         this one.
         """
         if meter is None:
-            meter = import_module("opentelemetry.metrics").get_meter(_NAME)
+            try:
+                meter = import_module("opentelemetry.metrics").get_meter(_NAME)
+            except ModuleNotFoundError as error:
+                raise ModuleNotFoundError(
+                    "OpenTelemetryMetrics needs the package opentelemetry-api, which the extra "
+                    "`opentelemetry` of this one installs",
+                    name=error.name,
+                ) from error
         self._sent = meter.create_counter(
             "messaging.client.sent.messages", "{message}", "Messages that were sent."
         )

@@ -1,0 +1,314 @@
+"""The consumer of a service for asyncio: every message is handled, kept, or comes again.
+
+A message is committed after its handler has returned and what the handler sent has arrived. A
+handler that fails is called again by policy. The group is served meanwhile, and what another member
+takes over is left to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from ..errors import DeliveryFailed, StubError
+from ..kafka.async_connection import connect
+from ..kafka.async_transport import AsyncConsumerClient
+from ..kafka.consumer_options import consumer_options
+from ..kafka.settings import Settings, read_seconds
+from ..kafka.transport import Partition
+from ..messages.message import read_dead_letter, read_message
+from ..messages.reading import Reader, Route
+from ..policy import Policy
+from ..storage.async_inbox import Inbox
+from .async_dead_letters import DeadLetters
+from .async_handling import Handling
+from .async_modes import ExactlyOnce, InBatches, OneByOne
+from .async_stopping import stop_on_signals
+from .async_workers import Mode, Workers
+from .choices import check_choices, check_handlers
+from .control import Control
+from .health import ConsumerHealth
+from .judging import Judge, Statistics
+from .progress import Nowhere, Progress, Step
+from .replaying import Span
+
+if TYPE_CHECKING:
+    from ..producing.async_producer import EventProducer
+
+_log: Final = logging.getLogger(__name__)
+_BATCH: Final = 500
+"""How many records are received at once."""
+_LOAD_LIMIT: Final = 1000
+"""How many received records may wait for their handler."""
+_BACKLOG_LIMIT: Final = 10_000
+"""How many records may be begun and not stored."""
+_POLL: Final = 0.25
+_SLICE: Final = 0.2
+_SETTLE: Final = 10.0
+"""How long, in seconds, stopping waits for events that are still on the way."""
+_KEEP_ALIVE: Final = 30.0
+"""After so many seconds the group is served although there is no room for more records."""
+
+# aiokafka has no cooperative rebalancing.
+_DEFAULTS: Final[Mapping[str, object]] = {"partition.assignment.strategy": "roundrobin"}
+
+
+class EventConsumer:
+    """Consumes the events of one service as a member of its consumer group.
+
+    Use it as a context: entering it joins the group; leaving it commits what was handled and leaves
+    the group. It belongs to one event loop.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        service: str,
+        routes: Iterable[Route[Any]],
+        *,
+        ignored: Mapping[str, Collection[str]],
+        deletions: Mapping[str, Callable[[Any], Awaitable[object]]],
+        policy: Policy | None = None,
+        inbox: Inbox | None = None,
+        exactly_once: EventProducer[Any] | None = None,
+        concurrency: int = 1,
+        batch: int | None = None,
+        group: str | None = None,
+        replay: bool = False,
+    ) -> None:
+        """`deletions` has, for each compacted topic, what is called for a key that was deleted.
+
+        As many handlers as `concurrency` run at once, for messages of different keys. With `batch`,
+        the most messages of one, handlers get many at once. With `exactly_once`, the producer that
+        the handler sends with, which has a transactional id, what is sent and how far the consumer
+        is are committed in one transaction. With `replay` it handles the dead letters of this
+        service instead of its topics: those that were there when it was made, as the messages that
+        they were. `drain` ends after them. Raises SettingsError when Kafka's client does not take
+        the options, and when two of these do not go together.
+        """
+        check_choices(service, policy, inbox, exactly_once, concurrency, batch)
+        self._transport = connect(settings)
+        routes = tuple(routes)
+        check_handlers([route.handle for route in routes], deletions.values(), awaits=True)
+        self._policy = policy or Policy()
+        self._group = group or str(settings.options.get("group.id") or service)
+        self._dead_letters = DeadLetters(self._transport, settings, service, self._group)
+        self._topics = sorted({route.type.topic for route in routes})
+        read, self._span, member_of = read_message, Span(), self._group
+        if replay:
+            # What fails again while it is replayed becomes a new dead letter, for another replay.
+            read, self._span = read_dead_letter, Span(self._transport.now())
+            self._topics = [self._dead_letters.topic_of(topic) for topic in self._topics]
+            member_of = f"{self._group}.replay"
+        reader = Reader(self._transport.registry(), routes, ignored, deletions, read)
+        self._judge = Judge(self._policy)
+        handling = Handling(
+            reader, self._judge, inbox, self._dead_letters, self._group, settings.metrics
+        )
+        options = consumer_options(settings, service, member_of, defaults=_DEFAULTS, fixed={})
+        self._commit_interval = read_seconds(options, "auto.commit.interval.ms")
+        self._client: AsyncConsumerClient = self._transport.consumer(options)
+        self._exactly_once = exactly_once
+        # Offsets that belong to a transaction are committed by it, and nowhere else.
+        self._progress = Progress(self._client if exactly_once is None else Nowhere())
+        self._control = Control()
+        mode: Mode
+        if exactly_once is not None:
+            mode = ExactlyOnce(
+                handling, self._client, exactly_once, self._policy, self._control, self._wait
+            )
+        elif batch is not None:
+            mode = InBatches(handling, batch, self._control, self._wait)
+        else:
+            mode = OneByOne(handling, self._wait)
+        self._workers = Workers(concurrency, mode, self._control)
+        self._polled_at = self._committed_at = self._transport.monotonic()
+        self._is_joined = self._is_closed = False
+
+    @property
+    def statistics(self) -> Statistics:
+        """The numbers as they are now."""
+        return self._judge.statistics()
+
+    def health(self) -> ConsumerHealth:
+        """How the consumer is, for the probes of the platform. Asks nobody, so it is fast."""
+        has_ended = self._control.is_stopping or self._is_closed or self._workers.has_failed
+        return ConsumerHealth(
+            is_running=self._is_joined and not has_ended,
+            is_paused=self._control.is_paused,
+            silence=max(0.0, self._transport.monotonic() - self._polled_at),
+            lag=self._client.lag() if self._is_joined and not self._is_closed else {},
+            backlog=self._progress.backlog(),
+        )
+
+    async def run(self) -> None:
+        """Handle messages until `stop`, SIGTERM or SIGINT; the messages in hand are finished first.
+
+        They have as long as the policy's `stop_within`; what is not finished then is cancelled, and
+        comes again. Raises what the policy does not cover: MessageFailed where it says FAIL,
+        DeliveryFailed when an event that a handler sent did not arrive, RegistryError when the
+        registry refuses this service, StubError when Kafka does. Nothing unhandled is committed
+        then.
+        """
+        _log.info("%s consumes %s", self._group, ", ".join(self._topics))
+        with self._control.running(), stop_on_signals(self.stop):
+            while not self._control.is_stopping:
+                await self._step(_POLL)
+            await self._finish()
+
+    async def drain(self, idle: float | None = None) -> None:
+        """Handle what is there and return when nothing more has come for `idle` seconds.
+
+        Raises as `run` does.
+        """
+        quiet = self._transport.idle if idle is None else idle
+        is_busy = True
+        with self._control.running():
+            while is_busy and not self._control.is_stopping:
+                is_busy = await self._step(quiet)
+                await self._workers.settle()
+        self._workers.raise_failure()
+        await self._settle(_SETTLE)
+        await self._client.commit()
+
+    def stop(self) -> None:
+        """Make `run` return after the messages in hand."""
+        self._control.is_stopping = True
+        self._workers.tell()
+
+    def pause(self) -> None:
+        """Begin no more messages until `resume`, but stay in the group."""
+        self._control.is_paused = True
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._control.is_paused = False
+        self._workers.tell()
+        if self._is_joined and not self._is_closed:
+            self._client.resume()
+
+    async def close(self) -> None:
+        """Finish what is in hand, commit what was handled, and leave the group."""
+        if self._is_closed:
+            return
+        self.stop()
+        try:
+            if self._is_joined:
+                await self._finish()
+        finally:
+            self._is_closed = True
+            try:
+                if self._is_joined:
+                    await self._client.close()
+            finally:
+                await self._dead_letters.close()
+
+    async def __aenter__(self) -> Self:
+        producer = self._exactly_once
+        if producer is not None and not producer.is_connected:
+            raise StubError(
+                "the producer for exactly_once is not connected: enter it first, "
+                "`async with Producer(...) as producer, Consumer(..., exactly_once=producer)`"
+            )
+        await self._client.start(self._topics, self._give_back, settled=producer is not None)
+        self._is_joined = True
+        self._polled_at = self._committed_at = self._transport.monotonic()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _step(self, timeout: float) -> bool:
+        """Take what is there and have it handled; whether there was anything."""
+        if not self._is_joined or self._is_closed:
+            raise StubError(
+                "this consumer is in no group: use it inside `async with Consumer(...)`"
+            )
+        self._workers.raise_failure()
+        if self._workers.has_failed:
+            raise StubError("this consumer has failed: close it, and make a new one")
+        limit = await self._room(timeout)
+        received = 0
+        if limit:
+            if self._control.is_paused:
+                self._client.pause()
+            records = await self._client.receive(limit, timeout if limit > 1 else 0)
+            received = len(records)
+            self._polled_at = self._transport.monotonic()
+            for record in records:
+                if self._span.takes(record):
+                    self._workers.put(self._progress.begin(record))
+        self._progress.store()
+        await self._commit_in_time()
+        return bool(received) or not limit
+
+    async def _room(self, timeout: float) -> int:
+        """How many records may be received; waits for room a little."""
+        if await self._workers.wait_until_below(_LOAD_LIMIT, timeout):
+            if self._progress.backlog() < _BACKLOG_LIMIT:
+                return _BATCH
+            await asyncio.sleep(_SLICE / 10)
+        # Whoever receives nothing for long is thrown out of the group (`max.poll.interval.ms`).
+        is_late = self._transport.monotonic() >= self._polled_at + _KEEP_ALIVE
+        return 1 if is_late else 0
+
+    async def _commit_in_time(self) -> None:
+        now = self._transport.monotonic()
+        if now >= self._committed_at + self._commit_interval:
+            self._committed_at = now
+            await self._client.commit()
+
+    async def _finish(self) -> None:
+        """End what is in hand, within the bound, and commit what is done."""
+        if not await self._workers.settle(self._policy.stop_within):
+            _log.warning(
+                "handlers did not end within %g seconds; their messages come again",
+                self._policy.stop_within,
+            )
+            await self._workers.cancel()
+        try:
+            await self._settle(_SETTLE)
+        finally:
+            await self._client.commit()
+        self._workers.raise_failure()
+
+    async def _settle(self, timeout: float) -> None:
+        """Wait for what handlers have sent, then store. Raises DeliveryFailed."""
+        try:
+            async with asyncio.timeout(timeout):
+                for delivery in self._progress.on_the_way():
+                    await delivery.wait()
+        except TimeoutError:
+            _log.warning("what handlers sent did not arrive in time; their messages come again")
+        self._progress.store()
+
+    async def _wait(self, step: Step, delay: float) -> bool:
+        """Wait for the next attempt; False when the record is left to a later owner meanwhile."""
+        end = self._transport.monotonic() + delay
+        while self._control.is_paused or self._transport.monotonic() < end:
+            if self._workers.drops(step):
+                return False
+            left = end - self._transport.monotonic()
+            await self._transport.sleep(min(max(left, 0.01), _SLICE))
+        return not self._workers.drops(step)
+
+    async def _give_back(self, partitions: set[Partition]) -> None:
+        """Partitions go to another member: what is done is stored, the rest is handled there."""
+        self._progress.lose(partitions)
+        await self._workers.give_back(partitions, _SETTLE / 2)
+        try:
+            await self._settle(_SETTLE / 2)
+        except DeliveryFailed as error:
+            # Kafka's client awaits this, and would only log it.
+            self._workers.fail(error)
+        finally:
+            self._progress.forget(partitions)
+            self._span.forget(partitions)

@@ -1,0 +1,41 @@
+"""What a service wants of its consumer, which any thread or a signal may say at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from math import inf
+from time import monotonic
+
+from ..errors import StubError
+
+
+class Control:
+    """Whether messages are handled: `work` of a consumer goes on unless it is stopped or paused."""
+
+    __slots__ = ("_runs", "is_paused", "is_stopping", "until")
+
+    def __init__(self) -> None:
+        self.is_stopping = False
+        """Nothing is begun any more."""
+        self.is_paused = False
+        """Nothing is begun until this is over."""
+        self.until = inf
+        """When whoever handles messages returns, on the machine's clock: the group is served."""
+        self._runs = False
+
+    @contextmanager
+    def running(self) -> Generator[None, None, None]:
+        """While somebody runs the consumer. Raises StubError when somebody does already."""
+        if self._runs:
+            raise StubError("this consumer runs already, and one call at a time may run it")
+        self._runs = True
+        try:
+            yield
+        finally:
+            self._runs = False
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the next message may be begun now."""
+        return not (self.is_stopping or self.is_paused) and monotonic() < self.until

@@ -1,0 +1,1 @@
+"""Kafka and the registry in memory, for the tests of a service."""

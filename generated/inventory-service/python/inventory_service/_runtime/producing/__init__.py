@@ -1,0 +1,1 @@
+"""Producers: what is sent, what became of it, and transactions."""

@@ -1,0 +1,185 @@
+"""What becomes of a record that could not be handled: decided by policy, counted, told to the log.
+
+The decisions are the same with threads and with asyncio; only who waits, and how, differs.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from ..errors import (
+    MessageFailed,
+    ProducerEnded,
+    RegistryError,
+    RegistryUnavailable,
+    RejectMessage,
+    SettingsError,
+    TransactionFailed,
+)
+from ..kafka.transport import Headers, Record
+from ..messages.framing import Unreadable
+from ..messages.reading import NotConsumed
+from ..policy import Action, Policy, Reason
+
+_log: Final = logging.getLogger(__name__)
+_TOLD_LIMIT: Final = 1000
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What a consumer has done since it was made."""
+
+    handled: int = 0
+    """Messages whose handler returned."""
+    retried: int = 0
+    """Calls of a handler after the first one for a message."""
+    duplicates: int = 0
+    """Messages that the inbox knew already."""
+    dead_lettered: int = 0
+    """Messages that were sent to a dead-letter topic."""
+    skipped: int = 0
+    """Messages that the policy let pass unhandled."""
+    not_consumed: int = 0
+    """Events of the topics that the contract says this service does not consume."""
+    registry_waits: int = 0
+    """Waits for a registry that did not answer."""
+
+
+class Trial:
+    """A record that is being handled, and how often that was tried."""
+
+    __slots__ = ("attempts", "headers", "record", "waits")
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.headers: Headers = record.headers() or []
+        self.attempts = 0
+        """How often its handler failed."""
+        self.waits = 0
+        """How often something was waited for that is no fault of the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Try the record again after so many seconds."""
+
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """Keep the record as a dead letter, then go on with the next one."""
+
+    reason: Reason
+    error: Exception
+    attempts: int
+
+
+Verdict: TypeAlias = Again | Letter | None
+"""None: go on with the next record."""
+
+
+class Judge:
+    """Decides by policy, and counts. Safe to use from several threads."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._told: set[str] = set()
+        self._lock = threading.Lock()
+        self._statistics = Statistics()
+
+    def statistics(self) -> Statistics:
+        """The numbers as they are now."""
+        with self._lock:
+            return replace(self._statistics)
+
+    def count_back_to(self, statistics: Statistics) -> None:
+        """What was counted since then was rolled back."""
+        with self._lock:
+            self._statistics = replace(statistics)
+
+    def count(self, name: str) -> None:
+        """One more of what Statistics calls so."""
+        with self._lock:
+            setattr(self._statistics, name, getattr(self._statistics, name) + 1)
+
+    def count_handled(self, number: int = 1) -> None:
+        """So many more that were handled: `count` for what happens most."""
+        with self._lock:
+            self._statistics.handled += number
+
+    def judge(self, trial: Trial, error: Exception) -> Verdict:
+        """What becomes of a record whose handling raised this error.
+
+        Raises the error itself when neither waiting nor another message helps, and MessageFailed
+        where the policy says to stop.
+        """
+        match error:
+            case RegistryUnavailable():
+                trial.waits += 1
+                self.count("registry_waits")
+                _log.warning("waiting for the schema registry: %s", error)
+                return Again(self._policy.delay(trial.waits))
+            case NotConsumed():
+                self.count("not_consumed")
+                return None
+            case Unreadable():
+                return self._give_up(trial, error.reason, error)
+            case RejectMessage():
+                trial.attempts += 1
+                return self._give_up(trial, Reason.REJECTED, error)
+            case _ if is_hopeless(error):
+                raise error
+            case _ if is_passing(error):
+                trial.waits += 1
+                delay = self._policy.delay(trial.waits)
+                _log.warning("%s: next in %.1f s: %s", place_of(trial.record), delay, error)
+                return Again(delay)
+        trial.attempts += 1
+        if trial.attempts >= self._policy.attempts:
+            return self._give_up(trial, Reason.HANDLER_FAILED, error)
+        delay = self._policy.delay(trial.attempts)
+        self.count("retried")
+        _log.warning(
+            "%s: attempt %d of %d failed, next in %.1f s: %r",
+            place_of(trial.record), trial.attempts, self._policy.attempts, delay, error,
+        )  # fmt: skip
+        return Again(delay)
+
+    def _give_up(self, trial: Trial, reason: Reason, error: Exception) -> Letter | None:
+        place = place_of(trial.record)
+        match self._policy.action(reason):
+            case Action.FAIL:
+                raise MessageFailed(place, reason.value, str(error)) from error
+            case Action.SKIP:
+                self.count("skipped")
+                # Once for each kind: a topic full of them must not fill the log.
+                detail = error if reason is Reason.UNKNOWN_EVENT else ""
+                kind = f"{trial.record.topic()} {reason.value} {detail}"
+                if kind not in self._told and len(self._told) < _TOLD_LIMIT:
+                    self._told.add(kind)
+                    _log.warning("%s skipped (%s): %s", place, reason.value, error)
+                return None
+            case Action.DEAD_LETTER:
+                _log.error("%s becomes a dead letter (%s): %r", place, reason.value, error)
+                return Letter(reason, error, trial.attempts)
+
+
+def is_hopeless(error: Exception) -> bool:
+    """Whether neither waiting nor another message helps: a wrong address, a producer shut out."""
+    return isinstance(error, ProducerEnded | SettingsError) or (
+        isinstance(error, RegistryError) and not isinstance(error, RegistryUnavailable)
+    )
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether a transaction failed by the coordinator or the group, and not by a message of it."""
+    return isinstance(error, TransactionFailed) and not error.failures
+
+
+def place_of(record: Record) -> str:
+    """Topic, partition and offset, for people."""
+    return f"{record.topic()}[{record.partition()}]@{record.offset()}"

@@ -1,0 +1,196 @@
+"""The tables that outbox and inbox keep in the database of the service, and their statements."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeAlias
+
+from ..errors import DeliveryError, StubError
+from ..kafka.transport import Headers
+
+Row: TypeAlias = tuple[int, str, bytes | None, bytes | None, str]
+"""An event in an outbox: id, topic, key, value and headers."""
+
+SQLITE_INBOX: Final = (
+    "CREATE TABLE IF NOT EXISTS kontrakt_inbox ("
+    "consumer TEXT NOT NULL, event_id TEXT NOT NULL, handled_at INTEGER NOT NULL, "
+    "PRIMARY KEY (consumer, event_id)) WITHOUT ROWID"
+)
+SQLITE_REMEMBER: Final = "INSERT OR IGNORE INTO kontrakt_inbox VALUES (?, ?, ?)"
+SQLITE_FORGET: Final = "DELETE FROM kontrakt_inbox WHERE handled_at < ?"
+
+POSTGRES_INBOX: Final = "kontrakt_inbox"
+POSTGRES_INBOX_COLUMNS: Final = (
+    "consumer TEXT NOT NULL, event_id TEXT NOT NULL, "
+    "handled_at TIMESTAMPTZ NOT NULL DEFAULT now(), PRIMARY KEY (consumer, event_id)"
+)
+POSTGRES_REMEMBER: Final = (
+    "INSERT INTO kontrakt_inbox (consumer, event_id) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+)
+POSTGRES_FORGET: Final = (
+    "DELETE FROM kontrakt_inbox WHERE handled_at < now() - %s * interval '1 day'"
+)
+
+FIND_POSTGRES_TABLE: Final = "SELECT 1 WHERE to_regclass(%s) IS NOT NULL"
+LOCK_POSTGRES_TABLE: Final = "SELECT pg_advisory_xact_lock(hashtext(%s))"
+
+OUTBOX: Final = "kontrakt_outbox"
+_COLUMNS: Final = "topic, message_key, message_value, headers"
+
+
+class Connection(Protocol):
+    """A connection as PEP 249 describes it, to SQLite (sqlite3) or PostgreSQL (psycopg)."""
+
+    def cursor(self) -> Any:
+        """A cursor."""
+        ...
+
+    def commit(self) -> None:
+        """End the transaction."""
+        ...
+
+    def rollback(self) -> None:
+        """Undo the transaction."""
+        ...
+
+
+def make_postgres_table(connection: Connection, name: str, columns: str) -> None:
+    """Make a table where it is missing, in a transaction of its own.
+
+    A table that is there is left alone, so that whoever may not make tables can use one that was
+    made for them. Processes that start at once wait for each other: PostgreSQL lets two of them
+    find the table missing, and fails one of the two that make it.
+    """
+    cursor = connection.cursor()
+    cursor.execute(FIND_POSTGRES_TABLE, (name,))
+    if not cursor.rowcount:
+        cursor.execute(LOCK_POSTGRES_TABLE, (name,))
+        cursor.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns})")
+    connection.commit()
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxStatements:
+    """The statements of an outbox in one kind of database."""
+
+    is_postgres: bool
+    columns: str
+    insert: str
+    delete: str
+
+    @property
+    def create(self) -> str:
+        """Makes the table where it is missing."""
+        return f"CREATE TABLE IF NOT EXISTS {OUTBOX} ({self.columns})"
+
+    def oldest(self, limit: int) -> str:
+        """Selects id, topic, key, value and headers of the events that wait longest."""
+        return f"SELECT id, {_COLUMNS} FROM {OUTBOX} ORDER BY id LIMIT {limit:d}"
+
+
+def _statements(mark: str, number: str, data: str) -> OutboxStatements:
+    columns = (
+        f"id {number}, topic TEXT NOT NULL, message_key {data}, message_value {data}, "
+        "headers TEXT NOT NULL"
+    )
+    marks = ", ".join([mark] * 4)
+    return OutboxStatements(
+        is_postgres=mark == "%s",
+        columns=columns,
+        insert=f"INSERT INTO {OUTBOX} ({_COLUMNS}) VALUES ({marks})",
+        delete=f"DELETE FROM {OUTBOX} WHERE id = {mark}",
+    )
+
+
+_OUTBOXES: Final = {
+    "qmark": _statements("?", "INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB"),
+    "pyformat": _statements("%s", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BYTEA"),
+}
+
+
+def outbox_statements(connection: object, drivers: str) -> OutboxStatements:
+    """The statements for the database of a connection.
+
+    Raises ValueError, which names the `drivers`, for a connection to another kind of database.
+    """
+    module = sys.modules[type(connection).__module__.partition(".")[0]]
+    statements = _OUTBOXES.get(getattr(module, "paramstyle", ""))
+    if statements is None:
+        raise ValueError(f"an outbox needs a connection of {drivers}")
+    return statements
+
+
+class Relayed:
+    """What became of events of an outbox that were sent: which are removed, and which failed."""
+
+    def __init__(self) -> None:
+        self.removable: list[tuple[int]] = []
+        """The ids of those that have arrived and have no need to be sent again."""
+        self.failures: list[DeliveryError] = []
+        self._late: set[tuple[str, bytes | None]] = set()
+
+    def note(self, row: Row, error: DeliveryError | None) -> None:
+        """Take the fate of one event; they come in the order of the outbox."""
+        number, topic, key, _, _ = row
+        place = (topic, None if key is None else as_bytes(key))
+        if error is not None:
+            self.failures.append(error)
+            self._late.add(place)
+        elif key is None or place not in self._late:
+            # Where an earlier event of the key comes later, this one comes behind it once more:
+            # the last message of a key is always the last event.
+            self.removable.append((number,))
+
+
+def is_in_transaction(connection: object) -> bool | None:
+    """Whether the connection is in a transaction; None where it does not tell."""
+    state: bool | None = getattr(connection, "in_transaction", None)
+    if state is None:
+        # That of psycopg; 0 is idle.
+        status: int | None = getattr(getattr(connection, "info", None), "transaction_status", None)
+        return None if status is None else status != 0
+    return state
+
+
+def check_relay(connection: object) -> None:
+    """Raises StubError for a connection whose transaction a relay would commit."""
+    if is_in_transaction(connection):
+        raise StubError(
+            "the connection of this outbox is in a transaction, which a relay would commit: end "
+            "it, or give the relay a connection of its own"
+        )
+
+
+def check_handled(connection: object) -> None:
+    """Raises StubError where a handler has ended the transaction that its inbox began."""
+    if is_in_transaction(connection) is False:
+        raise StubError(
+            "the handler has ended the transaction of its inbox, by a commit, a rollback or `with` "
+            "the connection; leave that to the inbox, which keeps the id of the event in it"
+        )
+
+
+def write_headers(headers: Headers) -> str:
+    """Headers as an outbox keeps them."""
+    return json.dumps([[name, _as_hex(content)] for name, content in headers])
+
+
+def read_headers(text: str) -> Headers:
+    """What `write_headers` wrote."""
+    return [(name, _from_hex(content)) for name, content in json.loads(text)]
+
+
+def as_bytes(value: bytes | None) -> bytes | None:
+    """What a database gave: psycopg gives BYTEA as bytes, others as memoryview."""
+    return None if value is None else bytes(value)
+
+
+def _as_hex(value: str | bytes | None) -> str | None:
+    data = value.encode() if isinstance(value, str) else value
+    return None if data is None else data.hex()
+
+
+def _from_hex(text: str | None) -> bytes | None:
+    return None if text is None else bytes.fromhex(text)

@@ -1,0 +1,1 @@
+"""Avro at run time: schemas, the pieces of generated codecs, and data of other versions."""

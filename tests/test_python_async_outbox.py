@@ -1,0 +1,47 @@
+"""The outbox for asyncio where something goes wrong: order, size, an open transaction."""
+
+# ruff: noqa: F811
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import aiosqlite
+import pytest
+from async_desk import run
+from desk import async_answer, async_folders  # noqa: F401
+
+
+def test_one_event_that_fails_changes_no_order_and_holds_up_no_other(
+    async_answer: ModuleType,
+) -> None:
+    def answer(key: str, text: str) -> Any:
+        return async_answer.Answered(question_id=key, text=text)
+
+    async def test() -> None:
+        fake = async_answer.fakes.fakes()
+        async with (
+            aiosqlite.connect(":memory:") as database,
+            async_answer.Producer(fake.settings()) as producer,
+        ):
+            outbox = async_answer.Outbox(producer, database)
+            await outbox.prepare()
+            large = answer("large", "x" * 2_000_000)
+            for event in (large, answer("a", "1"), answer("b", "1"), answer("a", "2")):
+                await outbox.send(event)
+            with pytest.raises(async_answer.StubError, match="which a relay would commit"):
+                await outbox.relay()
+            await database.commit()
+            fake.fail_deliveries()
+            with pytest.raises(async_answer.DeliveryFailed, match="2 events were not"):
+                await outbox.relay()
+            with pytest.raises(async_answer.DeliveryFailed, match="what waited in the outbox was"):
+                await outbox.relay()
+            assert {event.question_id: event.text for event in fake.sent} == {"a": "2", "b": "1"}
+            (waiting,) = await (
+                await database.execute("SELECT count(*) FROM kontrakt_outbox")
+            ).fetchone()
+            assert waiting == 1
+
+    run(test)
