@@ -123,6 +123,8 @@ def announce(transactional_id: str) -> None:
     """
     try:
         announce_once(transactional_id)
+    except order.ProducerFenced:
+        raise
     except order.ProducerEnded as error:
         logging.warning("a new producer goes on: %s", error)
         announce(transactional_id)
