@@ -86,18 +86,19 @@ def _imports(
     lines = ["import datetime as dt"] if "dt" in words else []
     if records:
         has_fields = any(record["has_factories"] for record in records)
-        lines.append("from dataclasses import dataclass" + (", field" if has_fields else ""))
+        lines += ["from dataclasses import field"] * has_fields
     if "Decimal" in words:
         lines.append("from decimal import Decimal")
     if page.aliases:
         lines.append("from typing import TypeAlias, Union")
     if "UUID" in words:
         lines.append("from uuid import UUID")
+    runtime = ["from ._runtime.late_dataclass import dataclass"] * bool(records)
     values = ["Duration"] * ("Duration" in words) + ["Symbol"] * has_enums
     values += ["warn_deprecated"] * any(record["deprecations"] for record in records)
     if values:
-        lines += [""] * bool(lines) + [f"from ._runtime.avro.values import {', '.join(values)}"]
-    return lines
+        runtime.insert(0, f"from ._runtime.avro.values import {', '.join(values)}")
+    return [*lines, *[""] * bool(lines and runtime), *runtime]
 
 
 def _enum_view(enum: Enum, classes: Mapping[str, str]) -> Mapping[str, object]:

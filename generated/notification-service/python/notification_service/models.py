@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
 from ._runtime.avro.values import Symbol
+from ._runtime.late_dataclass import dataclass
 
 __all__ = [
     "CancellationCause",

@@ -24,7 +24,7 @@ from ..messages.reading import Reader, Route
 from ..policy import Policy
 from ..storage.async_inbox import Inbox
 from .async_dead_letters import DeadLetters
-from .async_handling import Handling
+from .async_handling import Handling, MeasuredHandling
 from .async_modes import ExactlyOnce, InBatches, OneByOne
 from .async_stopping import stop_on_signals
 from .async_workers import Mode, Workers
@@ -105,9 +105,9 @@ class EventConsumer:
             member_of = f"{self._group}.replay"
         reader = Reader(self._transport.registry(), routes, ignored, deletions, read)
         self._judge = Judge(self._policy)
-        handling = Handling(
-            reader, self._judge, inbox, self._dead_letters, self._group, settings.metrics
-        )
+        parts = (reader, self._judge, inbox, self._dead_letters, self._group)
+        metrics = settings.metrics
+        handling = Handling(*parts) if metrics is None else MeasuredHandling(*parts, metrics)
         options = consumer_options(settings, service, member_of, defaults=_DEFAULTS, fixed={})
         self._commit_interval = read_seconds(options, "auto.commit.interval.ms")
         self._client: AsyncConsumerClient = self._transport.consumer(options)
@@ -243,9 +243,8 @@ class EventConsumer:
             records = await self._client.receive(limit, timeout if limit > 1 else 0)
             received = len(records)
             self._polled_at = self._transport.monotonic()
-            for record in records:
-                if self._span.takes(record):
-                    self._workers.put(self._progress.begin(record))
+            for record in self._span.take(records):
+                self._workers.put(self._progress.begin(record))
         self._progress.store()
         await self._commit_in_time()
         return bool(received) or not limit

@@ -8,18 +8,19 @@ from time import perf_counter
 from typing import Any, TypeAlias
 
 from ..errors import SettingsError
+from ..kafka.transport import Record
 from ..messages.message import Message
 from ..messages.reading import Reader
 from ..metrics import MessageOutcome, MessagingMetrics
 from ..producing.async_delivery import Delivery
 from ..storage.async_inbox import Inbox
 from .async_dead_letters import DeadLetters
-from .judging import Again, Judge, Trial
+from .judging import Again, Judge
 from .progress import Step
 
 Wait: TypeAlias = Callable[[Step, float], Awaitable[bool]]
 """Waits so many seconds; False when the record is left to a later owner meanwhile."""
-Attempt: TypeAlias = Callable[[Trial], Awaitable[list[Delivery]]]
+Attempt: TypeAlias = Callable[[Step], Awaitable[list[Delivery]]]
 
 
 class Handling:
@@ -32,10 +33,8 @@ class Handling:
         inbox: Inbox | None,
         dead_letters: DeadLetters,
         group: str,
-        metrics: MessagingMetrics | None,
     ) -> None:
         self.judge = judge
-        self._metrics = metrics
         self._reader = reader
         self._inbox = inbox
         self._dead_letters = dead_letters
@@ -49,38 +48,19 @@ class Handling:
         `attempt` is what is tried, `attempt` of this class unless given. Raises what the policy
         does not cover.
         """
-        if self._metrics is None:
-            return await self._handle(step, wait, attempt or self.attempt)
-        start, outcome = perf_counter(), MessageOutcome.FAILED
-        try:
-            outcome = await self._handle(step, wait, attempt or self.attempt)
-        except asyncio.CancelledError:
-            outcome = MessageOutcome.LEFT
-            raise
-        finally:
-            self._metrics.processed(step.partition[0], outcome, perf_counter() - start)
-        return outcome
-
-    def tell_together(self, topics: list[str], seconds: float) -> None:
-        """Tell of messages that were handled together, each with its part of the time."""
-        if self._metrics is not None:
-            for topic in topics:
-                self._metrics.processed(topic, MessageOutcome.HANDLED, seconds / len(topics))
-
-    async def _handle(self, step: Step, wait: Wait, attempt: Attempt) -> MessageOutcome:
-        trial = Trial(step.record)
+        attempt = attempt or self.attempt
         while True:
             try:
-                step.deliveries = await attempt(trial)
+                step.deliveries = await attempt(step)
                 return MessageOutcome.HANDLED
             except Exception as error:
-                verdict = self.judge.judge(trial, error)
+                verdict = self.judge.judge(step, error)
             if not isinstance(verdict, Again):
                 break
             if not await wait(step, verdict.delay):
                 return MessageOutcome.LEFT
         if verdict is not None:
-            message = self._reader.read_message(step.record, trial.headers)
+            message = self._reader.read_message(step.record)
             await self._dead_letters.send(
                 message, step.record.value(), verdict.reason, verdict.error, verdict.attempts
             )
@@ -88,12 +68,15 @@ class Handling:
         step.deliveries = []
         return MessageOutcome.PASSED if verdict is None else MessageOutcome.DEAD_LETTERED
 
-    async def attempt(self, trial: Trial) -> list[Delivery]:
+    def tell_together(self, topics: list[str], seconds: float) -> None:
+        """These messages were handled together, in that time: nobody wants to know."""
+
+    async def attempt(self, step: Step) -> list[Delivery]:
         """Read and handle a record once; what it caused that may still be on the way.
 
         Raises what the handler raises, Unreadable, NotConsumed and RegistryError.
         """
-        event, message, handle = await self.read(trial)
+        event, message, handle = await self.read(step.record)
         if self._inbox is None:
             await run_handler(handle(event, message))
             self.judge.count_handled()
@@ -108,14 +91,49 @@ class Handling:
         self.judge.count("handled" if is_new else "duplicates")
         return []
 
-    async def read(self, trial: Trial) -> tuple[Any, Message, Callable[[Any, Message], Any]]:
+    async def read(self, record: Record) -> tuple[Any, Message, Callable[[Any, Message], Any]]:
         """The event of a record, its message, and what handles it. Raises as `attempt` does."""
-        message = self._reader.read_message(trial.record, trial.headers)
-        if self._reader.asks(trial.record, message):
-            event, handle = await asyncio.to_thread(self._reader.open, trial.record, message)
+        message = self._reader.read_message(record)
+        if self._reader.asks(record, message):
+            event, handle = await asyncio.to_thread(self._reader.open, record, message)
         else:
-            event, handle = self._reader.open(trial.record, message)
+            event, handle = self._reader.open(record, message)
         return event, message, handle
+
+
+class MeasuredHandling(Handling):
+    """Tells besides what became of each message, and how long it took."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        judge: Judge,
+        inbox: Inbox | None,
+        dead_letters: DeadLetters,
+        group: str,
+        metrics: MessagingMetrics,
+    ) -> None:
+        super().__init__(reader, judge, inbox, dead_letters, group)
+        self._metrics = metrics
+
+    async def handle(
+        self, step: Step, wait: Wait, attempt: Attempt | None = None
+    ) -> MessageOutcome:
+        """As without measuring."""
+        start, outcome = perf_counter(), MessageOutcome.FAILED
+        try:
+            outcome = await super().handle(step, wait, attempt)
+        except asyncio.CancelledError:
+            outcome = MessageOutcome.LEFT
+            raise
+        finally:
+            self._metrics.processed(step.partition[0], outcome, perf_counter() - start)
+        return outcome
+
+    def tell_together(self, topics: list[str], seconds: float) -> None:
+        """Each of them took its part of the time."""
+        for topic in topics:
+            self._metrics.processed(topic, MessageOutcome.HANDLED, seconds / len(topics))
 
 
 async def run_handler(handling: Awaitable[object]) -> None:

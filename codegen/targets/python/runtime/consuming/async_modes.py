@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +17,7 @@ from .async_handling import Handling, Wait, run_handler
 from .async_workers import Queue
 from .batching import Batch, Batched, Call
 from .control import Control
-from .judging import Trial, is_hopeless, is_passing, place_of
+from .judging import is_hopeless, is_passing, place_of
 from .progress import Step
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ class InBatches:
         while queue.waiting and len(queue.in_hand) < self._limit:
             step = queue.waiting[0]
             try:
-                event, message, handle = await self._handling.read(Trial(step.record))
+                event, message, handle = await self._handling.read(step.record)
             except NotConsumed:
                 self._handling.judge.count("not_consumed")
                 step.deliveries = []
@@ -149,7 +148,7 @@ class ExactlyOnce:
                         break
                     step = queue.take()
                     try:
-                        await self._handling.attempt(Trial(step.record))
+                        await self._handling.attempt(step)
                     except NotConsumed:
                         judge.count("not_consumed")
                     done.append(step)
@@ -174,7 +173,7 @@ class ExactlyOnce:
 
     async def _handle(self, step: Step) -> None:
         """Handle one record to the end; its offset is committed in a transaction as well."""
-        outcome = await self._handling.handle(step, self._wait, partial(self._attempt, step))
+        outcome = await self._handling.handle(step, self._wait, self._attempt)
         waits = 0
         while outcome in (MessageOutcome.PASSED, MessageOutcome.DEAD_LETTERED):
             try:
@@ -186,11 +185,11 @@ class ExactlyOnce:
             if not await self._wait(step, self._policy.delay(waits)):
                 return
 
-    async def _attempt(self, step: Step, trial: Trial) -> list[Delivery]:
+    async def _attempt(self, step: Step) -> list[Delivery]:
         before = self._handling.judge.statistics()
         try:
             async with self._transaction([step]):
-                await self._handling.attempt(trial)
+                await self._handling.attempt(step)
         except BaseException:
             self._handling.judge.count_back_to(before)
             raise

@@ -26,9 +26,9 @@ from ..storage.inbox import Inbox
 from .choices import check_choices, check_handlers
 from .control import Control
 from .dead_letters import DeadLetters
-from .handling import Handling
+from .handling import Handling, MeasuredHandling
 from .health import ConsumerHealth
-from .judging import Judge, Statistics
+from .judging import Judge, SharedJudge, Statistics
 from .modes import ExactlyOnce, InBatches, OneByOne
 from .progress import Progress, Step
 from .replaying import Span
@@ -130,10 +130,10 @@ class EventConsumer:
             self._topics = [self._dead_letters.topic_of(topic) for topic in self._topics]
             member_of = f"{self._group}.replay"
         reader = Reader(self._transport.registry(), routes, ignored, deletions, read)
-        self._judge = Judge(self._policy)
-        handling = Handling(
-            reader, self._judge, inbox, self._dead_letters, self._group, settings.metrics
-        )
+        self._judge = (Judge if concurrency == 1 else SharedJudge)(self._policy)
+        parts = (reader, self._judge, inbox, self._dead_letters, self._group)
+        metrics = settings.metrics
+        handling = Handling(*parts) if metrics is None else MeasuredHandling(*parts, metrics)
         options = consumer_options(settings, service, member_of, defaults=_DEFAULTS, fixed=_FIXED)
         self._client = self._transport.consumer(options)
         self._progress = Progress(self._client)
@@ -287,7 +287,7 @@ class EventConsumer:
         # received comes after it, and must not be lost with them.
         records = self._client.receive(limit, timeout)
         self._polled_at = self._transport.monotonic()
-        self._pending += [record for record in records if self._span.takes(record)]
+        self._pending += self._span.take(records)
         return bool(records)
 
     def _serve(self, timeout: float) -> None:

@@ -6,17 +6,19 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any, TypeAlias
 
+from ..kafka.transport import Record
 from ..messages.message import Message
 from ..messages.reading import Reader
 from ..metrics import MessageOutcome, MessagingMetrics
 from ..producing.delivery import Delivery
 from ..storage.inbox import Inbox
 from .dead_letters import DeadLetters
-from .judging import Again, Judge, Trial
-from .progress import Step
+from .judging import Again, Judge, Verdict
+from .progress import Progress, Step
 
 Wait: TypeAlias = Callable[[Step, float], bool]
 """Waits so many seconds; False when the record is left to a later owner meanwhile."""
+Attempt: TypeAlias = Callable[[Record], list[Delivery]]
 
 
 class Handling:
@@ -29,54 +31,59 @@ class Handling:
         inbox: Inbox | None,
         dead_letters: DeadLetters,
         group: str,
-        metrics: MessagingMetrics | None = None,
     ) -> None:
         self.judge = judge
-        self._metrics = metrics
         self._reader = reader
         self._inbox = inbox
         self._dead_letters = dead_letters
         self._group = group
 
-    def handle(
-        self, step: Step, wait: Wait, attempt: Callable[[Trial], list[Delivery]] | None = None
-    ) -> MessageOutcome:
+    def handle(self, step: Step, wait: Wait, attempt: Attempt | None = None) -> MessageOutcome:
         """Handle one record to the end, or leave it to whoever has its partition next.
 
         `attempt` is what is tried, `attempt` of this class unless given. Raises what the policy
         does not cover.
         """
-        if self._metrics is None:
-            return self._handle(step, wait, attempt or self.attempt)
-        start, outcome = perf_counter(), MessageOutcome.FAILED
+        attempt = attempt or self.attempt
         try:
-            outcome = self._handle(step, wait, attempt or self.attempt)
-        finally:
-            self._metrics.processed(step.partition[0], outcome, perf_counter() - start)
+            step.deliveries = attempt(step.record)
+            return MessageOutcome.HANDLED
+        except Exception as error:
+            verdict = self.judge.judge(step, error)
+        return self._go_on(step, verdict, wait, attempt)
+
+    def handle_alone(self, record: Record, progress: Progress, wait: Wait) -> MessageOutcome:
+        """As `handle`, for a thread that has nothing else in hand: begins and ends it as well.
+
+        What is done at once, as nearly all is, costs less so.
+        """
+        try:
+            deliveries = self.attempt(record)
+        except BaseException as error:
+            # Whatever comes next, nothing after this record may be stored before it.
+            step = progress.begin(record)
+            if not isinstance(error, Exception):
+                raise
+            verdict = self.judge.judge(step, error)
+        else:
+            progress.note(record, deliveries)
+            return MessageOutcome.HANDLED
+        outcome = self._go_on(step, verdict, wait, self.attempt)
+        progress.end(step)
         return outcome
 
-    def tell_together(self, topics: list[str], seconds: float) -> None:
-        """Tell of messages that were handled together, each with its part of the time."""
-        if self._metrics is not None:
-            for topic in topics:
-                self._metrics.processed(topic, MessageOutcome.HANDLED, seconds / len(topics))
-
-    def _handle(
-        self, step: Step, wait: Wait, attempt: Callable[[Trial], list[Delivery]]
-    ) -> MessageOutcome:
-        trial = Trial(step.record)
-        while True:
-            try:
-                step.deliveries = attempt(trial)
-                return MessageOutcome.HANDLED
-            except Exception as error:
-                verdict = self.judge.judge(trial, error)
-            if not isinstance(verdict, Again):
-                break
+    def _go_on(self, step: Step, verdict: Verdict, wait: Wait, attempt: Attempt) -> MessageOutcome:
+        """Do what was decided after an error, until the record is done or left."""
+        while isinstance(verdict, Again):
             if not wait(step, verdict.delay):
                 return MessageOutcome.LEFT
+            try:
+                step.deliveries = attempt(step.record)
+                return MessageOutcome.HANDLED
+            except Exception as error:
+                verdict = self.judge.judge(step, error)
         if verdict is not None:
-            message = self._reader.read_message(step.record, trial.headers)
+            message = self._reader.read_message(step.record)
             self._dead_letters.send(
                 message, step.record.value(), verdict.reason, verdict.error, verdict.attempts
             )
@@ -84,13 +91,16 @@ class Handling:
         step.deliveries = []
         return MessageOutcome.PASSED if verdict is None else MessageOutcome.DEAD_LETTERED
 
-    def attempt(self, trial: Trial) -> list[Delivery]:
+    def tell_together(self, topics: list[str], seconds: float) -> None:
+        """These messages were handled together, in that time: nobody wants to know."""
+
+    def attempt(self, record: Record) -> list[Delivery]:
         """Read and handle a record once; what it caused that may still be on the way.
 
         Raises what the handler raises, Unreadable, NotConsumed and RegistryError.
         """
-        message = self._reader.read_message(trial.record, trial.headers)
-        event, handle = self._reader.open(trial.record, message)
+        message = self._reader.read_message(record)
+        event, handle = self._reader.open(record, message)
         if self._inbox is None:
             handle(event, message)
             self.judge.count_handled()
@@ -105,8 +115,47 @@ class Handling:
         self.judge.count("handled" if is_new else "duplicates")
         return []
 
-    def read(self, trial: Trial) -> tuple[Any, Message, Callable[[Any, Message], Any]]:
+    def read(self, record: Record) -> tuple[Any, Message, Callable[[Any, Message], Any]]:
         """The event of a record, its message, and what handles it. Raises as `attempt` does."""
-        message = self._reader.read_message(trial.record, trial.headers)
-        event, handle = self._reader.open(trial.record, message)
+        message = self._reader.read_message(record)
+        event, handle = self._reader.open(record, message)
         return event, message, handle
+
+
+class MeasuredHandling(Handling):
+    """Tells besides what became of each message, and how long it took."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        judge: Judge,
+        inbox: Inbox | None,
+        dead_letters: DeadLetters,
+        group: str,
+        metrics: MessagingMetrics,
+    ) -> None:
+        super().__init__(reader, judge, inbox, dead_letters, group)
+        self._metrics = metrics
+
+    def handle(self, step: Step, wait: Wait, attempt: Attempt | None = None) -> MessageOutcome:
+        """As without measuring."""
+        start, outcome = perf_counter(), MessageOutcome.FAILED
+        try:
+            outcome = super().handle(step, wait, attempt)
+        finally:
+            self._metrics.processed(step.partition[0], outcome, perf_counter() - start)
+        return outcome
+
+    def handle_alone(self, record: Record, progress: Progress, wait: Wait) -> MessageOutcome:
+        """As without measuring."""
+        start, outcome = perf_counter(), MessageOutcome.FAILED
+        try:
+            outcome = super().handle_alone(record, progress, wait)
+        finally:
+            self._metrics.processed(record.topic() or "", outcome, perf_counter() - start)
+        return outcome
+
+    def tell_together(self, topics: list[str], seconds: float) -> None:
+        """Each of them took its part of the time."""
+        for topic in topics:
+            self._metrics.processed(topic, MessageOutcome.HANDLED, seconds / len(topics))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from ..errors import (
@@ -19,10 +19,12 @@ from ..errors import (
     SettingsError,
     TransactionFailed,
 )
-from ..kafka.transport import Headers, Record
+from ..kafka.transport import Record
+from ..late_dataclass import dataclass
 from ..messages.framing import Unreadable
 from ..messages.reading import NotConsumed
 from ..policy import Action, Policy, Reason
+from .progress import Step
 
 _log: Final = logging.getLogger(__name__)
 _TOLD_LIMIT: Final = 1000
@@ -48,20 +50,6 @@ class Statistics:
     """Waits for a registry that did not answer."""
 
 
-class Trial:
-    """A record that is being handled, and how often that was tried."""
-
-    __slots__ = ("attempts", "headers", "record", "waits")
-
-    def __init__(self, record: Record) -> None:
-        self.record = record
-        self.headers: Headers = record.headers() or []
-        self.attempts = 0
-        """How often its handler failed."""
-        self.waits = 0
-        """How often something was waited for that is no fault of the message."""
-
-
 @dataclass(frozen=True, slots=True)
 class Again:
     """Try the record again after so many seconds."""
@@ -83,35 +71,30 @@ Verdict: TypeAlias = Again | Letter | None
 
 
 class Judge:
-    """Decides by policy, and counts. Safe to use from several threads."""
+    """Decides by policy, and counts. One thread judges; any may ask for the numbers."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._told: set[str] = set()
-        self._lock = threading.Lock()
         self._statistics = Statistics()
 
     def statistics(self) -> Statistics:
         """The numbers as they are now."""
-        with self._lock:
-            return replace(self._statistics)
+        return replace(self._statistics)
 
     def count_back_to(self, statistics: Statistics) -> None:
         """What was counted since then was rolled back."""
-        with self._lock:
-            self._statistics = replace(statistics)
+        self._statistics = replace(statistics)
 
     def count(self, name: str) -> None:
         """One more of what Statistics calls so."""
-        with self._lock:
-            setattr(self._statistics, name, getattr(self._statistics, name) + 1)
+        setattr(self._statistics, name, getattr(self._statistics, name) + 1)
 
     def count_handled(self, number: int = 1) -> None:
         """So many more that were handled: `count` for what happens most."""
-        with self._lock:
-            self._statistics.handled += number
+        self._statistics.handled += number
 
-    def judge(self, trial: Trial, error: Exception) -> Verdict:
+    def judge(self, step: Step, error: Exception) -> Verdict:
         """What becomes of a record whose handling raised this error.
 
         Raises the error itself when neither waiting nor another message helps, and MessageFailed
@@ -119,38 +102,38 @@ class Judge:
         """
         match error:
             case RegistryUnavailable():
-                trial.waits += 1
+                step.waits += 1
                 self.count("registry_waits")
                 _log.warning("waiting for the schema registry: %s", error)
-                return Again(self._policy.delay(trial.waits))
+                return Again(self._policy.delay(step.waits))
             case NotConsumed():
                 self.count("not_consumed")
                 return None
             case Unreadable():
-                return self._give_up(trial, error.reason, error)
+                return self._give_up(step, error.reason, error)
             case RejectMessage():
-                trial.attempts += 1
-                return self._give_up(trial, Reason.REJECTED, error)
+                step.attempts += 1
+                return self._give_up(step, Reason.REJECTED, error)
             case _ if is_hopeless(error):
                 raise error
             case _ if is_passing(error):
-                trial.waits += 1
-                delay = self._policy.delay(trial.waits)
-                _log.warning("%s: next in %.1f s: %s", place_of(trial.record), delay, error)
+                step.waits += 1
+                delay = self._policy.delay(step.waits)
+                _log.warning("%s: next in %.1f s: %s", place_of(step.record), delay, error)
                 return Again(delay)
-        trial.attempts += 1
-        if trial.attempts >= self._policy.attempts:
-            return self._give_up(trial, Reason.HANDLER_FAILED, error)
-        delay = self._policy.delay(trial.attempts)
+        step.attempts += 1
+        if step.attempts >= self._policy.attempts:
+            return self._give_up(step, Reason.HANDLER_FAILED, error)
+        delay = self._policy.delay(step.attempts)
         self.count("retried")
         _log.warning(
             "%s: attempt %d of %d failed, next in %.1f s: %r",
-            place_of(trial.record), trial.attempts, self._policy.attempts, delay, error,
+            place_of(step.record), step.attempts, self._policy.attempts, delay, error,
         )  # fmt: skip
         return Again(delay)
 
-    def _give_up(self, trial: Trial, reason: Reason, error: Exception) -> Letter | None:
-        place = place_of(trial.record)
+    def _give_up(self, step: Step, reason: Reason, error: Exception) -> Letter | None:
+        place = place_of(step.record)
         match self._policy.action(reason):
             case Action.FAIL:
                 raise MessageFailed(place, reason.value, str(error)) from error
@@ -158,14 +141,32 @@ class Judge:
                 self.count("skipped")
                 # Once for each kind: a topic full of them must not fill the log.
                 detail = error if reason is Reason.UNKNOWN_EVENT else ""
-                kind = f"{trial.record.topic()} {reason.value} {detail}"
+                kind = f"{step.record.topic()} {reason.value} {detail}"
                 if kind not in self._told and len(self._told) < _TOLD_LIMIT:
                     self._told.add(kind)
                     _log.warning("%s skipped (%s): %s", place, reason.value, error)
                 return None
             case Action.DEAD_LETTER:
                 _log.error("%s becomes a dead letter (%s): %r", place, reason.value, error)
-                return Letter(reason, error, trial.attempts)
+                return Letter(reason, error, step.attempts)
+
+
+class SharedJudge(Judge):
+    """Judges for several threads."""
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__(policy)
+        self._lock = threading.Lock()
+
+    def count(self, name: str) -> None:
+        """As for one thread."""
+        with self._lock:
+            super().count(name)
+
+    def count_handled(self, number: int = 1) -> None:
+        """As for one thread."""
+        with self._lock:
+            super().count_handled(number)
 
 
 def is_hopeless(error: Exception) -> bool:

@@ -12,10 +12,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from ..kafka.transport import Failure, Headers, Partition, Record
+from ..late_dataclass import dataclass
 
 _Report = Callable[[Failure | None, Record], None]
 

@@ -19,6 +19,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 from ..kafka.transport import Headers, Record
 
 K = TypeVar("K")
+_Otherwise = TypeVar("_Otherwise", int, None)
 
 CONTENT_TYPE: Final = b"application/avro"
 RESERVED: Final = ("ce_", "dlq.")
@@ -33,6 +34,32 @@ if hasattr(os, "register_at_fork"):
 ExtraHeaders: TypeAlias = Mapping[str, str | bytes] | Sequence[tuple[str, str | bytes]]
 
 
+class _Place:
+    """What a record says of itself, where there is no record."""
+
+    __slots__ = ("_key", "_offset", "_partition", "_timestamp_ms")
+
+    def __init__(
+        self, partition: int, offset: int, key: bytes | None, timestamp_ms: int | None
+    ) -> None:
+        self._partition = partition
+        self._offset = offset
+        self._key = key
+        self._timestamp_ms = timestamp_ms
+
+    def partition(self) -> int:
+        return self._partition
+
+    def offset(self) -> int:
+        return self._offset
+
+    def key(self) -> bytes | None:
+        return self._key
+
+    def timestamp(self) -> tuple[int, int]:
+        return (0, 0) if self._timestamp_ms is None else (1, self._timestamp_ms)
+
+
 class Message:
     """The message that an event came in: where it stood, its key and its headers.
 
@@ -40,17 +67,7 @@ class Message:
     message counts as handled only when they have arrived.
     """
 
-    __slots__ = (
-        "_values",
-        "deliveries",
-        "headers",
-        "key",
-        "offset",
-        "partition",
-        "sent",
-        "timestamp_ms",
-        "topic",
-    )
+    __slots__ = ("_record", "_values", "deliveries", "headers", "sent", "topic")
 
     def __init__(
         self,
@@ -62,19 +79,37 @@ class Message:
         headers: Iterable[tuple[str, str | bytes | None]] = (),
         timestamp_ms: int | None = None,
     ) -> None:
+        self._record: Record | _Place = _Place(partition, offset, key, timestamp_ms)
+        """What is rarely asked for is read from there when it is."""
         self.topic = topic
-        self.partition = partition
-        self.offset = offset
-        self.key = key
         self.headers: Headers = list(headers)
         """All headers as they came, also repeated ones, in order."""
-        self.timestamp_ms = timestamp_ms
-        """When Kafka says it was made, in milliseconds since 1970."""
         self.sent = 0
         """How many events were sent because of it so far."""
         self.deliveries: list[Any] = []
         """The deliveries of those of them that may still be on the way."""
         self._values: dict[str, str | bytes | None] | None = None
+
+    @property
+    def partition(self) -> int:
+        """The partition of the topic."""
+        return self._record.partition() or 0
+
+    @property
+    def offset(self) -> int:
+        """Its place in the partition."""
+        return self._record.offset() or 0
+
+    @property
+    def key(self) -> bytes | None:
+        """The key's bytes."""
+        return self._record.key()
+
+    @property
+    def timestamp_ms(self) -> int | None:
+        """When Kafka says it was made, in milliseconds since 1970."""
+        kind, timestamp = self._record.timestamp()
+        return timestamp if kind else None
 
     def header(self, name: str) -> str | None:
         """The text of a header, the last one where it is repeated; None where there is none."""
@@ -158,6 +193,13 @@ class Message:
         """What vendors add to the trace context."""
         return self.header("tracestate") or self.header("ce_tracestate")
 
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        """Copies and pickles have what the record says in place of it, since it is Kafka's."""
+        names = [name for kind in type(self).__mro__ for name in getattr(kind, "__slots__", ())]
+        state = {name: getattr(self, name) for name in names}
+        state["_record"] = _Place(self.partition, self.offset, self.key, self.timestamp_ms)
+        return None, state
+
     def __repr__(self) -> str:
         return f"Message({self.place}, type={self.type!r}, id={self.id!r})"
 
@@ -193,51 +235,47 @@ def with_key(message: Message, typed_key: K) -> KeyedMessage[K]:
     return keyed
 
 
-def read_message(record: Record, headers: Headers) -> Message:
-    """The message of a record whose headers were read already."""
+def read_message(record: Record) -> Message:
+    """The message of a record."""
     # Once for each message that is consumed: what the constructor does, without its detours.
     message = Message.__new__(Message)
+    message._record = record
     message.topic = record.topic() or ""
-    message.partition = record.partition() or 0
-    message.offset = record.offset() or 0
-    message.key = record.key()
-    message.headers = headers
-    kind, timestamp = record.timestamp()
-    message.timestamp_ms = timestamp if kind else None
+    message.headers = record.headers() or []
     message.sent = 0
     message.deliveries = []
     message._values = None
     return message
 
 
-def read_dead_letter(record: Record, headers: Headers) -> Message:
+def read_dead_letter(record: Record) -> Message:
     """The message that became this dead letter, as it was on its own topic."""
-    letter = read_message(record, headers)
-    message = Message(
+    letter = read_message(record)
+    return Message(
         letter.header("dlq.topic") or letter.topic,
         _number(letter.header("dlq.partition"), letter.partition),
         _number(letter.header("dlq.offset"), letter.offset),
         key=letter.key,
-        timestamp_ms=_number(letter.header("dlq.timestamp"), -1),
+        headers=(pair for pair in letter.headers if not pair[0].startswith("dlq.")),
+        timestamp_ms=_number(letter.header("dlq.timestamp"), None),
     )
-    if message.timestamp_ms == -1:
-        message.timestamp_ms = None
-    message.headers = [pair for pair in headers if not pair[0].startswith("dlq.")]
-    return message
 
 
-def _number(text: str | None, otherwise: int) -> int:
+def _number(text: str | None, otherwise: _Otherwise) -> int | _Otherwise:
     return int(text) if text and text.isdecimal() and len(text) < 20 else otherwise
 
 
 def fixed_headers(name: str, source: str, registry: str, schema_id: int) -> Headers:
-    """The headers that all events of one schema share."""
+    """The headers that all events of one schema share.
+
+    The type stands last, where whoever looks for the last one begins: a consumer, each time.
+    """
     return [
         ("ce_specversion", b"1.0"),
-        ("ce_type", name.encode()),
         ("ce_source", source.encode()),
         ("ce_dataschema", f"{registry}/schemas/ids/{schema_id}".encode()),
         ("content-type", CONTENT_TYPE),
+        ("ce_type", name.encode()),
     ]
 
 
@@ -245,8 +283,8 @@ def deletion_headers(source: str) -> Headers:
     """The headers of a message without a value: there is no schema to name."""
     return [
         ("ce_specversion", b"1.0"),
-        ("ce_type", b"deletion"),
         ("ce_source", source.encode()),
+        ("ce_type", b"deletion"),
     ]
 
 
@@ -257,22 +295,36 @@ def _write_second(second: int) -> bytes:
 
 
 def event_headers(
-    fixed: Headers, name: str, subject: bytes | None, value: bytes, cause: Message | None
+    fixed: Headers,
+    name: str,
+    subject: bytes | None,
+    value: bytes,
+    cause: Message | None,
+    extra: ExtraHeaders | None,
 ) -> Headers:
     """All headers of one event that is sent now; `subject` is its key as text.
 
     An event that was caused by a message gets an id that follows from that message, from how many
     were sent before it, and from what it says. So handling a message twice, which at-least-once
-    delivery brings about, sends the same ids, and receivers can drop the repetition. Raises
-    TypeError for a cause that is none.
+    delivery brings about, sends the same ids, and receivers can drop the repetition. `extra` is
+    what the service adds; raises ValueError for names that belong to the contract, and TypeError
+    for a cause that is none.
     """
     second, part = divmod(time_ns() // 1000, 1_000_000)
-    headers = [*fixed, ("ce_time", b"%s.%06dZ" % (_write_second(second), part))]
+    headers: Headers = [("ce_time", b"%s.%06dZ" % (_write_second(second), part))]
     if subject is not None:
         headers.append(("ce_subject", subject))
     if cause is None:
         headers.append(("ce_id", _random.randbytes(16).hex().encode()))
-        return headers
+    else:
+        headers += _caused_headers(name, value, cause)
+    if extra:
+        headers += extra_headers(extra)
+    headers += fixed
+    return headers
+
+
+def _caused_headers(name: str, value: bytes, cause: Message) -> Headers:
     if not isinstance(cause, Message):
         raise TypeError(
             f"caused_by is the message that an event came in, not {type(cause).__name__}"
@@ -280,9 +332,11 @@ def event_headers(
     seed = "\n".join((cause.source or "", cause.id, str(cause.sent), name, ""))
     cause.sent += 1
     identity = hashlib.blake2b(seed.encode() + value, digest_size=16).hexdigest()
-    headers.append(("ce_id", identity.encode()))
-    headers.append(("ce_correlationid", cause.correlation_id.encode()))
-    headers.append(("ce_causationid", cause.id.encode()))
+    headers: Headers = [
+        ("ce_id", identity.encode()),
+        ("ce_correlationid", cause.correlation_id.encode()),
+        ("ce_causationid", cause.id.encode()),
+    ]
     for header, text in (("traceparent", cause.traceparent), ("tracestate", cause.tracestate)):
         if text is not None:
             headers.append((header, text.encode()))

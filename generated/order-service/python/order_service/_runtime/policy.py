@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import Enum
 from typing import Final
 
 from .errors import SettingsError
+from .late_dataclass import dataclass
 
 _LONGEST: Final = 10_000_000
 """Seconds: longer than anybody waits, and what every clock of the system can wait."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ..errors import SettingsError
+from ..late_dataclass import dataclass
 from ..metrics import MessagingMetrics
 
 _PREFIX: Final = "KAFKA_"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Final, Protocol, Self
 
 from ..errors import DeliveryError, DeliveryFailed
-from ..kafka.transport import Partition, Record
+from ..kafka.transport import Partition, Record, partition_of
 
 
 class Store(Protocol):
@@ -26,22 +26,55 @@ class Nowhere:
         """Nothing."""
 
 
+class Track:
+    """How far one partition is done, in the order of its offsets."""
+
+    __slots__ = ("is_blocked", "last", "number", "partition", "topic", "waiting")
+
+    def __init__(self, partition: Partition) -> None:
+        self.partition = partition
+        self.topic, self.number = partition
+        self.waiting: deque[Step] = deque()
+        """What was begun and is not done, or not known to be."""
+        self.last: Record | None = None
+        """The last record that is done and not stored yet."""
+        self.is_blocked = False
+        """Something that a record caused did not arrive: nothing after it may be stored."""
+
+
 class Step:
-    """A record that is being handled, or was."""
+    """A record that is being handled, or was, and how often that was tried."""
 
-    __slots__ = ("deliveries", "is_lost", "partition", "record")
+    __slots__ = ("attempts", "deliveries", "is_lost", "record", "track", "waits")
 
-    def __init__(self, record: Record, deliveries: list[Any] | None = None) -> None:
+    def __init__(self, record: Record, track: Track) -> None:
         self.record = record
-        self.partition: Partition = (record.topic() or "", record.partition() or 0)
-        self.deliveries = deliveries
+        self.track = track
+        self.deliveries: list[Any] | None = None
         """What it caused, once it was handled. May be set by another thread."""
         self.is_lost = False
         """Whether its partition belongs to another member now, which handles it."""
+        self.attempts = 0
+        """How often its handler failed."""
+        self.waits = 0
+        """How often something was waited for that is no fault of the message."""
+
+    @classmethod
+    def alone(cls, record: Record) -> Self:
+        """A record of which no progress is kept, since a transaction says how far it is."""
+        return cls(record, Track(partition_of(record)))
+
+    @property
+    def partition(self) -> Partition:
+        """Where the record stands."""
+        return self.track.partition
 
     def is_done(self) -> bool:
         """Whether it was handled, and what it caused has arrived or failed."""
         return self.deliveries is not None and all(each.done() for each in self.deliveries)
+
+
+_NO_TRACK: Final = Track(("", -1))
 
 
 class Progress:
@@ -49,27 +82,45 @@ class Progress:
 
     def __init__(self, client: Store) -> None:
         self._client = client
-        self._last: dict[Partition, Record] = {}
-        self._waiting: dict[Partition, deque[Step]] = {}
-        # Where something that a record caused did not arrive, nothing after it may be stored.
-        self._blocked: set[Partition] = set()
+        self._tracks: dict[Partition, Track] = {}
+        self._latest = _NO_TRACK
+        """The track of the record that came last: most come from where the last one did."""
 
     def begin(self, record: Record) -> Step:
         """A record that somebody begins with: what comes after it is not stored before it."""
-        step = Step(record)
-        if step.partition not in self._blocked:
-            waiting = self._waiting.get(step.partition)
-            if waiting is None:
-                waiting = self._waiting[step.partition] = deque()
-            waiting.append(step)
+        track = self._find(record)
+        step = Step(record, track)
+        if not track.is_blocked:
+            track.waiting.append(step)
         return step
+
+    def note(self, record: Record, deliveries: list[Any]) -> None:
+        """A record was handled with none after it in hand: `begin` and `end` at once."""
+        track = self._latest
+        if record.partition() != track.number or record.topic() != track.topic:
+            track = self._find(record)
+        if not (deliveries or track.waiting or track.is_blocked):
+            track.last = record
+            return
+        step = self.begin(record)
+        step.deliveries = deliveries
+        self.end(step)
+
+    def _find(self, record: Record) -> Track:
+        partition = partition_of(record)
+        track = self._tracks.get(partition)
+        if track is None:
+            track = self._tracks[partition] = Track(partition)
+        self._latest = track
+        return track
 
     def end(self, step: Step) -> None:
         """A step is done or left: keep no more of it than is needed to store it."""
-        waiting = self._waiting.get(step.partition)
-        if waiting and waiting[0] is step and step.deliveries == []:
+        track = step.track
+        waiting = track.waiting
+        if step.deliveries is not None and not step.deliveries and waiting and waiting[0] is step:
             waiting.popleft()
-            self._last[step.partition] = step.record
+            track.last = step.record
 
     def store(self) -> None:
         """Store what is done.
@@ -78,20 +129,13 @@ class Progress:
         after it in its partition are not stored and so come again.
         """
         failures: list[DeliveryError] = []
-        for partition, waiting in self._waiting.items():
-            while waiting and waiting[0].is_done():
-                step = waiting.popleft()
-                caused = [each.exception() for each in step.deliveries or ()]
-                failed = [error for error in caused if error is not None]
-                if failed:
-                    failures += failed
-                    self._blocked.add(partition)
-                    waiting.clear()
-                else:
-                    self._last[partition] = step.record
-        if self._last:
-            self._client.store(self._last.values())
-            self._last.clear()
+        for track in self._tracks.values():
+            failures += _advance(track)
+        done = [track for track in self._tracks.values() if track.last is not None]
+        if done:
+            self._client.store([track.last for track in done if track.last is not None])
+            for track in done:
+                track.last = None
         if failures:
             raise DeliveryFailed(failures)
 
@@ -99,8 +143,8 @@ class Progress:
         """The deliveries that handled records wait for."""
         return [
             delivery
-            for waiting in self._waiting.values()
-            for step in waiting
+            for track in self._tracks.values()
+            for step in track.waiting
             for delivery in step.deliveries or ()
         ]
 
@@ -113,17 +157,34 @@ class Progress:
 
     def lose(self, partitions: set[Partition]) -> None:
         """What nobody has begun with of these partitions is left to another member."""
-        for partition in partitions:
-            for step in self._waiting.get(partition, ()):
-                step.is_lost = True
+        for track in self._tracks.values():
+            if track.partition in partitions:
+                for step in track.waiting:
+                    step.is_lost = True
 
     def forget(self, partitions: set[Partition]) -> None:
         """These partitions belong to another member now; what is not stored comes again there."""
         for partition in partitions:
-            self._waiting.pop(partition, None)
-            self._last.pop(partition, None)
-            self._blocked.discard(partition)
+            self._tracks.pop(partition, None)
+        self._latest = _NO_TRACK
 
     def backlog(self) -> int:
         """How many records are in hand or wait for what they caused."""
-        return sum(map(len, self._waiting.values()))
+        # At once, since another thread may ask while this one finds a new partition.
+        tracks = list(self._tracks.values())
+        return sum(len(track.waiting) for track in tracks)
+
+
+def _advance(track: Track) -> list[DeliveryError]:
+    """Take what is done off a track; the errors of the first record that caused some."""
+    waiting = track.waiting
+    while waiting and waiting[0].is_done():
+        step = waiting.popleft()
+        caused = [each.exception() for each in step.deliveries or ()]
+        failed = [error for error in caused if error is not None]
+        if failed:
+            track.is_blocked = True
+            waiting.clear()
+            return failed
+        track.last = step.record
+    return []

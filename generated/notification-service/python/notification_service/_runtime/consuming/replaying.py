@@ -13,10 +13,13 @@ class Span:
         self._end_ms = end_ms
         self._ended: set[Partition] = set()
 
-    def takes(self, record: Record) -> bool:
-        """Whether the record is taken; none of its partition is after one that was not."""
+    def take(self, records: list[Record]) -> list[Record]:
+        """Those that are taken; none of a partition is after one that was not."""
         if not self._end_ms:
-            return True
+            return records
+        return [record for record in records if self._takes(record)]
+
+    def _takes(self, record: Record) -> bool:
         partition = partition_of(record)
         if record.timestamp()[1] >= self._end_ms:
             self._ended.add(partition)

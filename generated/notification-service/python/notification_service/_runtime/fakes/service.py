@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final, Generic, Self, TypeVar
 
 from ..avro.codec import EventType
 from ..errors import RegistryUnavailable, SchemaNotRegistered, UnknownSchema
 from ..kafka.settings import RegistrySettings, Settings
 from ..kafka.transport import ConsumerClient, ProducerClient, WriterSchema
+from ..late_dataclass import dataclass
 from ..messages.composing import Composer
 from ..messages.framing import Unreadable
 from ..messages.keys import KeyReader
@@ -209,7 +209,7 @@ class ServiceFakes(Generic[Consumed_contra, Produced_co]):
 
     def _read_message(self, record: FakeRecord) -> Message:
         """The message of a record, with its key as a value where it has a schema and fits it."""
-        message = self._keys.prepare(read_message(record, record.headers() or []))
+        message = self._keys.prepare(read_message(record))
         with suppress(Unreadable, RegistryUnavailable):
             self._keys.read(message)
         return message
@@ -247,7 +247,7 @@ class ServiceFakes(Generic[Consumed_contra, Produced_co]):
         """The messages that the service could not handle, in order."""
         letters: list[DeadLetter] = []
         for record in list(self.sent_records):
-            message = read_message(record, record.headers() or [])
+            message = read_message(record)
             reason = message.header("dlq.reason")
             if reason is not None:
                 problem = message.header("dlq.message") or ""

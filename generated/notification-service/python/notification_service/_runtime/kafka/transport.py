@@ -8,10 +8,10 @@ confluent-kafka, so that nothing stands between a service and that library for e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from ..avro.codec import EventType
+from ..late_dataclass import dataclass
 
 Headers: TypeAlias = list[tuple[str, str | bytes | None]]
 Partition: TypeAlias = tuple[str, int]

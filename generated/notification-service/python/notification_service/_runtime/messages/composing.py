@@ -11,7 +11,7 @@ from ..errors import MessageTooLarge
 from ..kafka.transport import Headers, Registry
 from .framing import schema_prefix
 from .keys import name_key, write_key, write_text_key
-from .message import ExtraHeaders, Message, deletion_headers, event_headers, extra_headers
+from .message import ExtraHeaders, Message, deletion_headers, event_headers
 from .message import fixed_headers as headers_of_schema
 
 
@@ -124,9 +124,7 @@ class Composer:
         if route.key is not None:
             subject = name_key(key)
             key = write_key(route.key.type, key, route.key.prefix)
-        every = event_headers(route.fixed, kind.name, subject, value, caused_by)
-        if headers:
-            every += extra_headers(headers)
+        every = event_headers(route.fixed, kind.name, subject, value, caused_by, headers)
         return Composed(kind.topic, key, value, every)
 
     def compose_deletion(
@@ -144,9 +142,8 @@ class Composer:
             self.prepare_deletion(topic)
             data = write_key(typed.type, key, typed.prefix)
             subject = name_key(key)
-        every = event_headers(deletion_headers(self._service), topic, subject, b"", caused_by)
-        if headers:
-            every += extra_headers(headers)
+        fixed = deletion_headers(self._service)
+        every = event_headers(fixed, topic, subject, b"", caused_by, headers)
         return Composed(topic, data, None, every)
 
     def _find(self, event: object) -> _Route:

@@ -19,7 +19,7 @@ from ..producing.delivery import Delivery
 from .batching import Batch, Batched, Call
 from .control import Control
 from .handling import Handling, Wait
-from .judging import Trial, is_hopeless, is_passing, place_of
+from .judging import is_hopeless, is_passing, place_of
 from .progress import Progress, Step
 
 if TYPE_CHECKING:
@@ -61,10 +61,11 @@ class OneByOne(OwnThread):
 
     def work(self, pending: deque[Record]) -> None:
         """Handle the records."""
-        while pending and self._control.goes_on:
-            step = self._progress.begin(pending.popleft())
-            self._handling.handle(step, self._wait)
-            self._progress.end(step)
+        handle, progress, wait = self._handling.handle_alone, self._progress, self._wait
+        control = self._control
+        # What `goes_on` says, without a call for each record.
+        while pending and not (control.is_stopping or control.is_paused):
+            handle(pending.popleft(), progress, wait)
 
 
 class InBatches(OwnThread):
@@ -95,7 +96,7 @@ class InBatches(OwnThread):
         batch = Batch()
         while pending:
             try:
-                event, message, handle = self._handling.read(Trial(pending[0]))
+                event, message, handle = self._handling.read(pending[0])
             except NotConsumed:
                 self._handling.judge.count("not_consumed")
                 self._progress.begin(pending.popleft()).deliveries = []
@@ -153,7 +154,7 @@ class ExactlyOnce(OwnThread):
         while pending and self._control.goes_on:
             if self._alone:
                 self._alone -= 1
-                self._handle(Step(pending.popleft()))
+                self._handle(Step.alone(pending.popleft()))
             else:
                 self._handle_together(pending)
 
@@ -174,7 +175,7 @@ class ExactlyOnce(OwnThread):
                     if done and not self._control.goes_on:
                         break
                     try:
-                        self._handling.attempt(Trial(record))
+                        self._handling.attempt(record)
                     except NotConsumed:
                         judge.count("not_consumed")
                     done.append(record)
@@ -184,7 +185,7 @@ class ExactlyOnce(OwnThread):
                 raise
             if is_passing(error):
                 self._waits += 1
-                self._wait(Step(pending[0]), self._policy.delay(self._waits))
+                self._wait(Step.alone(pending[0]), self._policy.delay(self._waits))
             else:
                 _log.info("handled one by one, since together it failed: %r", error)
                 self._alone = min(len(done) + 1, len(pending))
@@ -207,11 +208,11 @@ class ExactlyOnce(OwnThread):
             if not self._wait(step, self._policy.delay(waits)):
                 return
 
-    def _attempt(self, trial: Trial) -> list[Delivery]:
+    def _attempt(self, record: Record) -> list[Delivery]:
         before = self._handling.judge.statistics()
         try:
-            with self._transaction([trial.record]):
-                self._handling.attempt(trial)
+            with self._transaction([record]):
+                self._handling.attempt(record)
         except BaseException:
             self._handling.judge.count_back_to(before)
             raise

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, cast
 
 from ..avro.codec import DecodeError, EventType
 from ..errors import UnknownSchema
-from ..kafka.transport import Headers, Record, Registry
+from ..kafka.transport import Record, Registry
+from ..late_dataclass import dataclass
 from ..policy import Reason
 from .framing import Unreadable, read_schema_id
 from .keys import KeyReader
@@ -63,7 +63,7 @@ class Reader:
         routes: Collection[Route[Any]],
         ignored: Mapping[str, Collection[str]],
         deletions: Mapping[str, Callable[[Any], Any]],
-        read_message: Callable[[Record, Headers], Message],
+        read_message: Callable[[Record], Message],
     ) -> None:
         """`ignored` has, for each topic, the events that this service does not consume.
 
@@ -94,7 +94,11 @@ class Reader:
             if self._has_keys:
                 self._keys.read(message)
             return None, lambda _, message: handle(message)
-        plan = self._plans.get((message.topic, message.last("ce_type"), value[:5]))
+        headers = message.headers
+        # Producers of kontrakt write the type last.
+        is_last = headers and headers[-1][0] == "ce_type"
+        name = headers[-1][1] if is_last else message.last("ce_type")
+        plan = self._plans.get((message.topic, name, value[:5]))
         if plan is None:
             plan = self._find_plan(message, value)
         if plan.problem is not None:
@@ -114,10 +118,8 @@ class Reader:
         plan = (message.topic, message.last("ce_type"), (value or b"")[:5])
         return (value is not None and plan not in self._plans) or self._keys.asks(message)
 
-    def _with_key(
-        self, read_message: Callable[[Record, Headers], Message]
-    ) -> Callable[[Record, Headers], Message]:
-        return lambda record, headers: self._keys.prepare(read_message(record, headers))
+    def _with_key(self, read_message: Callable[[Record], Message]) -> Callable[[Record], Message]:
+        return lambda record: self._keys.prepare(read_message(record))
 
     def _find_plan(self, message: Message, value: bytes) -> _Plan:
         schema_id = read_schema_id(value)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, Protocol, TypeAlias
 
 from ..errors import DeliveryError, StubError
 from ..kafka.transport import Headers
+from ..late_dataclass import dataclass
 
 Row: TypeAlias = tuple[int, str, bytes | None, bytes | None, str]
 """An event in an outbox: id, topic, key, value and headers."""
@@ -90,7 +91,16 @@ class OutboxStatements:
         return f"SELECT id, {_COLUMNS} FROM {OUTBOX} ORDER BY id LIMIT {limit:d}"
 
 
-def _statements(mark: str, number: str, data: str) -> OutboxStatements:
+_KINDS: Final = {
+    "qmark": ("?", "INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB"),
+    "pyformat": ("%s", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BYTEA"),
+}
+"""The mark of a parameter, a number that counts on, and bytes, by the `paramstyle` of PEP 249."""
+
+
+@cache
+def _statements(style: str) -> OutboxStatements:
+    mark, number, data = _KINDS[style]
     columns = (
         f"id {number}, topic TEXT NOT NULL, message_key {data}, message_value {data}, "
         "headers TEXT NOT NULL"
@@ -104,22 +114,16 @@ def _statements(mark: str, number: str, data: str) -> OutboxStatements:
     )
 
 
-_OUTBOXES: Final = {
-    "qmark": _statements("?", "INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB"),
-    "pyformat": _statements("%s", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BYTEA"),
-}
-
-
 def outbox_statements(connection: object, drivers: str) -> OutboxStatements:
     """The statements for the database of a connection.
 
     Raises ValueError, which names the `drivers`, for a connection to another kind of database.
     """
     module = sys.modules[type(connection).__module__.partition(".")[0]]
-    statements = _OUTBOXES.get(getattr(module, "paramstyle", ""))
-    if statements is None:
+    style = getattr(module, "paramstyle", "")
+    if style not in _KINDS:
         raise ValueError(f"an outbox needs a connection of {drivers}")
-    return statements
+    return _statements(style)
 
 
 class Relayed:
