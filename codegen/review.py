@@ -15,7 +15,7 @@ from codegen.avro.resolution import TooManyPairs
 from codegen.baselines import Archive, Baseline, Repository
 from codegen.baselines.registry import RegistryBaseline, RegistryClient
 from codegen.compatibility import SCOPES, Direction, Judge, Verdict
-from codegen.contract.model import Contract, History, Level, Subject
+from codegen.contract.model import Contract, History, Level, Subject, Topic
 from codegen.counting import count_words
 from codegen.diagnostics import Findings, Location, Severity, rule
 from codegen.difference import EventDifference, State, compare_contracts, list_names
@@ -26,7 +26,7 @@ from codegen.rules.breaking import NOT_JUDGED, advise_unread, report_breaks
 from codegen.rules.decoding import report_surprises
 from codegen.rules.evolution import report_hazards
 from codegen.rules.renames import report_renames
-from codegen.rules.shift import Shift
+from codegen.rules.shift import Shift, place_of
 from codegen.rules.succession import find_shifts, report_not_compared, report_shifts
 from codegen.rules.topic_changes import describe_weakening
 from codegen.rules.waivers import apply_waivers, name_changes, report_refusals
@@ -137,8 +137,8 @@ def _judge_all(
         judged.append((subject, judge.judge(subject.schema, history, subject.level)))
         if history.is_deleted:
             _report_deleted(subject, history, findings)
-        elif not isinstance(baseline, Repository):
-            _compare_levels(subject, history, findings)
+    if not isinstance(baseline, Repository):
+        _compare_levels(contract, [subject for subject, _ in judged], histories, findings)
     if not judged and contract.subjects:
         findings.add(
             NO_PAST,
@@ -347,17 +347,42 @@ def _report_deleted(subject: Subject, history: History, findings: Findings) -> N
     )
 
 
-def _compare_levels(subject: Subject, history: History, findings: Findings) -> None:
-    if history.level is not None and history.level is not subject.level:
-        passing = describe_weakening(subject.level, history.level)
+def _compare_levels(
+    contract: Contract,
+    subjects: Iterable[Subject],
+    histories: Mapping[str, History],
+    findings: Findings,
+) -> None:
+    """A finding for each statement of a level that a registry differs from, whomever it is about.
+
+    What is deleted has no level.
+    """
+    topics: dict[str, list[Topic]] = {}
+    for event in contract.events:
+        topics.setdefault(event.name, []).append(contract.topic(event.topic))
+    differing: dict[tuple[Place, Level], list[Subject]] = {}
+    for subject in subjects:
+        history = histories[subject.name]
+        level = history.level
+        if level is not None and level is not subject.level and not history.is_deleted:
+            used = [topic for name in subject.events for topic in topics.get(name, ())]
+            guard = next((topic for topic in used if topic.level is subject.level), None)
+            place = Place(contract.manifest, ("topics",), on_key=True)
+            if guard is not None:
+                place = place_of(guard, "compatibility", contract)
+            differing.setdefault((place, level), []).append(subject)
+    for (place, level), alike in differing.items():
+        first, others = alike[0], len(alike) - 1
+        passing = describe_weakening(first.level, level)
+        who = f"{first.name} and {count_words(others, 'other subject')}" if others else first.name
         findings.add(
             LEVEL_DIFFERS,
-            Place(subject.document),
-            f"{subject.name} has the level {history.level.value} in the registry, and "
-            f"{subject.level.value} in the manifest"
+            place,
+            f"{who} {'have' if others else 'has'} the level {level.value} in the registry, and "
+            f"{first.level.value} in the manifest"
             + (f"; with that would pass: {passing}" if passing else ""),
             hint="kontrakt register --apply sets the level of the manifest",
-            subject=subject.name,
+            subject=first.name,
         )
 
 

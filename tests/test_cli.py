@@ -201,6 +201,27 @@ def test_the_level_decides_what_breaks(
     assert kontrakt("check", "--against", f"folder:{before}").returncode == removed
 
 
+def test_a_level_that_differs_is_told_once_where_it_is_stated(
+    kontrakt: Kontrakt, shop: Path
+) -> None:
+    kontrakt("register", "--apply")
+    manifest = "schemas/contracts.yaml"
+    edit(shop, manifest, "compatibility: BACKWARD_TRANSITIVE", "compatibility: NONE")
+    edit(shop, manifest, "compatibility: FULL_TRANSITIVE", "compatibility: FULL")
+    done = kontrakt("check")
+    assert done.returncode == 0
+    found = [line for line in done.stdout.splitlines() if "compat/level-differs" in line]
+    assert len(found) == 2
+    lines = (shop / manifest).read_text().splitlines()
+    for level, former, others in (
+        ("NONE", "BACKWARD_TRANSITIVE", 2),
+        ("FULL", "FULL_TRANSITIVE", 3),
+    ):
+        number = next(i for i, line in enumerate(lines, 1) if f"compatibility: {level}" in line)
+        (said,) = (line for line in found if line.startswith(f"{manifest}:{number}:"))
+        assert f"and {others} other subjects have the level {former} in the registry" in said
+
+
 def test_a_snapshot_makes_the_check_work_without_a_registry(kontrakt: Kontrakt, shop: Path) -> None:
     kontrakt("register", "--apply")
     assert kontrakt("snapshot").returncode == 0

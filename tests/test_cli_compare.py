@@ -75,12 +75,16 @@ def test_the_report_as_json(tmp_path: Path) -> None:
 
 
 def test_the_registry_accepts_what_a_consumer_cannot_read(tmp_path: Path) -> None:
-    def enum(name: str) -> Any:
-        return {"type": "enum", "name": name, "symbols": ["A"]}
+    def enum(name: str, **more: Any) -> Any:
+        return {"type": "enum", "name": name, "symbols": ["A"], **more}
 
     done = run(*files(tmp_path, ["null", enum("b.E")], enum("a.E")))
     assert done.returncode == 1
     assert b"error compat/accepted-but-fails" in done.stdout
+    assert b'or add the old one to "aliases"' in done.stdout
+    done = run(*files(tmp_path, ["null", enum("b.E", aliases=["a.E"])], enum("a.E")))
+    assert done.returncode == 0
+    assert b"accepted-but-fails" not in done.stdout
 
 
 def test_a_danger_that_no_registry_sees_is_a_finding(tmp_path: Path) -> None:

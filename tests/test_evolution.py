@@ -90,6 +90,21 @@ def test_the_json_for_programs_fits_its_schema(command: str, option: str, place:
     assert seen == set(schema["properties"]), "a case is missing"
 
 
+def test_what_is_the_same_of_several_events_is_said_once() -> None:
+    outcome = judge(CORPUS / "shared-type-of-two-events", Findings())
+    lines = describe_plan(make_plan(outcome.impacts), date(2026, 1, 1))
+    assert lines[0] == (
+        "The registry refuses the new Sold and the new Returned: t-shop.Sold and t-shop.Returned "
+        "have the level FULL, and a waiver does not change that. Mend them, or make the change "
+        "under FORWARD_TRANSITIVE, the strictest level that takes them:"
+    )
+    assert lines[-1] == (
+        "What the version before wrote of Sold and Returned must stay readable: drop no field or "
+        "symbol of them before 2026-02-01 at the earliest (30 days, retention of topic t)."
+    )
+    assert [line[:2] for line in lines[1:-1]] == ["1.", "2.", "3."]
+
+
 def test_what_has_an_order_is_released_apart_from_what_has_none() -> None:
     outcome = judge(CORPUS / "unsafe-beside-safe", Findings())
     lines = describe_plan(make_plan(outcome.impacts), date(2026, 1, 1))

@@ -18,6 +18,7 @@ from codegen.avro.schema import SchemaGraph
 from codegen.contract.model import History, Level, PastVersion, Subject
 from codegen.diagnostics import Finding, Findings, Severity
 from codegen.rules.evolution import report_hazards
+from codegen.rules.mends import find_renames
 from schemas import parse_text, record, schema
 
 
@@ -196,6 +197,17 @@ def test_what_a_level_asks_for_is_left_to_its_verdict() -> None:
     assert rules(field("string"), field(["null", "string"]), level="BACKWARD") == []
 
 
+def test_a_past_without_older_versions_leaves_nothing_to_the_verdict() -> None:
+    after, before = (schema(field("int", **more)) for more in ({}, {"default": 0}))
+    assert find(after, before, level="BACKWARD_TRANSITIVE") == []
+    document = before.root.origin.document
+    subject = Subject("s", after, (), Level.BACKWARD_TRANSITIVE, after.root.origin.document, ())
+    findings = Findings()
+    history = History("s", (PastVersion("s", "git main", document, before),))
+    report_hazards([(subject, history)], findings)
+    assert [item.rule.id for item in findings] == ["change/default-removed"]
+
+
 def test_a_field_may_come_back_as_what_it_was() -> None:
     empty = record(("other", "int"))
     text, number = record(("other", "int"), ("f", "string")), record(("other", "int"), ("f", "int"))
@@ -231,6 +243,10 @@ def test_the_old_name_of_a_renamed_field_is_not_for_another_one() -> None:
         ("Size [KB]", "Size [KiB]", True),
         ("A try in a row.", "The k of it, at a min.", False),
         (None, "In ms.", False),
+        ("Dose in mg.", "Dose in micrograms.", True),
+        ("Glucose in mg/dl.", "Glucose in mmol/l.", True),
+        ("Speed (km/h).", "Speed (mph).", True),
+        ("Length in km.", "Length in kilometres.", False),
     ],
 )
 def test_units_are_recognized_however_they_are_written(
@@ -244,6 +260,28 @@ def test_units_are_recognized_however_they_are_written(
 def test_a_property_may_name_the_unit(key: str) -> None:
     assert rules(field("long", **{key: "b"}), field("long", **{key: "a"})) == ["unit"]
     assert rules(field("long", **{key: "a"}), field("long")) == []
+
+
+@pytest.mark.parametrize(
+    ("former", "name", "is_another"),
+    [
+        ("dose_mg", "dose_g", True),
+        ("weightKg", "weight_in_pounds", True),
+        ("total_eur", "total_usd", True),
+        ("timeoutMs", "timeout_millis", False),
+        ("dose_mg", "dose", False),
+        ("ms", "s", False),
+        ("plan_a", "plan_b", False),
+    ],
+)
+def test_a_name_may_end_in_the_unit(former: str, name: str, is_another: bool) -> None:
+    def named(field_name: str, **more: Any) -> dict[str, Any]:
+        return record({"name": field_name, "type": "int", **more})
+
+    found = rules(named(name, aliases=[former]), named(former))
+    assert found == (["alias-rename", "unit"] if is_another else ["alias-rename"])
+    renames = find_renames(named(name)["fields"], named(former)["fields"])
+    assert renames == ({} if is_another else {name: former})
 
 
 def test_a_branch_in_front_takes_what_later_ones_had() -> None:

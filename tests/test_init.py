@@ -117,3 +117,32 @@ def test_the_schema_for_editors_is_told_when_it_is_old(tmp_path: Path) -> None:
     assert path.read_text() == fresh
     assert "old-editor-schema" not in run(tmp_path, "lint").stdout
     assert run(tmp_path / ".github", "init", "--editor-schema").returncode == 2
+
+
+def test_schemas_that_are_there_are_seen(tmp_path: Path) -> None:
+    folder = tmp_path / "schemas/shop"
+    folder.mkdir(parents=True)
+    for name in ("Sold", "Lost"):
+        schema = {"type": "record", "name": name, "namespace": "shop", "fields": []}
+        (folder / f"{name}.avsc").write_text(json.dumps(schema), "utf-8")
+    done = run(tmp_path, "init")
+    assert done.returncode == 0
+    assert "2 schema files were there before" in done.stdout
+    assert run(tmp_path, "new", "topic", "sales", "--event", "Sold").returncode == 0
+    assert run(tmp_path, "lint").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        (("topic", "a b", "--event", "Greeted"), "digits, ., - and _, at most 249"),
+        (("service", "a.b", "--produces", "greetings"), "at most 100"),
+    ],
+    ids=["topic", "service"],
+)
+def test_a_name_that_cannot_be_is_told_what_may(
+    tmp_path: Path, command: tuple[str, ...], hint: str
+) -> None:
+    run(tmp_path, "init")
+    done = run(tmp_path, "new", *command)
+    assert (done.returncode, hint in done.stdout) == (1, True)

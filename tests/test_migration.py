@@ -11,7 +11,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
 
 import fastavro
@@ -99,6 +99,26 @@ CASES = {
         record(field("at", MILLIS, default=0), field("at_2", MICROS, default=0)),
         record(field("at_2", MICROS, default=0)),
         {"at": 1, "at_2": 1000},
+    ),
+    "type-and-unit-of-time": Case(
+        "BACKWARD",
+        record(field("n", {"type": "int", "logicalType": "time-millis"})),
+        record(field("n", {"type": "long", "logicalType": "time-micros"})),
+        ('keep "n" as time-millis (int) and give it a default; add a field beside it for '
+         'time-micros (long), for example "n_2", with a default; register that', 'remove "n"'),
+        record(field("n", {"type": "int", "logicalType": "time-millis"}, default=0),
+               field("n_2", {"type": "long", "logicalType": "time-micros"}, default=0)),
+        record(field("n_2", {"type": "long", "logicalType": "time-micros"}, default=0)),
+        {"n": time(0, 0, 1), "n_2": time(0, 0, 1)},
+    ),
+    "unit-in-a-name": Case(
+        "FULL",
+        record(field("dose_mg", "int", default=0)),
+        record(field("dose_g", "int", default=0, aliases=["dose_mg"])),
+        ('keep "dose_mg"; add "dose_g", with a default; register that', 'remove "dose_mg"'),
+        record(field("dose_mg", "int", default=0), field("dose_g", "int", default=0)),
+        record(field("dose_g", "int", default=0)),
+        {"dose_mg": 7000, "dose_g": 7},
     ),
     "renamed": Case(
         "FULL",

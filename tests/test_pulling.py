@@ -321,6 +321,22 @@ def test_what_is_no_named_avro_type_is_listed_as_left_out(desk: Desk) -> None:
     assert [name for name in read(new) if name.endswith(".avsc")] == ["schemas/shop/Sold.avsc"]
 
 
+def test_a_type_that_is_no_record_keeps_no_other_from_being_pulled(desk: Desk) -> None:
+    way = {"type": "enum", "name": "Way", "namespace": "shop", "symbols": ["A"]}
+    for name in ("way-value", "way-key", "shop.Way"):
+        desk.register(name, way)
+    desk.register("sales-value", SOLD)
+    desk.register("sales-key", '"string"')
+    new = desk.make_folder()
+    said = desk.pull(new)
+    assert "note       way-value: shop.Way is no record, so no event and no key" in said
+    assert {"schemas/shop/Sold.avsc", "schemas/shop/Way.avsc"} <= set(read(new))
+    assert "way" not in (new / MANIFEST).read_text("utf-8")
+    status = desk.run(new, "status")
+    assert (status.returncode, status.stdout.count(" warning ")) == (0, 2), status.stdout
+    assert "unchanged  4 files" in desk.pull(new)
+
+
 def test_names_of_a_registry_do_not_steer_the_terminal(desk: Desk) -> None:
     fake = RegistryFake()
     fake.add("\x1b[31m\n\u202eevil-value", SOLD)

@@ -226,6 +226,36 @@ def test_what_cannot_be_read_fails_when_it_comes(tmp_path: Path) -> None:
         decode(b"\x00\x00\x02x", 0)
 
 
+@pytest.mark.parametrize("action", ["FAIL", "SKIP", "DEAD_LETTER"])
+def test_the_policy_decides_about_a_symbol_that_is_new(tmp_path: Path, action: str) -> None:
+    package, _ = make_event(tmp_path, record(field("a", enum("X"))))
+    fakes = importlib.import_module(f"{package.__name__}.fakes")
+    handled: list[Any] = []
+
+    class Handler:
+        def on_event(self, event: Any, message: Any) -> None:
+            handled.append(event.a)
+
+    policy = package.Policy(
+        on_unknown_symbol=package.Action[action], on_poison=package.Action.DEAD_LETTER
+    )
+    with fakes.fakes() as fake:
+        number = fake.registry.register(json.dumps(record(field("a", enum("X", "Y")))))
+        for value in (b"\x02", b"\x00"):
+            fake.deliver_bytes("things", b"\0" + number.to_bytes(4, "big") + value, key=b"k")
+        consumer = package.Consumer(fake.settings(), Handler(), policy=policy)
+        if action == "FAIL":
+            with pytest.raises(package.MessageFailed, match=r"unknown-symbol.*'Y' is no symbol"):
+                consumer.drain()
+            assert handled == []
+            return
+        consumer.drain()
+        assert handled == [package.Kind.X]
+        letters = [letter.reason for letter in fake.dead_letters]
+        assert letters == ["unknown-symbol"] * (action == "DEAD_LETTER")
+        assert consumer.statistics.skipped == (action == "SKIP")
+
+
 def test_units_of_time_and_scales_of_decimals_are_converted(tmp_path: Path) -> None:
     def money(precision: int, scale: int) -> dict[str, Any]:
         return {"type": "bytes", "logicalType": "decimal", "precision": precision, "scale": scale}

@@ -294,3 +294,15 @@ def test_a_deprecated_field_warns_who_sets_it(tmp_path: Path) -> None:
     text = Path(package.models.__file__).read_text("utf-8")
     assert '"""Deprecated: use remarks"""' in text
     assert "Words.\n\n    Deprecated: it will go\n" in text
+
+
+def test_a_mistyped_symbol_is_no_default(tmp_path: Path) -> None:
+    """The default of an enum is for what newer versions write, not for a slip of this one."""
+    kind = {"type": "enum", "name": "Kind", "symbols": ["UNKNOWN", "LATE"], "default": "UNKNOWN"}
+    fields = [{"name": "kind", "type": kind}]
+    schema = {"type": "record", "name": "Event", "namespace": "test", "fields": fields}
+    package, _ = make_event(tmp_path, schema)
+    assert package.Kind("LATE") is package.Kind.LATE
+    with pytest.raises(ValueError, match="LAET"):
+        package.Kind("LAET")
+    assert "is read as UNKNOWN." in package.Kind.__doc__

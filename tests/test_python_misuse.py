@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import gc
 import math
 import os
 import sqlite3
@@ -365,3 +367,51 @@ def test_a_registry_password_needs_a_user(package: ModuleType) -> None:
     }
     with pytest.raises(package.SettingsError, match="no user name: SCHEMA_REGISTRY_USERNAME"):
         package.settings(environment=environment)
+
+
+def test_a_delivery_tells_its_fate(ask_service: ModuleType) -> None:
+    with ask_service.fakes.fakes() as fake, ask_service.Producer(fake.settings()) as producer:
+        event = ask_service.Withdrawn(question_id="q")
+        arrived = producer.send(event)
+        arrived.result(5)
+        fake.fail_deliveries()
+        failed = producer.send(event)
+        assert isinstance(failed.exception(5), ask_service.StubError)
+    assert repr(arrived) == f"<Delivery of Withdrawn, arrived at questions[{arrived.partition}]@0>"
+    assert repr(failed).startswith("<Delivery: Withdrawn was not delivered to questions: _MSG_TIME")
+
+
+@pytest.mark.parametrize("confirmed", [0, 2])
+def test_what_nobody_waits_for_is_not_lost_in_silence(
+    ask_service: ModuleType, caplog: pytest.LogCaptureFixture, confirmed: int
+) -> None:
+    fake = ask_service.fakes.fakes()
+    settings = fake.settings()
+    waits: list[float] = []
+
+    class Client:
+        def produce(self, *_: Any, **__: Any) -> None: ...
+
+        def poll(self, timeout: float = -1) -> int:
+            return 0
+
+        def flush(self, timeout: float = -1) -> int:
+            waits.append(timeout)
+            return 2 if timeout == 0 else 2 - confirmed
+
+    client = Client()
+    transport = SimpleNamespace(
+        producer=lambda options: client,
+        registry=settings.transport.registry,
+        failure=settings.transport.failure,
+    )
+    producer = ask_service.Producer(dataclasses.replace(settings, transport=transport))
+    for _ in range(2):
+        producer.send(ask_service.Withdrawn(question_id="q"))
+    del producer
+    gc.collect()
+    assert waits == [0, 10.0]
+    assert "a producer was not closed: use it as a context" in caplog.text
+    assert (
+        "what was sent is not confirmed, and may or may not arrive (messages: 2)" in caplog.text
+    ) == (confirmed == 0)

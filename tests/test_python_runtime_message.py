@@ -8,12 +8,15 @@ import copy
 import importlib
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
+from uuid import UUID
 
 import confluent_kafka
 import pytest
 from desk import answer_service, desk_folders  # noqa: F401
+from python_packages import EVENT, import_package, load
 
 ASKED, WITHDRAWN = ("ce_type", b"help.desk.Asked"), ("ce_type", b"help.desk.Withdrawn")
 
@@ -154,3 +157,19 @@ def test_nothing_is_stored_behind_a_record_that_ended_its_consumer(
     with answer_service.Consumer(fake.settings(), again) as other:
         other.drain()
     assert again.texts == ["b", "c", "d"]
+
+
+def test_a_uuid_is_a_key_as_its_text(tmp_path: Path) -> None:
+    id_type = {"type": "string", "logicalType": "uuid"}
+    schema = {
+        "type": "record",
+        "name": "Event",
+        "namespace": "test",
+        "fields": [{"name": "id", "type": id_type, "doc": "Whose it is."}],
+    }
+    contract = load(tmp_path, {"Event": schema}, [EVENT], key="id")
+    package = import_package(contract, tmp_path / "generated")
+    (event,) = package.codecs.EVENTS
+    for number in (0, 1, 1 << 127, (1 << 128) - 1, 0x0123456789ABCDEF << 40):
+        value = UUID(int=number)
+        assert event.key(event.model(id=value)) == str(value).encode()

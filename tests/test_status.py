@@ -87,13 +87,42 @@ def test_the_exit_code_and_every_format_say_so(tmp_path: Path, url: str) -> None
     publish(tmp_path, url)
     load(tmp_path, manifest=OWNED)
     assert kontrakt(tmp_path, "status", "--from", url).returncode == 0
-    client(url, tmp_path).register("orders-shop.OrderLost", '"string"')
+    lost = {**CANCELLED, "name": "OrderLost"}
+    client(url, tmp_path).register("orders-shop.OrderLost", json.dumps(lost))
     done = kontrakt(tmp_path, "status", "--from", url, "--format", "json")
     (finding,) = json.loads(done.stdout)["findings"]
     assert (done.returncode, finding["rule"]) == (1, "drift/extra")
     for name in ("text", "markdown", "junit", "sarif"):
         done = kontrakt(tmp_path, "status", "--from", url, "--format", name)
         assert done.returncode == 1 and "orders-shop.OrderLost" in done.stdout, name
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "words"),
+    [
+        ("orders-key", {"schema": '"string"'}, "no contract can: it has no name"),
+        ("orders-key", {"schema": "{}", "schemaType": "JSON"}, "no contract can: it is a JSON"),
+        ("shop.Way", {"schema": '{"type":"enum","name":"shop.Way","symbols":["A"]}'}, "Way.avsc"),
+    ],
+    ids=["nameless", "json", "unused"],
+)
+def test_what_pull_cannot_take_is_a_warning(
+    tmp_path: Path, url: str, name: str, body: dict[str, str], words: str
+) -> None:
+    publish(tmp_path, url)
+    way = tmp_path / "schemas/Way.avsc"
+    way.write_text('{"type":"enum","name":"shop.Way","symbols":["A"]}', "utf-8")
+    send(url, "POST", f"/subjects/{name}/versions", body)
+    done = kontrakt(tmp_path, "status", "--from", url)
+    assert (done.returncode, words in done.stdout) == (0, True), done.stdout
+    assert "warning drift/extra" in done.stdout
+
+
+def test_a_prefix_that_nothing_has_is_no_good_news(tmp_path: Path, url: str) -> None:
+    publish(tmp_path, url)
+    done = kontrakt(tmp_path, "status", "--from", url, "--prefix", "orderz-")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "has a subject that begins with orderz-" in done.stderr
 
 
 def test_what_cannot_be_reached_is_not_in_step(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_a_waived_break_that_a_registry_will_refuse_is_told(root: Path) -> None:
     (found,) = (item for item in check(root) if not item.waived)
     assert (found.rule.id, found.severity) == ("waiver/registry-refuses", Severity.WARNING)
     assert found.subject == "t-value"
-    assert "compatibility: NONE" in found.hint
+    assert "compatibility: NONE" in found.hint and "without _TRANSITIVE" in found.hint
 
 
 def test_the_registry_that_was_asked_says_why_it_refuses(root: Path) -> None:

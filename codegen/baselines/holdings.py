@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from codegen.avro.parse import STORED, parse_schema
-from codegen.avro.schema import Named, SchemaGraph, split_name
+from codegen.avro.schema import Enum, Fixed, Named, Record, SchemaGraph, split_name
 from codegen.contract.model import Contract, History, Level, PastVersion
 from codegen.diagnostics import Findings
 from codegen.source import MAX_CHARACTERS, Document, Json, SourceError, read_json
@@ -110,6 +110,20 @@ def make_histories(holdings: Holdings, names: Iterable[str], origin: str) -> dic
             level = subject.level or holdings.level
             histories[name] = History(name, versions, level, subject.is_deleted)
     return histories
+
+
+def find_obstacle(stored: StoredVersion, past: PastVersion) -> str:
+    """Why no schema file can hold a version, in words that follow its name; nothing where one can.
+
+    `past` is the version as it was read.
+    """
+    if stored.type != "AVRO":
+        return f"is a {stored.type} schema; only Avro is taken"
+    if past.schema is None:
+        return f"cannot be read: {past.problem}"
+    if isinstance(past.schema.root, Record | Enum | Fixed):
+        return ""
+    return "has no name: a file defines a record, enum or fixed"
 
 
 _FULL_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")

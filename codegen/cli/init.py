@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from codegen.counting import agree, count_words
+
 MANIFEST_FILE = "schemas/contracts.yaml"
 
 MODE_LINE = "# yaml-language-server: $schema="
@@ -163,7 +165,13 @@ def command(folder: Path, example: str | None, is_editor_schema: bool) -> None:
             click.echo(f"kept  {folder / name}, which exists already", err=True)
         else:
             files[name] = text
+    present = sum(1 for _ in (folder / "schemas").rglob("*.avsc"))
     _write(folder, files)
+    if present:
+        click.echo(
+            f"{count_words(present, 'schema file')} {agree(present, 'was', 'were')} there before: "
+            "put the events among them on topics, with kontrakt new topic NAME --event EVENT"
+        )
     where = "" if folder == Path() else f"cd {folder} && "
     click.echo(f"Next: {where}kontrakt lint && kontrakt check && kontrakt generate")
 

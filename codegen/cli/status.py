@@ -32,7 +32,11 @@ def command(root: Path | None, address: str | None, prefix: str | None, format_n
     """
     from codegen.baselines import open_registry_baseline  # noqa: PLC0415
     from codegen.cli._repository import open_repository, show  # noqa: PLC0415
-    from codegen.diagnostics import make_report, override_severities  # noqa: PLC0415
+    from codegen.diagnostics import (  # noqa: PLC0415
+        KontraktError,
+        make_report,
+        override_severities,
+    )
     from codegen.publication.drift import find_drift  # noqa: PLC0415
 
     folder, contract, findings = open_repository(root, format_name)
@@ -44,6 +48,9 @@ def command(root: Path | None, address: str | None, prefix: str | None, format_n
         for step in plan.steps
         if prefix is None or step.subject.name.startswith(prefix)
     ]
+    if prefix and not names and not found:
+        message = f"neither the contract nor {client.name} has a subject that begins with {prefix}"
+        raise KontraktError(message, "look at all of them: kontrakt status")
     drifting = {item.subject for item in found if item.subject}
     in_step = sum(name not in drifting for name in names)
     extra = len(drifting - set(names))

@@ -129,12 +129,9 @@ def _report(manifest: Document, error: Json, findings: Findings) -> None:
                 hint=_did_you_mean(str(value).upper() if words[0].isupper() else str(value), words),
             )
         case "pattern" if "propertyNames" in error.absolute_schema_path:
-            findings.add(
-                WRONG_SHAPE,
-                place.at(str(value), on_key=True),
-                f"{shown} cannot be the name of {_owner(place.path)}",
-                hint="use letters, digits, - and _, at most 249 of them",
-            )
+            owner, hint = _NAMED.get(str(place.path[-1]) if place.path else "", ("this", ""))
+            message = f"{shown} cannot be the name of {owner}"
+            findings.add(WRONG_SHAPE, place.at(str(value), on_key=True), message, hint=hint)
         case "pattern":
             hint = error.schema.get("description", "")
             findings.add(WRONG_SHAPE, place, f"{shown} does not have the right form", hint=hint)
@@ -157,9 +154,12 @@ def _report(manifest: Document, error: Json, findings: Findings) -> None:
             findings.add(WRONG_SHAPE, place, f"{shown} does not fit here", hint=hint)
 
 
-def _owner(path: tuple[str | int, ...]) -> str:
-    owners = {"topics": "a topic", "services": "a service", "headers": "a header"}
-    return owners.get(str(path[-1]) if path else "", "this")
+_NAMED = {
+    "topics": ("a topic", "use letters, digits, ., - and _, at most 249 of them"),
+    "services": ("a service", "use letters, digits, - and _, at most 100, no - or _ first"),
+    "headers": ("a header", "use letters, digits and -"),
+}
+"""What the keys of an object are names of, and what such a name may hold."""
 
 
 def _show(value: Json) -> str:

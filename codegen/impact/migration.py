@@ -89,9 +89,12 @@ def make_migration(impacts: tuple[Impact, ...]) -> Migration:
         move = _MOVES[one.break_.kind, one.break_.direction](one)
         if move is not None:
             moves[move] = None
+    moved = {one.path for one in facts if one.break_.kind in _RETYPED}
     for impact in impacts:
         for hazard in impact.hazards:
-            moves[_keep_meaning(hazard, impact)] = None
+            # What gets a field of its own because it breaks is read rightly there too.
+            if not isinstance(hazard.way, Beside) or hazard.way.path not in moved:
+                moves[_keep_meaning(hazard, impact)] = None
     return Migration(impacts, tuple(moves))
 
 
@@ -383,6 +386,9 @@ def _gain_branch(facts: _Facts) -> Move:
 def _part_names(facts: _Facts) -> Move:
     return Move("give the field that fits several another name, and no alias")
 
+
+_RETYPED = (Kind.TYPE_MISMATCH, Kind.NAME_MISMATCH, Kind.FIXED_SIZE_MISMATCH)
+"""Kinds of breaks for which the new form gets a field of its own."""
 
 _NEW, _OLD = Direction.BACKWARD, Direction.FORWARD
 

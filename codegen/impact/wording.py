@@ -12,7 +12,8 @@ from itertools import chain
 
 from codegen.avro.schema import split_name
 from codegen.contract.model import Level, Topic
-from codegen.impact.exposure import Fate, Impact, Refusal, Rollout
+from codegen.counting import agree
+from codegen.impact.exposure import Fate, Impact, Rollout
 from codegen.impact.migration import Migration, make_migration
 from codegen.impact.plan import Deadlock, Plan, Release, Step, Wait
 from codegen.topology import describe_duration, join
@@ -154,9 +155,7 @@ def describe_plan(plan: Plan, today: date) -> tuple[str, ...]:
     for deadlock in plan.unsafe:
         lines += _describe_deadlock(deadlock, today)
     planned = [one for release in plan.releases for one in release.impacts]
-    for one in planned:
-        if one.refusal is not None:
-            lines.append(_describe_refusal(one, one.refusal))
+    lines += _describe_refusals(planned)
     several = len(plan.releases) > 1
     if several:
         lines.append("No single order is safe for all. Release one after the other:")
@@ -173,9 +172,7 @@ def describe_plan(plan: Plan, today: date) -> tuple[str, ...]:
             number += 1
     for one in planned:
         lines += _describe_torn(one)
-        if kept := describe_kept(one, today):
-            lines.append(kept)
-    return tuple(lines)
+    return (*lines, *_describe_kept(planned, today))
 
 
 def _possessive(release: Release) -> str:
@@ -232,24 +229,35 @@ def _describe_wait(one: Wait) -> str:
     )
 
 
-def _describe_refusal(one: Impact, refusal: Refusal) -> str:
-    head = _refused(one, refusal)
-    if refusal.accepted is Level.NONE:
-        return (
-            f"{head} No level but NONE takes it, and then nothing guards the topic: better mend it,"
-            " or give it a topic of its own. With NONE:"
-        )
-    return (
-        f"{head} Mend it, or make the change under {refusal.accepted.value}, the strictest level "
-        "that takes it:"
-    )
+def _describe_refusals(impacts: Iterable[Impact]) -> Iterator[str]:
+    """A sentence for all that one level refuses and another takes; the steps follow the last."""
+    groups: dict[tuple[Level, Level], list[Impact]] = {}
+    for one in impacts:
+        if one.refusal is not None:
+            groups.setdefault((one.refusal.level, one.refusal.accepted), []).append(one)
+    for number, ((_, accepted), alike) in enumerate(groups.items(), 1):
+        end = ":" if number == len(groups) else "."
+        it = "it" if len(alike) == 1 else "them"
+        if accepted is Level.NONE:
+            words = (
+                f"No level but NONE takes {it}, and then nothing guards the topic: better mend "
+                f"{it}, or give {it} a topic of {'its' if it == 'it' else 'their'} own. With NONE"
+            )
+        else:
+            words = (
+                f"Mend {it}, or make the change under {accepted.value}, the strictest level that "
+                f"takes {it}"
+            )
+        yield f"{_refused(alike)} {words}{end}"
 
 
-def _refused(one: Impact, refusal: Refusal) -> str:
-    what = one.full_after if one.number else f"the new {one.name}"
+def _refused(impacts: Sequence[Impact]) -> str:
+    what = join([one.full_after if one.number else f"the new {one.name}" for one in impacts])
+    refusals = [one.refusal for one in impacts if one.refusal is not None]
+    subjects = tuple(dict.fromkeys(one.subject for one in refusals))
     return (
-        f"The registry refuses {what}: {refusal.subject} has the level {refusal.level.value}, and "
-        "a waiver does not change that."
+        f"The registry refuses {what}: {join(subjects)} {agree(len(subjects), 'has', 'have')} the "
+        f"level {refusals[0].level.value}, and a waiver does not change that."
     )
 
 
@@ -292,7 +300,7 @@ def _describe_deadlock(deadlock: Deadlock, today: date) -> list[str]:
     impacts = deadlock.impacts
     names = join([one.name for one in impacts])
     lines = [f"{names}: no safe order. {_sentence(describe_reason(deadlock))}"]
-    lines += (_refused(one, one.refusal) for one in impacts if one.refusal is not None)
+    lines += (_refused([one]) for one in impacts if one.refusal is not None)
     lines.append("Expand and contract:")
     steps = describe_migration_steps(make_migration(impacts), today)
     lines += (f"{number}. {text}" for number, text in enumerate(steps, 1))
@@ -375,24 +383,32 @@ def _end(topic: Topic, today: date) -> date | None:
         return None
 
 
-def describe_kept(one: Impact, today: date) -> str:
-    """How long what was written before must stay readable; empty for an event that is new."""
-    if one.is_new:
-        return ""
-    topic, end = one.topic, _end(one.topic, today)
-    if one.is_removed:
-        what, until = f"Messages of {one.name} stay", f"until {end}"
-    else:
-        what = f"What {join(one.written)} wrote of {one.name} must stay readable"
-        until = f"drop no field or symbol of it before {end}"
+def _describe_kept(impacts: Iterable[Impact], today: date) -> Iterator[str]:
+    """How long what was written before must stay readable, a sentence for all of one topic."""
+    groups: dict[tuple[str, str], list[Impact]] = {}
+    for one in impacts:
+        if not one.is_new:
+            what = "Messages" if one.is_removed else f"What {join(one.written)} wrote"
+            groups.setdefault((what, one.topic.name), []).append(one)
+    for (what, _), alike in groups.items():
+        verb = "stay" if alike[0].is_removed else "must stay readable"
+        yield f"{what} of {join([one.name for one in alike])} {verb}{_how_long(alike, today)}"
+
+
+def _how_long(alike: Sequence[Impact], today: date) -> str:
+    """For how long messages of one topic are kept, as the end of a sentence."""
+    topic, end = alike[0].topic, _end(alike[0].topic, today)
     if topic.retention_ms is None and not topic.keeps_forever:
         unknown = "the manifest does not say how long"
-        return f"{what} as long as topic {topic.name} keeps messages; {unknown}."
+        return f" as long as topic {topic.name} keeps messages; {unknown}."
     if end is None or topic.retention_ms is None:
-        return f"{what} for ever: topic {topic.name} keeps what was written."
+        return f" for ever: topic {topic.name} keeps what was written."
     length = describe_duration(topic.retention_ms)
-    colon = " " if one.is_removed else ": "
-    return f"{what}{colon}{until} at the earliest ({length}, retention of topic {topic.name})."
+    it = agree(len(alike), "it", "them")
+    until = f": drop no field or symbol of {it} before {end}"
+    if alike[0].is_removed:
+        until = f" until {end}"
+    return f"{until} at the earliest ({length}, retention of topic {topic.name})."
 
 
 def kept_until(one: Impact, today: date) -> date | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from codegen.baselines.holdings import select_departed
-from codegen.baselines.registry import RegistryClient
+from collections.abc import Sequence
+
+from codegen.avro.schema import Record
+from codegen.baselines.holdings import find_obstacle, make_histories, select_departed
+from codegen.baselines.registry import UNASKABLE, RegistryClient
 from codegen.contract.model import Contract
-from codegen.diagnostics import Findings, Location, Rule, rule
+from codegen.diagnostics import Findings, Location, Rule, Severity, rule
 from codegen.publication.planning import Action, Plan, Step, compare, show_text
 from codegen.source import Place
 
@@ -64,15 +67,39 @@ def find_drift(
     known = {subject.name for subject in contract.subjects}
     listed = client.subjects(prefix or "")
     extra = select_departed(listed, contract) if prefix is None else set(listed) - known
-    for name in sorted(extra):
-        findings.add(
-            EXTRA,
-            Location(contract.manifest.name),
-            f"{client.name} holds {name}, and the contract does not have it",
-            hint="take it in with kontrakt pull, or delete it in the registry",
-            subject=name,
-        )
+    _report_extra(sorted(extra), contract, client, findings)
     return plan
+
+
+def _report_extra(
+    names: Sequence[str], contract: Contract, client: RegistryClient, findings: Findings
+) -> None:
+    """Report what the contract does not have; what it cannot have is a warning only."""
+    if not names:
+        return
+    holdings = client.fetch(name for name in names if name not in UNASKABLE)
+    histories = make_histories(holdings, holdings.subjects, "registry")
+    for name in names:
+        message = f"{client.name} holds {name}, and the contract does not have it"
+        hint, severity = "take it in with kontrakt pull, or delete it in the registry", None
+        if name in histories:
+            stored, past = holdings.subjects[name].versions[-1], histories[name].versions[-1]
+            root = past.schema.root if past.schema is not None else None
+            named = contract.types.get(getattr(root, "name", ""))
+            if obstacle := find_obstacle(stored, past):
+                message = f"{client.name} holds {name}, and no contract can: it {obstacle}"
+                hint = "delete it if nobody needs it"
+                is_read = root is not None or stored.type != "AVRO"
+                severity = Severity.WARNING if is_read else None
+            elif named is not None and not isinstance(root, Record):
+                file = named.origin.document.name
+                message = f"{client.name} holds {name}, and no event of the contract uses {file}"
+                hint, severity = (
+                    "use the type, or delete the subject and the file",
+                    Severity.WARNING,
+                )
+        where = Location(contract.manifest.name)
+        findings.add(EXTRA, where, message, hint=hint, subject=name, severity=severity)
 
 
 def _report_step(step: Step, registry: str, findings: Findings) -> None:

@@ -143,7 +143,8 @@ def plan_pull(
     pulled.left_out |= {f'"{name}"': "no request can name this subject" for name in unaskable}
     files = _plan_schemas(root, contract, pulled, local, histories)
     listed = {subject.name for subject in contract.subjects} if contract is not None else set()
-    topics = find_topics(holdings, pulled.roots, listed)
+    records = {name for name, item in pulled.types.items() if isinstance(item.schema.root, Record)}
+    topics = find_topics(holdings, pulled.roots, records, listed)
     edits = make_edits(topics, contract or manifest)
     if contract is None and not edits and not findings.has_errors:
         raise CouldNotCheck(

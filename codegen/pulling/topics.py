@@ -41,9 +41,12 @@ class FoundTopics:
 
 
 def find_topics(
-    holdings: Holdings, roots: Mapping[str, str], known: Collection[str]
+    holdings: Holdings, roots: Mapping[str, str], records: Collection[str], known: Collection[str]
 ) -> FoundTopics:
-    """The topics of subjects, whose roots these are; those that are `known` are passed over."""
+    """The topics of subjects, whose roots these are; those that are `known` are passed over.
+
+    Of the roots, `records` can be events and keys.
+    """
     found = FoundTopics()
     used = {
         reference.subject
@@ -54,7 +57,12 @@ def find_topics(
     for name in sorted(roots.keys() - known):
         root = roots[name]
         if name not in used or _split(name, root)[0]:
-            _sort_in(name, root, holdings, found)
+            if root in records:
+                _sort_in(name, root, holdings, found)
+            else:
+                found.notes.append(
+                    f"{name}: {root} is no record, so no event and no key; only its file was taken"
+                )
         elif name != root:
             found.notes.append(
                 f"{name}: others refer to it under this name, and kontrakt names the subject of a "

@@ -26,7 +26,7 @@ from codegen.avro.schema import (
     Union,
     walk,
 )
-from codegen.baselines.holdings import Holdings, StoredVersion
+from codegen.baselines.holdings import Holdings, StoredVersion, find_obstacle
 from codegen.contract.model import History, PastVersion
 from codegen.diagnostics import Findings, Related, locate, rule
 from codegen.difference import find_differences, list_names
@@ -117,13 +117,9 @@ def collect_types(
 
 def _root(stored: StoredVersion, past: PastVersion, left_out: dict[str, str]) -> Named | None:
     version = f"v{stored.version}"
-    if stored.type != "AVRO":
-        left_out[stored.subject] = f"{version} is a {stored.type} schema; only Avro is taken"
-    elif past.schema is None:
-        left_out[stored.subject] = f"{version} cannot be read: {past.problem}"
-    elif not isinstance(past.schema.root, Record | Enum | Fixed):
-        left_out[stored.subject] = f"{version} has no name: a file defines a record, enum or fixed"
-    else:
+    if obstacle := find_obstacle(stored, past):
+        left_out[stored.subject] = f"{version} {obstacle}"
+    elif past.schema is not None and isinstance(past.schema.root, Record | Enum | Fixed):
         strict = Findings()
         parse_schema(past.document, strict, names=_foreign(past.schema))
         odd = [item.name for item in _own_types(past.schema.root) if not is_safe(item.name)]

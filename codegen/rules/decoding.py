@@ -15,6 +15,7 @@ from codegen.compatibility import Direction
 from codegen.diagnostics import Findings, Related, Rule, Severity, locate, rule
 from codegen.rules.breaking import summarize
 from codegen.rules.breaks import find_breaks
+from codegen.rules.mends import value_at
 from codegen.source import Place
 
 ACCEPTED_BUT_FAILS = rule(
@@ -58,11 +59,11 @@ def report_surprises(
     direction = Direction.FORWARD if is_writer_new else Direction.BACKWARD
     new = writer if is_writer_new else reader
 
-    def add(found: Rule, message: str, read: Place, written: Place) -> None:
+    def add(found: Rule, message: str, read: Place, written: Place, hint: str = "") -> None:
         here, there = (written, read) if is_writer_new else (read, written)
         what = "what reads it" if is_writer_new else "what was written"
         related = (Related(what, location=locate(there)),)
-        findings.add(found, here, message, related=related, subject=subject)
+        findings.add(found, here, message, hint=hint, related=related, subject=subject)
 
     def add_breaks(found: Rule, words: str, reasons: Iterable[Incompatibility]) -> None:
         for one in find_breaks(direction, reasons):
@@ -74,7 +75,10 @@ def report_surprises(
             add_breaks(REJECTED_BUT_WORKS, surprise.outcome.value, (surprise.reason,))
         else:
             message = f"{surprise.outcome.value}: {surprise.message}"
-            add(ACCEPTED_BUT_FAILS, message, surprise.reader, surprise.writer)
+            # What no branch takes goes by another full name there.
+            is_choice = isinstance(value_at(surprise.reader), list)
+            hint = _KEEP_NAME[direction] if is_choice else ""
+            add(ACCEPTED_BUT_FAILS, message, surprise.reader, surprise.writer, hint)
     try:
         reasons, is_sound = judge_both(reader, writer)
     except AmbiguousFieldError:
@@ -82,3 +86,9 @@ def report_surprises(
     if not reasons and not is_sound:
         words = "the registry does not see that this cannot be read"
         add_breaks(UNSOUND_VERDICT, words, compare(reader, writer))
+
+
+_KEEP_NAME = {
+    Direction.BACKWARD: 'keep the full name, namespace included, or add the old one to "aliases"',
+    Direction.FORWARD: "keep the full name, namespace included: an alias helps no older reader",
+}

@@ -16,7 +16,7 @@ from codegen.difference import field_label, is_same_json, list_names, show_value
 from codegen.rules.hazard import Beside, Hazard, Revision, make_beside
 from codegen.rules.mends import restore_default
 from codegen.rules.readers import Ability, name_lacking
-from codegen.rules.units import find_units
+from codegen.rules.units import find_units, is_other_unit, name_unit
 from codegen.source import Json
 
 DEFAULT_CHANGED = rule(
@@ -51,7 +51,7 @@ ALIAS_RENAME = rule(
 
 UNIT_CHANGED = rule(
     "change/unit",
-    "The doc or a property of a field names another unit or currency.",
+    "The name, the doc or a property of a field names another unit or currency.",
     "The bytes stay the same, and the number means something else. No registry and no decoder can "
     "tell. Consumers that were written with the old unit go on to use it, and messages of both "
     "kinds lie in one topic with nothing to tell them apart. Add a field with the unit in its name "
@@ -86,7 +86,9 @@ def _find_default_changes(pair: FieldPair, revision: Revision) -> Iterator[Hazar
     label = field_label(pair, revision.root)
     if new.default is None:
         scope = SCOPES[revision.subject.level]
-        if scope.is_transitive and Direction.BACKWARD in scope.directions:
+        # Only a registry numbers its versions, and knows those from before the latest.
+        knows_all = bool(revision.latest.version)
+        if knows_all and scope.is_transitive and Direction.BACKWARD in scope.directions:
             return  # the verdict reports the versions without the field
         mend = restore_default(new.origin, old.default.value)
         problem = check_default(revision.subject.schema, new.schema, old.default.value)
@@ -101,13 +103,14 @@ def _find_default_changes(pair: FieldPair, revision: Revision) -> Iterator[Hazar
         )
     elif not is_same_json(new.default.value, old.default.value):
         before, after = show_value(old.default.value), show_value(new.default.value)
+        problem = check_default(revision.subject.schema, new.schema, old.default.value)
         yield Hazard(
             DEFAULT_CHANGED,
             new.origin.at("default"),
             old.origin.at("default"),
             f'the default of "{label}" was {before} and is {after}',
             f"messages without the field meant {before} until now",
-            f'keep "default": {before}',
+            f'keep "default": {before}{", and a type that takes it" if problem else ""}',
         )
 
 
@@ -142,6 +145,19 @@ def _find_unit_changes(pair: FieldPair, revision: Revision) -> Iterator[Hazard]:
     if new is None or old is None:
         return
     label = field_label(pair, revision.root)
+    if pair.is_renamed and is_other_unit(new.name, old.name):
+        was, now = name_unit(old.name), name_unit(new.name)
+        yield Hazard(
+            UNIT_CHANGED,
+            new.origin.at("name"),
+            old.origin.at("name"),
+            f'"{old.name}" is named "{new.name}" now: by its name it was in {was} and is in {now}',
+            "old messages keep their unit",
+            f'keep "{old.name}", and add "{new.name}" beside it without the alias',
+            newer=f'"{new.name}": {was} are taken for {now}',
+            way=_part_names(pair, revision),
+        )
+        return
     for key in _UNIT_KEYS:
         before, after = _property(old, key), _property(new, key)
         if before is not None and after is not None and not is_same_json(before, after):

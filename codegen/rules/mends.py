@@ -17,6 +17,7 @@ from codegen.avro.schema import Default, Enum, Record, SchemaGraph, split_name
 from codegen.compatibility import Direction
 from codegen.difference import show_value
 from codegen.editing import Edit, Enclose, Insert, Mend, Remove
+from codegen.rules.units import is_other_unit
 from codegen.source import Json, Path, Place
 
 MAX_RENAME_PAIRS = 400
@@ -121,8 +122,9 @@ def find_renames(
     """The old name of each field of a record that seems to have been renamed, by its new name.
 
     A field that is gone and one that is new belong together when they have the same type and
-    similar names, or are the only such two and stand at one position. Each is paired once, and
-    where two would fit equally well none is. With `by_name_only` positions do not count.
+    similar names, or are the only such two and stand at one position, and their names end in no
+    different units. Each is paired once, and where two would fit equally well none is. With
+    `by_name_only` positions do not count.
     """
     after, before = _by_name(new_fields), _by_name(old_fields)
     known = {alias for _, item in after.values() for alias in item.get("aliases") or ()}
@@ -136,7 +138,7 @@ def find_renames(
     for name, (position, item) in come.items():
         kind = _type(item)
         for other, (other_position, _) in gone.items():
-            if types[other] != kind:
+            if types[other] != kind or is_other_unit(name, other):
                 continue
             ratio = SequenceMatcher(None, _letters(name), _letters(other)).ratio()
             if ratio >= SIMILAR or (is_single and position == other_position):

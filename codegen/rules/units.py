@@ -8,8 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 _NAMES: Mapping[str, str] = {
+    # What others begin with goes first.
+    "kilometres per hour": "~km/h ~kmh ~kph",
+    "miles per hour": "~mph",
+    "metres per second": "~m/s",
+    "millimetres of mercury": "mmhg",
     "nanoseconds": "nanoseconds? nanos ~ns",
     "microseconds": "microseconds? micros ~us ~µs ~μs",
     "milliseconds": "milliseconds? millis ~ms ~msec ~msecs",
@@ -29,6 +35,8 @@ _NAMES: Mapping[str, str] = {
     "grams": "grams? ~g",
     "kilograms": "kilograms? kilos? ~kg",
     "milligrams": "milligrams? ~mg",
+    "micrograms": "micrograms? ~ug ~µg ~μg ~mcg",
+    "nanograms": "nanograms? ~ng",
     "tonnes": "tonnes? ~t",
     "pounds": "pounds? ~lb ~lbs",
     "ounces": "ounces? ~oz",
@@ -40,7 +48,13 @@ _NAMES: Mapping[str, str] = {
     "feet": "feet foot ~ft",
     "inches": "inch inches",
     "litres": "lit(?:er|re)s? ~l",
+    "decilitres": "decilit(?:er|re)s? ~dl",
+    "centilitres": "centilit(?:er|re)s? ~cl",
     "millilitres": "millilit(?:er|re)s? ~ml",
+    "microlitres": "microlit(?:er|re)s? ~ul ~µl ~μl",
+    "moles": "moles ~mol",
+    "millimoles": "millimoles? ~mmol",
+    "micromoles": "micromoles? ~umol ~µmol ~μmol",
     "gallons": "gallons? ~gal",
     "degrees": "degrees?",
     "radians": "radians? ~rad",
@@ -55,6 +69,15 @@ _NAMES: Mapping[str, str] = {
     "mebibytes": "mebibytes? ~mib",
     "gigabytes": "gigabytes? ~gb",
     "gibibytes": "gibibytes? ~gib",
+    "knots": "knots?",
+    "pascals": "pascals? ~pa",
+    "hectopascals": "hectopascals? ~hpa",
+    "kilopascals": "kilopascals? ~kpa",
+    "bar": "~bar",
+    "calories": "calories? ~cal",
+    "kilocalories": "kilocalories? ~kcal",
+    "joules": "joules? ~j",
+    "kilojoules": "kilojoules? ~kj",
     "watts": "watts?",
     "kilowatts": "kilowatts? ~kw",
     "kilowatt hours": "~kwh",
@@ -95,6 +118,26 @@ def _compile() -> tuple[re.Pattern[str], re.Pattern[str], dict[str, str]]:
 
 _WORDS, _SIGNS, _UNITS = _compile()
 _CODES = re.compile(rf"\b(?:{_CURRENCIES.replace(' ', '|')})\b")
+
+
+@lru_cache(maxsize=4096)
+def name_unit(name: str) -> str:
+    """The unit or currency that a name ends with, as `dose_mg` and `weightKg`; empty without."""
+    words = _PARTS.findall(name)
+    if len(words) < 2:
+        return ""
+    last = words[-1]
+    code = last.upper() if len(last) == 3 else ""
+    return next(iter(sorted(find_units(f"in {last.lower()} {code}"))), "")
+
+
+def is_other_unit(name: str, other: str) -> bool:
+    """Whether two names end with units that are not the same."""
+    units = name_unit(name), name_unit(other)
+    return all(units) and units[0] != units[1]
+
+
+_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 
 def find_units(text: str | None) -> set[str]:

@@ -51,8 +51,9 @@ REGISTRY_REFUSES = rule(
     severity=Severity.WARNING,
 )
 PAST_THE_REGISTRY = (
-    "a waiver lets the check pass, not the registry: state compatibility: NONE for the topic, "
-    "register, and state the level again"
+    "a waiver lets the check pass, not the registry: state a level for the topic that takes it (at "
+    "worst compatibility: NONE), register, and state the old one again, without _TRANSITIVE, which "
+    "counts the older versions for ever"
 )
 """What to do when a schema that breaks its past shall be registered."""
 

@@ -312,9 +312,17 @@ def check_uuid_by_name(field: Field, here: Here) -> Iterator[Problem]:
             yield Problem(field.origin.at("name"), message, hint)
 
 
-_MONEY = ("price", "cost", "fee", "balance", "salary", "revenue", "refund", "discount")
-_AMOUNTS = ("amount", "total")
+_MONEY = (
+    "price", "cost", "fee", "balance", "salary", "wage", "income", "revenue", "refund",
+    "discount", "premium", "deductible", "payout",
+)  # fmt: skip
+_AMOUNTS = ("amount", "total", "sum", "value")
 """Words that mean money where a currency stands beside them."""
+_CURRENCIES = (
+    "usd", "eur", "gbp", "chf", "jpy", "cny", "inr", "cad", "aud", "nzd", "sek", "nok", "dkk",
+    "pln", "czk", "huf", "brl", "mxn", "zar", "sgd", "hkd", "krw",
+)  # fmt: skip
+"""Codes of ISO 4217 that names end in."""
 
 
 @check(
@@ -326,8 +334,11 @@ def check_money_as_float(field: Field, here: Here) -> Iterator[Problem]:
     """Binary floating point cannot hold a cent: 0.1 + 0.2 is not 0.3, and sums drift. A decimal has
     the digits that were written."""
     words = split_words(field.name)
+    is_priced = bool(words) and words[-1] in _CURRENCIES
+    words = words[:-1] if is_priced else words
     last = words[-1].removesuffix("s") if words else ""
-    if last not in _MONEY and not (last in _AMOUNTS and _has_currency(here.owner)):
+    is_amount = last in _AMOUNTS and (is_priced or _has_currency(here.owner))
+    if last not in _MONEY and not is_amount:
         return
     for schema in _candidates(field.schema):
         if isinstance(schema, Primitive) and schema.type in ("float", "double"):

@@ -227,8 +227,11 @@ def _write_key(
                 value += f".{name_attributes(names)[names.index(name)]}"
                 schema = record.fields[names.index(name)].schema
             kind = annotation(module.graph, schema, module.classes)
-            text = value if kind == "str" else f"str({value})"
-            module.functions.append([f"{head}bytes:", f"    return {text}.encode()"])
+            text = f"{value}.encode()" if kind == "str" else f"str({value}).encode()"
+            if kind == "UUID":
+                module.runtime.setdefault("avro.values", set()).add("uuid_key")
+                text = f"uuid_key({value})"
+            module.functions.append([f"{head}bytes:", f"    return {text}"])
             return function
 
 
@@ -287,7 +290,7 @@ def runtime_imports(
     """What the functions of a module need of the runtime, and what its template needs."""
     needed: dict[str, Iterable[str]] = {**module.runtime, **more}
     if "Duration" in words_in(code):
-        needed["avro.values"] = ["Duration"]
+        needed["avro.values"] = {*needed.get("avro.values", ()), "Duration"}
     return [
         {"module": name, "names": import_order(names)} for name, names in sorted(needed.items())
     ]

@@ -202,7 +202,7 @@ class Decoder:
             read = self._module.use(_LOGICAL[logical.name])
             self._scope.line(f"{goal}, p = {read}(data, p)")
         else:
-            self.integer("read_large", goal)
+            self.integer("long", goal)
 
     def _primitive(self, schema: Primitive, goal: str) -> None:
         match schema.type:
@@ -211,10 +211,8 @@ class Decoder:
             case "boolean":
                 self._scope.line(f"{goal} = {self._module.use('BOOLEANS')}[data[p]]")
                 self._scope.line("p += 1")
-            case "int":
-                self.integer("read_int", goal)
-            case "long":
-                self.integer("read_large", goal)
+            case "int" | "long":
+                self.integer(schema.type, goal)
             case "float" | "double":
                 self.floats([(schema.type, goal)])
             case "bytes":
@@ -222,8 +220,8 @@ class Decoder:
             case _:
                 self.short(goal, "data[p + 1 : e].decode()", "read_text")
 
-    def integer(self, reader: str, goal: str) -> None:
-        """A number: up to three bytes are read at once, more of them by a function."""
+    def integer(self, kind: str, goal: str) -> None:
+        """An int or a long: up to three bytes are read at once, more of them by a function."""
         use = self._module.use
         zigzag, first, sign = use("ZIGZAG"), use("FIRST"), use("SIGN")
         self._scope.line("b = data[p]")
@@ -237,7 +235,7 @@ class Decoder:
             self._scope.assign(goal, f"{first}[b] + {sign}[b] * (c + {use('HIGH')}[d])")
             self._scope.line("p += 3")
         with self._scope.block("else:"):
-            self._scope.line(f"{goal}, p = {use(reader)}(data, p)")
+            self._scope.line(f"{goal}, p = {use(f'read_large_{kind}')}(data, p, b, c, d)")
 
     def _fixed(self, schema: Fixed, goal: str) -> None:
         raw = f"data[p : p + {schema.size}]"

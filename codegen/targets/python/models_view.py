@@ -102,15 +102,15 @@ def _imports(
 
 
 def _enum_view(enum: Enum, classes: Mapping[str, str]) -> Mapping[str, object]:
-    members = name_members(enum.symbols)
+    members = dict(zip(enum.symbols, name_members(enum.symbols), strict=True))
+    doc = (enum.doc or "").strip() or f"The Avro enum {enum.name}."
+    if enum.default:
+        known = members[enum.default]
+        doc += f"\n\nA symbol that this version does not know is read as {known}."
     return {
         "class": classes[enum.name],
-        "doc": docstring(enum.doc or "", 4) or docstring(f"The Avro enum {enum.name}.", 4),
-        "members": [
-            f"{member} = {string(symbol)}"
-            for member, symbol in zip(members, enum.symbols, strict=True)
-        ],
-        "default": members[enum.symbols.index(enum.default)] if enum.default else "",
+        "doc": docstring(doc, 4),
+        "members": [f"{member} = {string(symbol)}" for symbol, member in members.items()],
     }
 
 

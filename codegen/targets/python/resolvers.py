@@ -44,8 +44,6 @@ from codegen.targets.python.types import Code, Defaults
 
 _SIZES = {"boolean": 1, "float": 4, "double": 8}
 
-_LARGE = {"int": "read_int", "long": "read_large"}
-
 _READ = "(data: bytes, p: int) -> tuple[Any, int]"
 
 
@@ -186,12 +184,12 @@ class _Resolver:
     def _promote(self, writer: str, reader: str, goal: str) -> None:
         match writer, reader:
             case ("int", "long"):
-                self._decoder.integer("read_int", goal)
+                self._decoder.integer("int", goal)
             case (("int" | "long"), "double"):
-                self._decoder.integer(_LARGE[writer], "n")
+                self._decoder.integer(writer, "n")
                 self._scope.line(f"{goal} = float(n)")
             case (("int" | "long"), _):
-                self._decoder.integer(_LARGE[writer], "n")
+                self._decoder.integer(writer, "n")
                 self._scope.line(f"{goal} = {self._module.use('round_to_float')}(n)")
             case "float", _:
                 self._decoder.floats([("float", goal)])

@@ -29,6 +29,9 @@ from ._runtime.avro.unpacking import (
     read_uuid,
     symbol_bytes,
 )
+from ._runtime.avro.values import (
+    uuid_key,
+)
 from .models import (
     CancellationCause,
     Customer,
@@ -226,11 +229,11 @@ def _encode_order_cancelled(event: Any, header: bytes) -> bytes:
 
 
 def _key_of_order_completed(event: OrderCompleted) -> bytes:
-    return str(event.order_id).encode()
+    return uuid_key(event.order_id)
 
 
 def _key_of_order_cancelled(event: OrderCancelled) -> bytes:
-    return str(event.order_id).encode()
+    return uuid_key(event.order_id)
 
 
 _ORDER_COMPLETED: Final[Codec[OrderCompleted]] = Codec(

@@ -18,16 +18,14 @@ __all__ = [
 
 
 class CancellationCause(Symbol):
-    """Why orders are cancelled."""
+    """Why orders are cancelled.
+
+    A symbol that this version does not know is read as UNKNOWN.
+    """
 
     UNKNOWN = "UNKNOWN"
     CUSTOMER = "CUSTOMER"
     OUT_OF_STOCK = "OUT_OF_STOCK"
-
-    @classmethod
-    def _missing_(cls, value: object) -> CancellationCause:
-        """A symbol that this version does not know stands for UNKNOWN."""
-        return cls.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,12 +34,15 @@ from ._runtime.avro.unpacking import (
     decimal_unit,
     from_bytes,
     read_date,
-    read_int,
+    read_large_int,
     read_more,
     read_text,
     read_timestamp_millis,
     read_uuid,
     symbol_bytes,
+)
+from ._runtime.avro.values import (
+    uuid_key,
 )
 from .models import (
     CancellationCause,
@@ -155,7 +158,7 @@ def _decode_order_placed(data: bytes, start: int = 5, /) -> Any:
                     order_line.quantity = FIRST[b] + SIGN[b] * (c + HIGH[d])
                     p += 3
                 else:
-                    order_line.quantity, p = read_int(data, p)
+                    order_line.quantity, p = read_large_int(data, p, b, c, d)
                 e = p + END[data[p]]
                 n = from_bytes(data[p + 1 : e], "big", signed=True)
                 order_line.unit_price = _PRODUCT_12(n, _UNIT_2)
@@ -607,7 +610,7 @@ def _decode_stock_reserved(data: bytes, start: int = 5, /) -> Any:
                     order_line.quantity = FIRST[b] + SIGN[b] * (c + HIGH[d])
                     p += 3
                 else:
-                    order_line.quantity, p = read_int(data, p)
+                    order_line.quantity, p = read_large_int(data, p, b, c, d)
                 e = p + END[data[p]]
                 n = from_bytes(data[p + 1 : e], "big", signed=True)
                 order_line.unit_price = _PRODUCT_12(n, _UNIT_2)
@@ -767,23 +770,23 @@ def _encode_stock_rejected(event: Any, header: bytes) -> bytes:
 
 
 def _key_of_order_placed(event: OrderPlaced) -> bytes:
-    return str(event.order_id).encode()
+    return uuid_key(event.order_id)
 
 
 def _key_of_order_cancelled(event: OrderCancelled) -> bytes:
-    return str(event.order_id).encode()
+    return uuid_key(event.order_id)
 
 
 def _key_of_order_completed(event: OrderCompleted) -> bytes:
-    return str(event.order_id).encode()
+    return uuid_key(event.order_id)
 
 
 def _key_of_stock_reserved(event: StockReserved) -> bytes:
-    return str(event.order_id).encode()
+    return uuid_key(event.order_id)
 
 
 def _key_of_stock_rejected(event: StockRejected) -> bytes:
-    return str(event.order_id).encode()
+    return uuid_key(event.order_id)
 
 
 _ORDER_PLACED: Final[Codec[OrderPlaced]] = Codec(

@@ -27,43 +27,37 @@ __all__ = [
 
 
 class Channel(Symbol):
-    """Where orders are placed."""
+    """Where orders are placed.
+
+    A symbol that this version does not know is read as UNKNOWN.
+    """
 
     UNKNOWN = "UNKNOWN"
     WEB = "WEB"
     APP = "APP"
     STORE = "STORE"
 
-    @classmethod
-    def _missing_(cls, value: object) -> Channel:
-        """A symbol that this version does not know stands for UNKNOWN."""
-        return cls.UNKNOWN
-
 
 class CancellationCause(Symbol):
-    """Why orders are cancelled."""
+    """Why orders are cancelled.
+
+    A symbol that this version does not know is read as UNKNOWN.
+    """
 
     UNKNOWN = "UNKNOWN"
     CUSTOMER = "CUSTOMER"
     OUT_OF_STOCK = "OUT_OF_STOCK"
 
-    @classmethod
-    def _missing_(cls, value: object) -> CancellationCause:
-        """A symbol that this version does not know stands for UNKNOWN."""
-        return cls.UNKNOWN
-
 
 class RejectionReason(Symbol):
-    """Why stock is not set aside."""
+    """Why stock is not set aside.
+
+    A symbol that this version does not know is read as UNKNOWN.
+    """
 
     UNKNOWN = "UNKNOWN"
     OUT_OF_STOCK = "OUT_OF_STOCK"
     DISCONTINUED = "DISCONTINUED"
-
-    @classmethod
-    def _missing_(cls, value: object) -> RejectionReason:
-        """A symbol that this version does not know stands for UNKNOWN."""
-        return cls.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,10 @@ class Damage(Exception):
         self.path: list[str] = []
 
 
+class UnknownSymbol(Damage):
+    """A symbol of the writer's enum that the reader's lacks, without a default in its place."""
+
+
 def explain(error: Exception) -> str:
     """What a failure that a reader did not foresee says of the bytes."""
     match error:

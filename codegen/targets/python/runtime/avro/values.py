@@ -5,11 +5,14 @@ Plain values, without any input or output.
 
 from __future__ import annotations
 
+import struct
 import warnings
+from binascii import hexlify
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LOCAL_EPOCH: Final = datetime(1970, 1, 1)
@@ -20,6 +23,8 @@ MAX_PRECISION: Final = 10_000
 
 CACHED: Final = 10_000
 """As many values of a kind that came lately are remembered."""
+
+_uuid_parts: Final = struct.Struct("8s4s4s4s12s").unpack
 
 
 class Symbol(Enum):
@@ -39,6 +44,11 @@ class Duration(NamedTuple):
     months: int = 0
     days: int = 0
     milliseconds: int = 0
+
+
+def uuid_key(value: UUID) -> bytes:
+    """A UUID as the key of a message: what `str` makes of it, in half the time."""
+    return b"-".join(_uuid_parts(hexlify(value.int.to_bytes(16, "big"))))
 
 
 def warn_deprecated(value: Any, name: str, reason: str) -> None:

@@ -119,7 +119,7 @@ class Message:
         return value.decode(errors="replace") if isinstance(value, bytes) else value
 
     def last(self, name: str) -> str | bytes | None:
-        """As `header`, for one that is asked for once: as it came."""
+        """The last header of this name as it came, text or bytes; None where there is none."""
         for header, value in reversed(self.headers):
             if header == name:
                 return value

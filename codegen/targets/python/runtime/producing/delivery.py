@@ -71,6 +71,13 @@ class Delivery:
         for callback in callbacks:
             callback(self)
 
+    def __repr__(self) -> str:
+        if self._error is not None:
+            return f"<Delivery: {self._error}>"
+        place = f"arrived at {self.topic}[{self.partition}]@{self.offset}"
+        state = place if self._done else f"on its way to {self.topic}"
+        return f"<Delivery of {type(self.event).__name__}, {state}>"
+
     def done(self) -> bool:
         """Whether it has arrived or failed."""
         return self._done

@@ -37,6 +37,7 @@ class Reason(Enum):
     UNKNOWN_SCHEMA = "unknown-schema"
     INCOMPATIBLE_SCHEMA = "incompatible-schema"
     UNKNOWN_EVENT = "unknown-event"
+    UNKNOWN_SYMBOL = "unknown-symbol"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,8 @@ class Policy:
     """The registry does not know the schema's id."""
     on_unknown_event: Action = Action.SKIP
     """An event that the topic did not have when this package was generated."""
+    on_unknown_symbol: Action = Action.DEAD_LETTER
+    """A symbol that an enum without a default did not have when this package was generated."""
     on_tombstone: Action = Action.SKIP
     """A message without a value, on a topic that is not compacted."""
 
@@ -98,6 +101,8 @@ class Policy:
                 return self.on_unknown_schema
             case Reason.UNKNOWN_EVENT:
                 return self.on_unknown_event
+            case Reason.UNKNOWN_SYMBOL:
+                return self.on_unknown_symbol
             case Reason.TOMBSTONE:
                 return self.on_tombstone
             case _:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from . import decoding
 from . import schema as avro
-from .decoding import Convert, Damage, Read, Skip
+from .decoding import Convert, Damage, Read, Skip, UnknownSymbol
 from .defaults import Make, make_default
 from .encoding import Types, Unfit, attributes, unscale
 from .schema import SchemaError
@@ -162,7 +162,8 @@ class Compiler:
             value = values[index]
             if value is None:
                 symbol = writer.symbols[index]
-                raise Damage(f"{symbol!r} is no symbol of {reader.name}, and it has no default")
+                problem = f"{symbol!r} is no symbol of {reader.name}, and it has no default"
+                raise UnknownSymbol(problem)
             return value, position
 
         return read

@@ -140,7 +140,8 @@ class Judge:
             case Action.SKIP:
                 self.count("skipped")
                 # Once for each kind: a topic full of them must not fill the log.
-                detail = error if reason is Reason.UNKNOWN_EVENT else ""
+                is_new = reason in (Reason.UNKNOWN_EVENT, Reason.UNKNOWN_SYMBOL)
+                detail = error if is_new else ""
                 kind = f"{step.record.topic()} {reason.value} {detail}"
                 if kind not in self._told and len(self._told) < _TOLD_LIMIT:
                     self._told.add(kind)

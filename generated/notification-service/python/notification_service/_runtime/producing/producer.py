@@ -33,6 +33,8 @@ _log: Final = logging.getLogger(__name__)
 _FAILURE_LIMIT: Final = 10_000
 _SWEEP: Final = 0.02
 """Seconds between two looks for reports that nobody waits for."""
+_LAST_WAIT: Final = 10.0
+"""Seconds that what was sent has to arrive when nobody has closed its producer."""
 _FORKED: Final = (
     "this producer was made before this process was forked, and works only in the process that "
     "made it: make another one here"
@@ -78,7 +80,7 @@ class EventProducer(Generic[Produced_contra]):
         self._lock = threading.Lock()
         self._is_forked = False
         _alive.add(self)
-        weakref.finalize(self, self._stop.set)
+        self._let_go = weakref.finalize(self, _let_go, self._client, self._stop)
 
     def send(
         self,
@@ -249,6 +251,7 @@ class EventProducer(Generic[Produced_contra]):
     def _abandon(self) -> None:
         """In a forked process Kafka's client has no thread, and would wait for it for ever."""
         self._is_forked = True
+        self._let_go.detach()
         self._stop, self._lock = threading.Event(), threading.Lock()
         self._stop.set()
 
@@ -266,6 +269,22 @@ class EventProducer(Generic[Produced_contra]):
         failures = self._failures[:count]
         del self._failures[:count]
         return failures
+
+
+def _let_go(client: ProducerClient, stop: threading.Event) -> None:
+    """Nobody closed this producer, and it is collected, or its process ends."""
+    if stop.is_set():
+        return
+    stop.set()
+    if client.flush(0) == 0:
+        return
+    _log.warning(
+        "a producer was not closed: use it as a context, `with Producer(...)`, so that failures of "
+        "what it has sent are raised"
+    )
+    left = client.flush(_LAST_WAIT)
+    if left:
+        _log.error("what was sent is not confirmed, and may or may not arrive (messages: %d)", left)
 
 
 _alive: Final[weakref.WeakSet[EventProducer[Any]]] = weakref.WeakSet()

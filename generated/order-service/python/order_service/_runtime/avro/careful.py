@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from . import schema as avro
-from .codec import DecodeError, Decoder, EncodeError, PastSchema, SchemaReference
-from .decoding import Damage, Read, begin, explain
+from .codec import DecodeError, Decoder, EncodeError, PastSchema, SchemaReference, SymbolError
+from .decoding import Damage, Read, UnknownSymbol, begin, explain
 from .encoding import Types, Unfit, write
 from .evolution import compile_reader
 from .quick import compile_quick_reader
@@ -115,7 +115,8 @@ def _decode(read: Read, data: bytes, start: int) -> Any:
         event, end = read(data, start)
     except Damage as error:
         where = ".".join(error.path)
-        raise DecodeError(f"{where}: {error.problem}" if where else error.problem) from None
+        kind = SymbolError if isinstance(error, UnknownSymbol) else DecodeError
+        raise kind(f"{where}: {error.problem}" if where else error.problem) from None
     except Exception as error:
         raise DecodeError(explain(error)) from error
     if end != len(data):

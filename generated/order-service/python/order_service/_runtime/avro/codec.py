@@ -24,6 +24,7 @@ __all__ = [
     "EventType",
     "PastSchema",
     "SchemaReference",
+    "SymbolError",
 ]
 
 E = TypeVar("E")
@@ -41,6 +42,10 @@ class EncodeError(StubError):
 
 class DecodeError(StubError):
     """Bytes that are no value of their schema, or a schema that the event cannot be read from."""
+
+
+class SymbolError(DecodeError):
+    """A symbol that an enum has got since this package was generated, and no default for it."""
 
 
 class SchemaReference:

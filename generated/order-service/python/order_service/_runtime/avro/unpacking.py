@@ -33,7 +33,8 @@ __all__ = [
     "read_date",
     "read_duration",
     "read_int",
-    "read_large",
+    "read_large_int",
+    "read_large_long",
     "read_local_timestamp_micros",
     "read_local_timestamp_millis",
     "read_long",
@@ -130,24 +131,33 @@ def read_long(data: bytes, position: int) -> tuple[int, int]:
     return (~number if first & 1 else number), position + 7
 
 
-def read_large(data: bytes, position: int) -> tuple[int, int]:
-    """A long of more than three bytes: the caller has seen that the first three go on."""
-    first = data[position]
+def read_large_long(
+    data: bytes, position: int, first: int, second: int, third: int
+) -> tuple[int, int]:
+    """A long of more than three bytes, of which the first three are given."""
     fourth = data[position + 3]
-    number = (
-        _LOW[first] + _SECOND[data[position + 1]] + _THIRD[data[position + 2]] + _FOURTH[fourth]
-    )
+    number = _LOW[first] + _SECOND[second] + _THIRD[third] + _FOURTH[fourth]
     if fourth < 128:
         return (~number if first & 1 else number), position + 4
     fifth = data[position + 4]
+    number += _FIFTH[fifth]
     if fifth < 128:
-        number += _FIFTH[fifth]
         return (~number if first & 1 else number), position + 5
     sixth = data[position + 5]
     if sixth < 128:
-        number += _FIFTH[fifth] + _SIXTH[sixth]
+        number += _SIXTH[sixth]
         return (~number if first & 1 else number), position + 6
     return read_long(data, position)
+
+
+def read_large_int(
+    data: bytes, position: int, first: int, second: int, third: int
+) -> tuple[int, int]:
+    """An int of more than three bytes, of which the first three are given."""
+    number, end = read_large_long(data, position, first, second, third)
+    if -0x80000000 <= number <= 0x7FFFFFFF:
+        return number, end
+    raise OverflowError
 
 
 def read_int(data: bytes, position: int) -> tuple[int, int]:
@@ -169,7 +179,14 @@ def read_more(data: bytes, position: int) -> tuple[int, int]:
 
 def read_text(data: bytes, position: int) -> tuple[str, int]:
     """A string of over 63 bytes."""
-    start, end = _find_end(data, position)
+    first = data[position]
+    second = data[position + 1]
+    if second < 128 and first % 2 == 0:
+        # What `_find_end` does once more: most strings are found without a call.
+        start = position + 2
+        end = start + _LOW[first] + _SECOND[second]
+    else:
+        start, end = _find_end(data, position)
     return data[start:end].decode(), end
 
 

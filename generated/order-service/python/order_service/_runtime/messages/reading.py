@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Generic, TypeVar, cast
 
-from ..avro.codec import DecodeError, EventType
+from ..avro.codec import DecodeError, EventType, SymbolError
 from ..errors import UnknownSchema
 from ..kafka.transport import Record, Registry
 from ..late_dataclass import dataclass
@@ -110,7 +110,9 @@ class Reader:
         try:
             return plan.decode(value, 5), plan.handle
         except DecodeError as error:
-            raise Unreadable(Reason.UNDECODABLE, str(error)) from error
+            is_symbol = isinstance(error, SymbolError)
+            reason = Reason.UNKNOWN_SYMBOL if is_symbol else Reason.UNDECODABLE
+            raise Unreadable(reason, str(error)) from error
 
     def asks(self, record: Record, message: Message) -> bool:
         """Whether `open` will ask the registry, which may take a while."""
