@@ -36,10 +36,12 @@ def delay() -> float:
 
 def settings() -> Any:
     """Settings with a registry in memory that numbers schemas as those of the test."""
-    kafka = importlib.import_module(f"{runtime}.{'async_' if is_async else ''}kafka")
+    kafka = importlib.import_module(f"{runtime}.kafka.{'aiokafka' if is_async else 'confluent'}")
     made = package.settings(registry_url="http://unused")
     transport = kafka.KafkaTransport(made.bootstrap_servers, made.registry)
-    transport._registry = importlib.import_module(f"{runtime}.fakes").FakeRegistry(codecs.EVENTS)
+    transport._registry = importlib.import_module(f"{runtime}.fakes.service").FakeRegistry(
+        codecs.EVENTS
+    )
     return dataclasses.replace(made, transport=transport)
 
 

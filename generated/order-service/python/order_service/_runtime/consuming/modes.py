@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import TransactionFailed
@@ -62,9 +62,9 @@ class OneByOne(OwnThread):
     def work(self, pending: deque[Record]) -> None:
         """Handle the records."""
         handle, progress, wait = self._handling.handle_alone, self._progress, self._wait
-        control = self._control
+        control, until = self._control, self._control.until
         # What `goes_on` says, without a call for each record.
-        while pending and not (control.is_stopping or control.is_paused):
+        while pending and not (control.is_stopping or control.is_paused) and monotonic() < until:
             handle(pending.popleft(), progress, wait)
 
 
