@@ -144,11 +144,13 @@ def codecs_view(
     makers = ["" for _ in keys]
     makers += [_write_key(module, one, contract, classes) for one in events]
     code = [line for function in module.functions for line in function]
-    names = ["Codec", "EventType", *(["PastSchema"] if with_past else [])]
+    needed = {"avro.codec": ["Codec", "EventType"]}
+    if with_past:
+        needed["avro.versions"] = ["PastSchema"]
     return {
         "imports": library_imports(code, module, "from collections.abc import Mapping"),
         "classes": import_order(types.values()),
-        "runtime": runtime_imports(code, module, {"avro.codec": names}),
+        "runtime": runtime_imports(code, module, needed),
         "types": [{"name": string(name), "class": types[name]} for name in sorted(types)],
         "exports": sorted(["EVENTS", "TYPES", *(one.constant for one in named)]),
         "constants": [

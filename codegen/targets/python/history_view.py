@@ -53,7 +53,7 @@ def history_view(
     return {
         "imports": library_imports(code, module),
         "classes": import_order(name for name in types.values() if name in words),
-        "runtime": runtime_imports(code, module, {"avro.codec": ["PastSchema"]}),
+        "runtime": runtime_imports(code, module, {"avro.versions": ["PastSchema"]}),
         "constants": [{"name": name, "text": text} for text, name in module.constants.items()],
         "functions": module.functions,
         "exports": sorted(one.constant for one, _ in named),

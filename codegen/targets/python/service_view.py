@@ -22,11 +22,11 @@ OPENTELEMETRY = "opentelemetry-api>=1.20"
 
 EXPORTED = (
     ("Action", "_runtime.policy"),
-    ("DecodeError", "_runtime.avro.codec"),
+    ("DecodeError", "_runtime.errors"),
     ("Delivery", "_runtime.producing.delivery"),
     ("DeliveryError", "_runtime.errors"),
     ("DeliveryFailed", "_runtime.errors"),
-    ("EncodeError", "_runtime.avro.codec"),
+    ("EncodeError", "_runtime.errors"),
     ("ConsumerHealth", "_runtime.consuming.health"),
     ("Inbox", "_runtime.storage.inbox"),
     ("MemoryInbox", "_runtime.storage.inbox"),

@@ -8,10 +8,6 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._runtime.avro.codec import (
-        DecodeError,
-        EncodeError,
-    )
     from ._runtime.consuming.batching import (
         Received,
     )
@@ -22,8 +18,10 @@ if TYPE_CHECKING:
         Statistics,
     )
     from ._runtime.errors import (
+        DecodeError,
         DeliveryError,
         DeliveryFailed,
+        EncodeError,
         MessageFailed,
         MessageTooLarge,
         ProducerEnded,
@@ -89,13 +87,13 @@ if TYPE_CHECKING:
 else:
     # A name is loaded when it is first used: who reads events need not wait for a producer.
     _HOMES = {
-        "DecodeError": "._runtime.avro.codec",
-        "EncodeError": "._runtime.avro.codec",
         "Received": "._runtime.consuming.batching",
         "ConsumerHealth": "._runtime.consuming.health",
         "Statistics": "._runtime.consuming.judging",
+        "DecodeError": "._runtime.errors",
         "DeliveryError": "._runtime.errors",
         "DeliveryFailed": "._runtime.errors",
+        "EncodeError": "._runtime.errors",
         "MessageFailed": "._runtime.errors",
         "MessageTooLarge": "._runtime.errors",
         "ProducerEnded": "._runtime.errors",

@@ -7,9 +7,6 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._runtime.avro.codec import (
-        DecodeError,
-    )
     from ._runtime.consuming.batching import (
         Received,
     )
@@ -20,6 +17,7 @@ if TYPE_CHECKING:
         Statistics,
     )
     from ._runtime.errors import (
+        DecodeError,
         DeliveryError,
         DeliveryFailed,
         MessageFailed,
@@ -71,10 +69,10 @@ if TYPE_CHECKING:
 else:
     # A name is loaded when it is first used: who reads events need not wait for a producer.
     _HOMES = {
-        "DecodeError": "._runtime.avro.codec",
         "Received": "._runtime.consuming.batching",
         "ConsumerHealth": "._runtime.consuming.health",
         "Statistics": "._runtime.consuming.judging",
+        "DecodeError": "._runtime.errors",
         "DeliveryError": "._runtime.errors",
         "DeliveryFailed": "._runtime.errors",
         "MessageFailed": "._runtime.errors",

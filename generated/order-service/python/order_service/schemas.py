@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ._runtime.avro.codec import SchemaReference
+from ._runtime.avro.versions import SchemaReference
 
 __all__ = [
     "CUSTOMER_TYPE",

@@ -7,8 +7,8 @@ from dataclasses import fields
 from typing import Any, Final
 from uuid import UUID
 
-from ..avro.codec import DecodeError, EncodeError, EventType
-from ..errors import UnknownSchema
+from ..avro.codec import EventType
+from ..errors import DecodeError, EncodeError, UnknownSchema
 from ..kafka.transport import Registry
 from ..policy import Reason
 from .framing import Unreadable, read_schema_id

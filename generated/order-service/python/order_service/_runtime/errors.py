@@ -16,6 +16,23 @@ class SettingsError(StubError):
     """A setting is missing or cannot be used."""
 
 
+class EncodeError(StubError):
+    """A value that its schema cannot hold; `path` says which, from the event inwards."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path = path
+        self.problem = problem
+
+
+class DecodeError(StubError):
+    """Bytes that are no value of their schema, or a schema that the event cannot be read from."""
+
+
+class SymbolError(DecodeError):
+    """A symbol that an enum has got since this package was generated, and no default for it."""
+
+
 class RegistryError(StubError):
     """The schema registry gave an answer that this service cannot work with."""
 

@@ -9,87 +9,14 @@ Every package loads this, so its classes are plain ones, which take the least ti
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from ..errors import StubError
+from .versions import Decoder, PastSchema, SchemaReference
 
 if TYPE_CHECKING:
     from .careful import Careful
 
-__all__ = [
-    "Codec",
-    "DecodeError",
-    "Decoder",
-    "EncodeError",
-    "EventType",
-    "PastSchema",
-    "SchemaReference",
-    "SymbolError",
-]
-
 E = TypeVar("E")
-E_co = TypeVar("E_co", covariant=True)
-
-
-class EncodeError(StubError):
-    """A value that its schema cannot hold; `path` says which, from the event inwards."""
-
-    def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
-        self.path = path
-        self.problem = problem
-
-
-class DecodeError(StubError):
-    """Bytes that are no value of their schema, or a schema that the event cannot be read from."""
-
-
-class SymbolError(DecodeError):
-    """A symbol that an enum has got since this package was generated, and no default for it."""
-
-
-class SchemaReference:
-    """A schema in the registry: its full name, its subject, its text, and what it refers to."""
-
-    __slots__ = ("name", "references", "schema", "subject")
-
-    def __init__(
-        self, name: str, subject: str, schema: str, references: tuple[SchemaReference, ...] = ()
-    ) -> None:
-        self.name: Final = name
-        self.subject: Final = subject
-        self.schema: Final = schema
-        self.references: Final = references
-
-    def texts(self) -> dict[str, str]:
-        """The text of each schema that it refers to, also indirectly, by full name."""
-        texts: dict[str, str] = {}
-        for reference in self.references:
-            texts |= {reference.name: reference.schema, **reference.texts()}
-        return texts
-
-
-class Decoder(Protocol[E_co]):
-    """Reads an event from the bytes that begin at `start`, which must end with it."""
-
-    def __call__(self, data: bytes, start: int = 5, /) -> E_co:
-        """Raises DecodeError, and nothing else, whatever the bytes are."""
-        ...
-
-
-class PastSchema:
-    """Another version of an event's schema, known when the package was generated.
-
-    `read` reads from a position to the end of the data, made for speed: it raises something for
-    whatever is rare or damaged, which is then left to a Codec. `schema` needs no other schema.
-    """
-
-    __slots__ = ("read", "schema", "version")
-
-    def __init__(self, version: int, schema: str, read: Callable[[bytes, int], Any]) -> None:
-        self.version: Final = version
-        self.schema: Final = schema
-        self.read: Final = read
 
 
 def _no_past() -> tuple[PastSchema, ...]:

@@ -24,7 +24,8 @@ from urllib.request import (
     build_opener,
 )
 
-from ..avro.codec import EventType, SchemaReference
+from ..avro.codec import EventType
+from ..avro.versions import SchemaReference
 from ..errors import (
     RegistryError,
     RegistryUnavailable,

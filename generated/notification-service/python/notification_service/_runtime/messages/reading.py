@@ -11,8 +11,8 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Generic, TypeVar, cast
 
-from ..avro.codec import DecodeError, EventType, SymbolError
-from ..errors import UnknownSchema
+from ..avro.codec import EventType
+from ..errors import DecodeError, SymbolError, UnknownSchema
 from ..kafka.transport import Record, Registry
 from ..late_dataclass import dataclass
 from ..policy import Reason

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
+from ..errors import DecodeError, EncodeError, SymbolError
 from . import schema as avro
-from .codec import DecodeError, Decoder, EncodeError, PastSchema, SchemaReference, SymbolError
 from .decoding import Damage, Read, UnknownSymbol, begin, explain
 from .encoding import Types, Unfit, write
 from .evolution import compile_reader
 from .quick import compile_quick_reader
 from .schema import SchemaError
+from .versions import Decoder, PastSchema, SchemaReference
 
 E = TypeVar("E")
 
