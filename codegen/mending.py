@@ -160,9 +160,7 @@ class _Mender:
 
     def _keep(self, attempt: list[tuple[Finding, Mend]]) -> bool:
         """Make the edits and check again; they are kept if they help, every one of them."""
-        edited: dict[str, Document] | None = dict(self.documents)
-        for _, candidate in attempt:
-            edited = _edit(edited, candidate) if edited is not None else None
+        edited = _edit(self.documents, [candidate for _, candidate in attempt])
         if edited is None:
             return False
         after = self.examine(edited)
@@ -266,13 +264,17 @@ def _grave(findings: Iterable[Finding]) -> Counter[_Key]:
     return Counter(_key(one) for one in findings if one.severity is Severity.ERROR or one.waived)
 
 
-def _edit(documents: Documents, candidate: Mend) -> dict[str, Document] | None:
-    """The documents with one mend made; None where it does not fit."""
-    document = documents.get(candidate.file)
-    if document is None:
-        return None
-    try:
-        edited = read_json(document.name, apply(document, candidate.edits))
-    except (ValueError, SourceError):
-        return None
-    return {**documents, document.name: edited}
+def _edit(documents: Documents, mends: Iterable[Mend]) -> dict[str, Document] | None:
+    """The documents with mends made, each file written once; None where one does not fit."""
+    edits: dict[str, tuple[Edit, ...]] = {}
+    for one in mends:
+        edits[one.file] = edits.get(one.file, ()) + one.edits
+    edited = dict(documents)
+    for name, wanted in edits.items():
+        if name not in documents:
+            return None
+        try:
+            edited[name] = read_json(name, apply(documents[name], wanted))
+        except (ValueError, SourceError):
+            return None
+    return edited

@@ -477,7 +477,7 @@ def test_only_what_is_named_and_not_accepted_is_mended(tmp_path: Path) -> None:
     [
         (
             [{"type": "record", "name": "A", "fields": []}, "A", "null"],
-            "this file is a union, and defines 1 type inside of it",
+            "this file is a union of types, and a file defines one",
         ),
         (["null", "string"], "this file defines no record, enum or fixed"),
         ({"protocol": "Mail", "types": []}, "this is a protocol, not a schema"),

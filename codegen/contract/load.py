@@ -21,10 +21,10 @@ from codegen.avro.schema import (
     Named,
     Primitive,
     Record,
+    Ref,
     Schema,
     SchemaGraph,
     Union,
-    split_name,
 )
 from codegen.contract.lint import LintSettings, read_lint_settings
 from codegen.contract.manifest import WRONG_SHAPE, check_editor_schema, check_shape
@@ -43,7 +43,6 @@ from codegen.contract.model import (
 from codegen.contract.reading import find_schema_files, read_file
 from codegen.contract.registry import read_registry_settings
 from codegen.contract.subjects import derive_subjects
-from codegen.counting import count_words
 from codegen.diagnostics import CouldNotCheck, Findings, rule
 from codegen.source import Document, Json, Place
 
@@ -379,12 +378,9 @@ class _Loader:
 def _tell_nameless(root: Schema) -> tuple[str, str]:
     """What to say of a file whose schema has no name, and what to do about it."""
     branches = root.branches if isinstance(root, Union) else ()
-    named = [one.name for one in branches if isinstance(one, Record | Enum | Fixed)]
-    if named:
-        message = (
-            f"this file is a union, and defines {count_words(len(named), 'type')} inside of it"
-        )
-        return message, f"give each a file of its own, {split_name(named[0])[1]}.avsc first"
+    if any(isinstance(one, Record | Enum | Fixed | Ref) for one in branches):
+        message = "this file is a union of types, and a file defines one"
+        return message, "give each type a file of its own, and remove this one"
     message = "this file defines no record, enum or fixed"
     return message, "give the schema a name, or move it into the type that uses it"
 
