@@ -62,8 +62,6 @@ ZIGZAG: Final = tuple(byte >> 1 ^ -(byte & 1) for byte in range(128))
 BOOLEANS: Final = (False, True)
 """What the bytes 0 and 1 are."""
 
-_new: Final = object.__new__
-
 
 def blank(model: type[Any]) -> Any:
     """A class whose objects can become the model's, which lets nobody set its attributes.
@@ -256,38 +254,19 @@ _MICROSECOND: Final = dt.timedelta(microseconds=1)
 def read_timestamp_millis(data: bytes, position: int) -> tuple[dt.datetime, int]:
     """A moment in milliseconds since 1970."""
     try:
-        low = (
+        number = (
             _A[data[position]]  # type: ignore[operator]
             + _B[data[position + 1]]
             + _C[data[position + 2]]
+            + _D[data[position + 3]]
+            + _E[data[position + 4]]
+            + _F[data[position + 5]]
         )
-        end = position + 6
-        return _spans[data[position + 3 : end]] + _SECONDS[low >> 10] + _MILLIS[low & 1023], end
-    except (TypeError, ValueError, IndexError):
-        number, end = read_long(data, position)
-        if not _SECONDS:
-            _MILLIS[:] = [number * _MILLISECOND for number in range(1024)]
-            _SECONDS[:] = [number * _MILLISECOND for number in range(0, 1 << 20, 1024)]
-        return EPOCH + number * _MILLISECOND, end
-
-
-class _Spans(dict[bytes, dt.datetime]):
-    """When the spans of 17 minutes begin that were read lately, by the last three bytes of six."""
-
-    def __missing__(self, raw: bytes) -> dt.datetime:
-        fourth, fifth, sixth = raw
-        number = _D[fourth] + _E[fifth] + _F[sixth]  # type: ignore[operator]
-        if len(self) >= CACHED:
-            self.clear()
-        moment = self[raw] = EPOCH + number * _MILLISECOND
-        return moment
-
-
-_spans: Final = _Spans()
-
-# What the first three of six bytes add to a span, in two parts; filled when first needed.
-_SECONDS: Final[list[dt.timedelta]] = []
-_MILLIS: Final[list[dt.timedelta]] = []
+        # A double is exact to the millisecond for numbers of this size.
+        return _from_timestamp(number / 1000, _UTC), position + 6
+    except (TypeError, IndexError):
+        number, position = read_long(data, position)
+        return EPOCH + number * _MILLISECOND, position
 
 
 def read_timestamp_micros(data: bytes, position: int) -> tuple[dt.datetime, int]:
@@ -308,18 +287,14 @@ def read_local_timestamp_micros(data: bytes, position: int) -> tuple[dt.datetime
     return LOCAL_EPOCH + dt.timedelta(0, 0, number), position
 
 
-class _Dates(dict[bytes, tuple[dt.date, int]]):
-    """The dates that were read lately: there are few of them, and often the same.
+class _Dates(dict[int, dt.date]):
+    """The dates that were read lately: there are few of them, and often the same."""
 
-    By three bytes, which hold any date until the year 4840, with the number of those that it takes.
-    """
-
-    def __missing__(self, raw: bytes) -> tuple[dt.date, int]:
-        number, size = read_long(raw, 0)
+    def __missing__(self, number: int) -> dt.date:
         if len(self) >= CACHED:
             self.clear()
-        found = self[raw] = dt.date.fromordinal(number + EPOCH_DAY), size
-        return found
+        value = self[number] = dt.date.fromordinal(number + EPOCH_DAY)
+        return value
 
 
 _dates: Final = _Dates()
@@ -327,12 +302,8 @@ _dates: Final = _Dates()
 
 def read_date(data: bytes, position: int) -> tuple[dt.date, int]:
     """A date."""
-    try:
-        value, size = _dates[data[position : position + 3]]
-        return value, position + size
-    except IndexError:
-        number, position = read_long(data, position)
-        return dt.date.fromordinal(number + EPOCH_DAY), position
+    number, position = read_long(data, position)
+    return _dates[number], position
 
 
 def read_time_millis(data: bytes, position: int) -> tuple[dt.time, int]:
