@@ -213,6 +213,9 @@ def test_a_package_imports_the_standard_library_and_confluent_kafka_only(
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names = [node.module or ""]
             for name in names:
+                if name == "pytest":
+                    assert path.name == "pytest_plugin.py"
+                    continue
                 assert name.partition(".")[0] in allowed, (path, name)
                 if name.startswith("confluent_kafka"):
                     importers.add(path.name)
@@ -223,10 +226,10 @@ def test_the_pages_are_as_ruff_would_write_them(desk_folders: dict[str, Path]) -
     pages = [
         str(path)
         for folder in desk_folders.values()
-        for name in ("__init__", "producer", "consumer", "fakes")
+        for name in ("__init__", "producer", "consumer", "fakes", "pytest_plugin")
         for path in folder.glob(f"*_service/{name}.py")
     ]
-    assert len(pages) == 10
+    assert len(pages) == 13
     for arguments in (["format", "--diff"], ["check", "--no-cache", "--select", "I,F,E"]):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *arguments, *pages],
@@ -236,6 +239,57 @@ def test_the_pages_are_as_ruff_would_write_them(desk_folders: dict[str, Path]) -
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+FIXTURE_TEST = """
+import pytest
+from answer_service import Asked, Consumer
+from answer_service.fakes import Fakes, samples
+
+from service import Service
+
+
+@pytest.mark.parametrize("turn", range(2))
+def test_each_test_has_its_own(answer_service_fakes: Fakes, turn: int) -> None:
+    assert not answer_service_fakes.sent
+    with Consumer(answer_service_fakes.settings(), Service()) as consumer:
+        answer_service_fakes.deliver(samples.valid(Asked))
+        consumer.drain()
+        assert consumer.statistics.handled == 1
+"""
+
+
+def test_pytest_has_the_fakes_of_an_installed_package(
+    desk_folders: dict[str, Path], tmp_path: Path
+) -> None:
+    packages = desk_folders["answer-service"]
+    (blocks,) = (
+        block
+        for block in re.findall(r"```python\n(.*?)```", (packages / "README.md").read_text(), re.S)
+        if "class Service(" in block
+    )
+    (tmp_path / "service.py").write_text(blocks)
+    (tmp_path / "test_service.py").write_text(FIXTURE_TEST)
+    assert check_types(tmp_path, packages, "service.py", "test_service.py") == ""
+    # What installing the package tells pytest.
+    project = tomllib.loads((packages / "pyproject.toml").read_text())["project"]
+    about = tmp_path / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    about.mkdir()
+    name, version = project["name"], project["version"]
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    points = project["entry-points"]["pytest11"]
+    lines = ["[pytest11]", *(f"{key} = {value}" for key, value in points.items())]
+    (about / "entry_points.txt").write_text("\n".join(lines))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_service.py"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": f"{packages}:{tmp_path}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0 and "2 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_the_project_file_says_what_the_package_needs(desk_folders: dict[str, Path]) -> None:

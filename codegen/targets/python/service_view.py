@@ -149,6 +149,7 @@ def service_pages(service: Service, contract: Contract, names: Names) -> tuple[P
         Page("README.md", "readme.md.j2", view),
         Page(f"{names.package}/__init__.py", "init.py.j2", view),
         Page(f"{names.package}/fakes.py", "fakes.py.j2", view),
+        Page(f"{names.package}/pytest_plugin.py", "pytest_plugin.py.j2", view),
     ]
     if service.produces:
         pages.append(Page(f"{names.package}/producer.py", "producer.py.j2", view))
