@@ -27,18 +27,23 @@ from codegen.avro.schema import (
     Named,
     Primitive,
     Record,
-    Ref,
-    Schema,
     SchemaGraph,
     Union,
     split_name,
+)
+from codegen.avro.wording import (
+    describe_logical,
+    describe_type,
+    list_names,
+    show_value,
+    simple_name,
 )
 from codegen.contract.model import Contract, History, PastVersion, SchemaKey
 from codegen.counting import agree
 from codegen.source import Json, Place
 
 MOST = 12
-"""The most differences of an event in a report (kontrakt diff lists all), branches in a type."""
+"""The most differences of an event in a report; kontrakt diff lists all."""
 
 
 class ChangeKind(Enumeration):
@@ -412,42 +417,6 @@ def _describe_field(item: Field) -> str:
     return ", ".join(parts)
 
 
-def describe_type(schema: Schema) -> str:
-    """A type in a few words: `long`, `decimal(10, 2)`, `array of Line`, `string or null`."""
-    match schema:
-        case Primitive(type=name, logical=None):
-            return name
-        case Primitive():
-            return describe_logical(schema)
-        case Record(name=name) | Enum(name=name) | Ref(name=name):
-            return simple_name(name)
-        case Fixed(name=name, logical=None):
-            return simple_name(name)
-        case Fixed():
-            return f"{simple_name(schema.name)}, a {describe_logical(schema)}"
-        case Array(items=items):
-            return f"array of {describe_type(items)}"
-        case Map(values=values):
-            return f"map of {describe_type(values)}"
-        case Union(branches=branches):
-            words = list(dict.fromkeys(describe_type(branch) for branch in branches))
-            rest = [f"{len(words) - MOST} more"] if len(words) > MOST else []
-            return f"({' or '.join(words[:MOST] + rest) or 'empty union'})"
-        case _:
-            return "something unreadable"
-
-
-def describe_logical(schema: Primitive | Fixed) -> str:
-    """The logical type as people write it, also one that Avro does not know; empty for none."""
-    logical = schema.logical
-    if logical is None:
-        name = (schema.properties or {}).get("logicalType")
-        return name if isinstance(name, str) else ""
-    if logical.name == "decimal":
-        return f"decimal({logical.precision}, {logical.scale})"
-    return logical.name
-
-
 def is_same_json(one: Json, other: Json) -> bool:
     """Whether two JSON values are the same text in standard form; `1`, `1.0` and `true` differ."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
@@ -455,21 +424,3 @@ def is_same_json(one: Json, other: Json) -> bool:
 
 def _symbols(symbols: list[str]) -> str:
     return f"{agree(len(symbols), 'symbol')} {list_names(symbols)}"
-
-
-def list_names(names: Iterable[str], most: int = 8) -> str:
-    """The names in one line, at most so many of them."""
-    listed = list(names)
-    rest = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + rest
-
-
-def show_value(value: Json) -> str:
-    """A JSON value in one line that is not too long."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def simple_name(name: str) -> str:
-    """A full name without its namespace."""
-    return split_name(name)[1]

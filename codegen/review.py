@@ -12,13 +12,14 @@ from datetime import UTC, date, datetime
 
 from codegen.avro.canonical import render
 from codegen.avro.resolution import TooManyPairs
+from codegen.avro.wording import list_names
 from codegen.baselines import Archive, Baseline, Repository
 from codegen.baselines.registry import RegistryBaseline, RegistryClient
 from codegen.compatibility import SCOPES, Direction, Judge, Verdict
 from codegen.contract.model import Contract, History, Level, Subject, Topic
 from codegen.counting import count_words
 from codegen.diagnostics import Findings, Location, Severity, rule
-from codegen.difference import EventDifference, State, compare_contracts, list_names
+from codegen.difference import EventDifference, State, compare_contracts
 from codegen.impact.exposure import Impact, Refusal
 from codegen.impact.judgement import Surroundings, judge_impacts
 from codegen.lock import Lock

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, TypeVar
 
+from codegen.avro.wording import simple_name
 from codegen.contract.model import Contract, Event, FieldKey, SchemaKey, Service, Topic
 from codegen.counting import count_words
-from codegen.difference import ChangeKind, Difference, EventDifference, State, simple_name
+from codegen.difference import ChangeKind, Difference, EventDifference, State
 from codegen.source import Place
 
 ALIKE = 0.5

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from codegen.avro.canonical import parsing_canonical_form, render
+from codegen.avro.wording import list_names
 from codegen.baselines.holdings import (
     Holdings,
     StoredSubject,
@@ -22,7 +23,7 @@ from codegen.baselines.registry import Prospect, RegistryClient
 from codegen.contract.model import Contract, History, Level, SchemaKey, Subject
 from codegen.contract.subjects import strictest
 from codegen.diagnostics import Findings, Location, rule
-from codegen.difference import MOST, find_differences, list_names
+from codegen.difference import MOST, find_differences
 from codegen.rules.waivers import PAST_THE_REGISTRY
 from codegen.source import Json, Place
 

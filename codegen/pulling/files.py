@@ -16,6 +16,7 @@ from pathlib import Path as FilePath
 
 from codegen.avro.canonical import render
 from codegen.avro.schema import Enum, Fixed, Record, SchemaGraph
+from codegen.avro.wording import list_names
 from codegen.baselines import SNAPSHOT
 from codegen.baselines.holdings import Holdings, make_histories, select_history
 from codegen.baselines.registry import UNASKABLE, RegistryClient
@@ -25,7 +26,7 @@ from codegen.contract.model import Contract, History
 from codegen.contract.paths import choose_path
 from codegen.counting import count_words
 from codegen.diagnostics import CouldNotCheck, Findings, KontraktError, Location, rule
-from codegen.difference import MOST, find_differences, list_names
+from codegen.difference import MOST, find_differences
 from codegen.editing import Edit, apply
 from codegen.editing.yaml import EditRefused
 from codegen.files import write_together

@@ -26,10 +26,11 @@ from codegen.avro.schema import (
     Union,
     walk,
 )
+from codegen.avro.wording import list_names
 from codegen.baselines.holdings import Holdings, StoredVersion, find_obstacle
 from codegen.contract.model import History, PastVersion
 from codegen.diagnostics import Findings, Related, locate, rule
-from codegen.difference import find_differences, list_names
+from codegen.difference import find_differences
 from codegen.formatting import format_schema
 from codegen.source import read_json
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 from codegen.avro.matching import TypePair
 from codegen.avro.schema import Enum
+from codegen.avro.wording import list_names, show_value, simple_name
 from codegen.compatibility import Direction
 from codegen.diagnostics import Severity, rule
-from codegen.difference import list_names, show_value, simple_name
 from codegen.rules.field_changes import DEFAULT_CHANGED, DEFAULT_REMOVED
 from codegen.rules.hazard import Hazard, Revision, SymbolChange
 from codegen.rules.mends import default_unknown_symbols, restore_default

@@ -13,9 +13,10 @@ from itertools import pairwise
 from codegen.avro.incompatibility import TooManyPairs
 from codegen.avro.matching import FieldPair, Pair, match_schemas
 from codegen.avro.schema import Record, SchemaGraph, reachable
+from codegen.avro.wording import describe_type
 from codegen.contract.model import History, Level, PastVersion, Subject
 from codegen.diagnostics import Findings, Related, Severity, locate, rule
-from codegen.difference import describe_type, field_label
+from codegen.difference import field_label
 from codegen.rules.field_changes import FIELD_CHECKS
 from codegen.rules.hazard import Hazard, Revision, has_key
 from codegen.rules.type_changes import TYPE_CHECKS

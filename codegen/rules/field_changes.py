@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from codegen.avro.defaults import check_default
 from codegen.avro.matching import FieldPair
 from codegen.avro.schema import Field
+from codegen.avro.wording import list_names, show_value
 from codegen.compatibility import SCOPES, Direction
 from codegen.diagnostics import Severity, rule
-from codegen.difference import field_label, is_same_json, list_names, show_value
+from codegen.difference import field_label, is_same_json
 from codegen.rules.hazard import Beside, Hazard, Revision, make_beside
 from codegen.rules.mends import restore_default
 from codegen.rules.readers import Ability, name_lacking

@@ -14,8 +14,8 @@ from difflib import SequenceMatcher
 
 from codegen.avro.resolution import Kind
 from codegen.avro.schema import Default, Enum, Record, SchemaGraph, split_name
+from codegen.avro.wording import show_value
 from codegen.compatibility import Direction
-from codegen.difference import show_value
 from codegen.editing import Edit, Enclose, Insert, Mend, Remove
 from codegen.rules.units import is_other_unit
 from codegen.source import Json, Path, Place

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 
-from codegen.difference import list_names
+from codegen.avro.wording import list_names
 
 
 class Ability(Enum):

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from codegen.avro.schema import Record, SchemaGraph, split_name
+from codegen.avro.wording import describe_type
 from codegen.contract.model import History, PastVersion, Subject
 from codegen.diagnostics import Findings, Related, Severity, locate, rule
-from codegen.difference import describe_type
 
 UNCHECKED_RENAME = rule(
     "change/unchecked-rename",

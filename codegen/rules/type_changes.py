@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from codegen.avro.incompatibility import READABLE_PRIMITIVES, Target, is_promotable
 from codegen.avro.matching import TypePair
 from codegen.avro.schema import Enum, Fixed, Map, Primitive, Record, Union, split_name
+from codegen.avro.wording import describe_logical, describe_type, list_names, simple_name
 from codegen.compatibility import Direction
 from codegen.diagnostics import Severity, rule
-from codegen.difference import describe_logical, describe_type, list_names, simple_name
 from codegen.rules.enum_changes import ENUM_CHECKS
 from codegen.rules.field_changes import ALIAS_RENAME
 from codegen.rules.hazard import Beside, Hazard, Revision, has_key, make_beside, quote
