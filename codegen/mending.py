@@ -44,6 +44,8 @@ _CAUTIONS = {
 }
 """What people must look at, by the key that was added."""
 
+_STOPPED = "That was as much as is mended at once: run it again for the rest."
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -71,14 +73,15 @@ class Mending:
         return Mending(kept, tuple(one for one in self.changes if one.name not in names))
 
     def cautions(self) -> tuple[str, ...]:
-        """What people should look at before they believe in what was done."""
+        """What people should look at before they believe in what was done, and what to do next."""
         keys = {
             edit.path[-1] if isinstance(edit.path[-1], str) else edit.path[-2]
             for mend in self.mends
             for edit in mend.edits
             if isinstance(edit, Insert)
         }
-        return tuple(text for key, text in _CAUTIONS.items() if key in keys)
+        stopped = [_STOPPED] if len(self.mends) >= MAX_MENDS else []
+        return (*(text for key, text in _CAUTIONS.items() if key in keys), *stopped)
 
 
 def mend(contract: Contract, baseline: Baseline, lock: Lock) -> Mending:

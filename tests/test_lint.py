@@ -13,7 +13,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from codegen.cli import program
 from codegen.contract.load import assemble
 from codegen.contract.reading import read_document
 from codegen.diagnostics import Findings
@@ -445,6 +447,15 @@ def test_a_mend_that_does_not_help_is_not_made(tmp_path: Path) -> None:
     assert code == 1
     assert "0 fixed, 1 left." in output
     assert path.read_bytes() == before
+
+
+def test_more_than_is_mended_at_once_is_left_for_another_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, MENDS["null default"][0])
+    monkeypatch.setattr("codegen.mending.MAX_MENDS", 1)
+    done = CliRunner().invoke(program, ["lint", "--fix", "--root", str(tmp_path)])
+    assert "1 fixed" in done.stdout and "run it again for the rest" in done.stdout
 
 
 def test_a_read_only_file_is_left_and_told(tmp_path: Path) -> None:
