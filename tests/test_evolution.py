@@ -90,6 +90,30 @@ def test_the_json_for_programs_fits_its_schema(command: str, option: str, place:
     assert seen == set(schema["properties"]), "a case is missing"
 
 
+def test_fields_of_two_events_that_share_a_name_are_both_migrated(tmp_path: Path) -> None:
+    def decimal(scale: int) -> dict[str, Any]:
+        return {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": scale}
+
+    for side, kind, scale in (("before", "string", 2), ("after", "long", 4)):
+        folder = tmp_path / side / "schemas/shop"
+        folder.mkdir(parents=True)
+        (folder.parent / "contracts.yaml").write_text(
+            "version: 1\ntopics: {t: {compatibility: FULL, events: [shop.Sold, shop.Returned]}}\n"
+            "services: {till: {produces: [t]}, ledger: {consumes: [t]}}\n"
+        )
+        for name, fields in {
+            "Line": {"n": kind},
+            "Sold": {"n": kind, "line": "shop.Line"},
+            "Returned": {"n": decimal(scale), "line": "shop.Line"},
+        }.items():
+            parts = [{"name": field, "type": schema} for field, schema in fields.items()]
+            value = {"type": "record", "name": name, "namespace": "shop", "fields": parts}
+            (folder / f"{name}.avsc").write_text(json.dumps(value))
+    impacts = judge(tmp_path, Findings()).impacts
+    (first,) = (line for line in describe_plan(make_plan(impacts), date.min) if line[:2] == "1.")
+    assert 'keep "n" as string' in first and 'keep "n" as decimal(9, 2)' in first
+
+
 def test_what_is_the_same_of_several_events_is_said_once() -> None:
     outcome = judge(CORPUS / "shared-type-of-two-events", Findings())
     lines = describe_plan(make_plan(outcome.impacts), date(2026, 1, 1))
