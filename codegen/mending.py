@@ -257,8 +257,8 @@ def _is_better(
 
     A waiver holds for one pair of schemas, so what it covers counts on both sides.
     """
-    earlier, later = Counter(map(_key, before)), Counter(map(_key, after))
-    if any(later[key] >= earlier[key] for key in map(_key, targets)):
+    earlier, later, mended = (Counter(map(_key, found)) for found in (before, after, targets))
+    if any(later[key] > earlier[key] - count for key, count in mended.items()):
         return False
     return _grave(after) <= _grave(before)
 

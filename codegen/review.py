@@ -279,7 +279,11 @@ def _report_unsafe(
 
     At the level NONE, which asks for nothing, that is a warning.
     """
-    directions = {one.event.subject: one.unreadable for one in passed if one.unreadable}
+    directions: dict[str, dict[Direction, None]] = {}
+    for one in passed:
+        if one.unreadable:
+            # On several topics, under one subject, it may be unsafe in several ways.
+            directions.setdefault(one.event.subject, {}).update(dict.fromkeys(one.unreadable))
     unsafe = {one.name: one for one in contract.subjects if one.name in directions}
     judged = []
     for name, subject in unsafe.items():

@@ -90,6 +90,33 @@ def test_the_json_for_programs_fits_its_schema(command: str, option: str, place:
     assert seen == set(schema["properties"]), "a case is missing"
 
 
+def test_two_events_without_a_safe_order_are_told_and_migrated_together(tmp_path: Path) -> None:
+    def decimal(scale: int) -> dict[str, Any]:
+        return {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": scale}
+
+    for side, kind, scale in (("before", "string", 2), ("after", "long", 4)):
+        folder = tmp_path / side / "schemas/shop"
+        folder.mkdir(parents=True)
+        (folder.parent / "contracts.yaml").write_text(
+            "version: 1\ntopics: {t: {compatibility: FULL, events: [shop.Sold, shop.Returned]}}\n"
+            "services: {till: {produces: [t]}, ledger: {consumes: [t]}}\n"
+        )
+        for name, fields in {
+            "Line": {"n": kind},
+            "Sold": {"n": kind, "line": "shop.Line"},
+            "Returned": {"n": decimal(scale), "line": "shop.Line"},
+        }.items():
+            parts = [{"name": field, "type": schema} for field, schema in fields.items()]
+            value = {"type": "record", "name": name, "namespace": "shop", "fields": parts}
+            (folder / f"{name}.avsc").write_text(json.dumps(value))
+    impacts = judge(tmp_path, Findings()).impacts
+    lines = describe_plan(make_plan(impacts), date.min)
+    refused = [line for line in lines if line.startswith("The registry refuses the new Sold and ")]
+    assert len(refused) == 1 and "t-shop.Sold and t-shop.Returned have the level" in refused[0]
+    (first,) = (line for line in lines if line.startswith("1."))
+    assert 'keep "n" as string' in first and 'keep "n" as decimal(9, 2)' in first
+
+
 def test_what_is_the_same_of_several_events_is_said_once() -> None:
     outcome = judge(CORPUS / "shared-type-of-two-events", Findings())
     lines = describe_plan(make_plan(outcome.impacts), date(2026, 1, 1))

@@ -17,10 +17,20 @@ import pytest
 from codegen.baselines.directory import FolderBaseline
 from codegen.contract.load import load_contract
 from codegen.contract.model import Contract, History, PastVersion
-from codegen.diagnostics import Findings
+from codegen.diagnostics import Finding, Findings, Rule, Severity
+from codegen.editing import Mend, Replace
 from codegen.lock import Lock
-from codegen.mending import Change, Mending, describe_change, mend, write_change
+from codegen.mending import (
+    Change,
+    Documents,
+    Mending,
+    describe_change,
+    mend,
+    mend_documents,
+    write_change,
+)
 from codegen.review import review
+from codegen.source import Place, read_json
 from schemas import parse_text
 
 PROJECT = Path(__file__).parent.parent
@@ -304,6 +314,24 @@ def test_several_breaks_of_one_file_are_all_mended(tmp_path: Path) -> None:
         assert field["type"] == ["null", "int"]
         assert field["default"] is None
     assert "".join(change.after.text.split()).startswith("".join(record(ID).split())[:-2])
+
+
+def test_a_mend_that_does_not_help_is_not_kept_beside_one_that_does() -> None:
+    wrong = Rule("test/wrong", Severity.ERROR, "Something is wrong.")
+    text = json.dumps({"first": "wrong", "second": "wrong"})
+
+    def examine(documents: Documents) -> Sequence[Finding]:
+        findings = Findings()
+        for name, document in documents.items():
+            for key, value in document.value.items():
+                if value == "wrong":
+                    better = "right" if key == "first" else value
+                    mends = (Mend(name, "write another", (Replace((key,), better),)),)
+                    findings.add(wrong, Place(document, (key,)), "it is wrong", mends=mends)
+        return findings.items
+
+    mending = mend_documents({"a.avsc": read_json("a.avsc", text)}, examine)
+    assert [[edit.path for edit in one.edits] for one in mending.mends] == [[("first",)]]
 
 
 def test_one_hopeless_file_does_not_keep_others_from_being_mended(

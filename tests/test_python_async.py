@@ -459,6 +459,29 @@ def test_what_is_never_confirmed_fails_after_its_time(
     run(test)
 
 
+def test_what_metrics_raise_keeps_no_other_delivery_waiting(
+    async_answer: ModuleType, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken:
+        def sent(self, *_: Any) -> None:
+            raise ValueError("out of order")
+
+        processed = sent
+
+    async def test() -> None:
+        settings = async_answer.fakes.fakes().settings(metrics=Broken(), delivery_timeout_ms=100)
+        producer = async_answer.Producer(settings)
+        monkeypatch.setattr(producer._client._client, "poll", lambda timeout=0: 0)
+        with pytest.raises(async_answer.DeliveryFailed) as caught:
+            async with producer:
+                for number in range(2):
+                    await producer.send(async_answer.Answered(question_id=f"q{number}", text="x"))
+        assert len(caught.value.failures) == 2
+
+    run(test)
+    assert caplog.text.count("a callback of a delivery to answers failed") == 2
+
+
 def test_transactions_are_seen_whole_or_not_at_all(async_answer: ModuleType) -> None:
     def answer(number: int) -> Any:
         return async_answer.Answered(question_id=f"q{number}", text="x")

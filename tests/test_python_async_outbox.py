@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -43,5 +45,30 @@ def test_one_event_that_fails_changes_no_order_and_holds_up_no_other(
                 await database.execute("SELECT count(*) FROM kontrakt_outbox")
             ).fetchone()
             assert waiting == 1
+
+    run(test)
+
+
+def test_a_relay_goes_on_when_a_busy_database_is_free_again(
+    async_answer: ModuleType, tmp_path: Path
+) -> None:
+    async def test() -> None:
+        fake = async_answer.fakes.fakes()
+        async with (
+            aiosqlite.connect(tmp_path / "shop.db") as database,
+            aiosqlite.connect(tmp_path / "shop.db", timeout=0) as other,
+            async_answer.Producer(fake.settings()) as producer,
+        ):
+            outbox = async_answer.Outbox(producer, database)
+            relay = async_answer.Outbox(producer, other)
+            await outbox.prepare()
+            await outbox.send(async_answer.Answered(question_id="1", text="x"))
+            await database.commit()
+            await outbox.send(async_answer.Answered(question_id="2", text="x"))
+            for _ in range(2):
+                with pytest.raises(sqlite3.OperationalError, match="locked"):
+                    await relay.relay()
+            await database.commit()
+            assert await relay.relay() == 2
 
     run(test)

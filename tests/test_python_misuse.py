@@ -326,12 +326,14 @@ def test_a_producer_does_not_wait_for_ever_in_a_forked_process(ask_service: Modu
     fake = ask_service.fakes.fakes()
     with ask_service.Producer(fake.settings()) as producer:
         event = ask_service.Withdrawn(question_id="q")
-        producer.send(event)
+        client = producer._client
+        client.poll = lambda timeout=-1: 0
+        delivery = producer.send(event)
         child = os.fork()
         if child == 0:
             status = 1
             try:
-                for call in (lambda: producer.send(event), producer.flush):
+                for call in (lambda: producer.send(event), producer.flush, delivery.wait):
                     with pytest.raises(ask_service.StubError, match="before this process was fork"):
                         call()
                 producer.close()
@@ -342,6 +344,7 @@ def test_a_producer_does_not_wait_for_ever_in_a_forked_process(ask_service: Modu
                 os._exit(status)
         _, status = os.waitpid(child, 0)
         assert status == 0
+        del client.poll
         producer.send(event).result(5)
     assert len(fake.sent) == 2
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import sys
+import time
 from collections import Counter
 from types import ModuleType
 from typing import Any
@@ -97,6 +98,30 @@ def test_what_did_not_arrive_is_told_with_its_error(answer_service: ModuleType) 
     ):
         producer.send(answer_service.Answered(question_id="q", text="so"))
     assert metrics.deliveries == {("answers", "_MSG_TIMED_OUT"): 1}
+
+
+def test_what_metrics_raise_of_a_delivery_is_logged_and_hinders_no_other(
+    answer_service: ModuleType, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Counting):
+        def sent(self, topic: str, error: str | None, seconds: float) -> None:
+            super().sent(topic, error, seconds)
+            raise ValueError("out of order")
+
+    metrics = Broken()
+    fake = answer_service.fakes.fakes()
+    with answer_service.Producer(fake.settings(metrics=metrics)) as producer:
+        for _ in range(2):
+            event = answer_service.Answered(question_id="q", text="so")
+            delivery = producer.send(event)
+            # Not flushed: the thread that passes reports on must still be there.
+            for _ in range(5000):
+                if not delivery.done():
+                    time.sleep(0.001)
+            assert delivery.done()
+    assert metrics.deliveries == {("answers", None): 2}
+    assert caplog.text.count("a callback of a delivery to answers failed") == 2
+    assert "out of order" in caplog.text
 
 
 def test_opentelemetry_gets_its_conventional_instruments(answer_service: ModuleType) -> None:

@@ -10,8 +10,11 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 from desk import answer_service, desk_folders  # noqa: F401
+
+from codegen.targets.python.runtime.storage.tables import is_in_transaction
 
 
 class Shop:
@@ -143,3 +146,27 @@ def test_a_relay_does_not_commit_what_the_service_has_begun(shop: Shop) -> None:
         shop.outbox.relay()
     shop.database.rollback()
     assert shop.outbox.relay() == 0 and shop.fake.sent == ()
+
+
+def test_a_relay_goes_on_when_a_busy_database_is_free_again(shop: Shop, tmp_path: Path) -> None:
+    relay = shop.package.Outbox(shop.producer, sqlite3.connect(tmp_path / "shop.db", timeout=0))
+    with shop.database:
+        shop.outbox.send(shop.answer(1))
+    shop.outbox.send(shop.answer(2))
+    for _ in range(2):
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            relay.relay()
+    shop.database.commit()
+    assert relay.relay() == 2
+    assert shop.waiting() == 0
+
+
+def test_a_lost_connection_to_postgresql_is_no_transaction() -> None:
+    states = {
+        status.name: is_in_transaction(
+            SimpleNamespace(info=SimpleNamespace(transaction_status=status))
+        )
+        for status in psycopg.pq.TransactionStatus
+    }
+    begun = dict.fromkeys(("ACTIVE", "INTRANS", "INERROR"), True)
+    assert states == {"IDLE": False, "UNKNOWN": None, **begun}

@@ -71,6 +71,34 @@ def test_edges_have_every_symbol_and_every_branch(tmp_path: Path) -> None:
     assert {bool(one.f2) for one in edges} == {True, False}
 
 
+def test_edges_reach_what_is_inside_of_unions_and_arrays(tmp_path: Path) -> None:
+    def enum(name: str, count: int) -> dict[str, Any]:
+        symbols = [f"{name}{number}" for number in range(count)]
+        return {"type": "enum", "name": name, "symbols": symbols}
+
+    inner = {"type": "record", "name": "Line", "fields": fields(["null", enum("Deep", 6)])}
+    kinds = (
+        ["null", enum("Two", 2)],
+        {"type": "array", "items": enum("Three", 3)},
+        ["null", {"type": "map", "values": [enum("Four", 4), "boolean"]}],
+        {"type": "array", "items": inner},
+        enum("Many", 100),
+        ["null", "long"],
+    )
+    schema = {"type": "record", "name": "Event", "namespace": "test", "fields": fields(*kinds)}
+    package, _ = make_event(tmp_path, schema)
+    edges = samples_of(package).edges(package.Event)
+    assert {one.f0 for one in edges} == {None, *package.Two}
+    assert {item for one in edges for item in one.f1} == set(package.Three)
+    values = {item for one in edges for item in (one.f2 or {}).values()}
+    assert values == {*package.Four, True, False}
+    assert {line.f0 for one in edges for line in one.f3} == {None, *package.Deep}
+    assert {one.f4 for one in edges} == set(package.Many)
+    assert {-(2**63), 2**63 - 1, None} < {one.f5 for one in edges}
+    edges[0].f1.append(next(iter(package.Three)))
+    assert [one.f1 for one in edges].count([]) == len(edges) - 3
+
+
 def test_a_plain_sample_leaves_defaults_alone(tmp_path: Path) -> None:
     package, _ = make_event(tmp_path, TREE)
     plain = samples_of(package).valid(package.Event)

@@ -89,11 +89,12 @@ def make_migration(impacts: tuple[Impact, ...]) -> Migration:
         move = _MOVES[one.break_.kind, one.break_.direction](one)
         if move is not None:
             moves[move] = None
-    moved = {one.path for one in facts if one.break_.kind in _RETYPED}
+    moved = {(one.impact.event.name, one.path) for one in facts if one.break_.kind in _RETYPED}
     for impact in impacts:
         for hazard in impact.hazards:
             # What gets a field of its own because it breaks is read rightly there too.
-            if not isinstance(hazard.way, Beside) or hazard.way.path not in moved:
+            way = hazard.way
+            if not isinstance(way, Beside) or (impact.event.name, way.path) not in moved:
                 moves[_keep_meaning(hazard, impact)] = None
     return Migration(impacts, tuple(moves))
 

@@ -300,7 +300,11 @@ def _describe_deadlock(deadlock: Deadlock, today: date) -> list[str]:
     impacts = deadlock.impacts
     names = join([one.name for one in impacts])
     lines = [f"{names}: no safe order. {_sentence(describe_reason(deadlock))}"]
-    lines += (_refused([one]) for one in impacts if one.refusal is not None)
+    refused: dict[Level, list[Impact]] = {}
+    for one in impacts:
+        if one.refusal is not None:
+            refused.setdefault(one.refusal.level, []).append(one)
+    lines += map(_refused, refused.values())
     lines.append("Expand and contract:")
     steps = describe_migration_steps(make_migration(impacts), today)
     lines += (f"{number}. {text}" for number, text in enumerate(steps, 1))

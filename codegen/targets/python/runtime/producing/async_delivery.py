@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Generator, Sequence
+from typing import Final
 
 from ..errors import DeliveryError
 from ..kafka.async_transport import Place, Refused
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Delivery:
@@ -72,7 +76,11 @@ class Delivery:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
         for callback in callbacks:
-            callback(self)
+            try:
+                callback(self)
+            except Exception:
+                # Whoever passes reports on has others to pass on, which are nobody's fault.
+                _log.exception("a callback of a delivery to %s failed", self.topic)
 
     def __repr__(self) -> str:
         if self._error is not None:
@@ -115,7 +123,10 @@ class Delivery:
         return self._error
 
     def add_done_callback(self, callback: Callable[[Delivery], object]) -> None:
-        """Call it when the event has arrived or failed, at once when it has already."""
+        """Call it when the event has arrived or failed, at once when it has already.
+
+        What it raises later is logged.
+        """
         if self._done:
             callback(self)
         else:

@@ -77,18 +77,12 @@ class EventOutbox(Generic[Produced_contra]):
         what has arrived of the same keys behind them, which is sent again in their order.
         """
         check_relay(self._connection)
-        cursor: Any = await self._connection.execute(self._statements.oldest(limit))
-        rows: list[Row] = await cursor.fetchall()
-        await self._connection.commit()
-        relayed = Relayed()
-        for row, sent in [(row, await self._send_row(*row[1:])) for row in rows]:
-            if not isinstance(sent, DeliveryError):
-                await sent.wait()
-            relayed.note(row, sent if isinstance(sent, DeliveryError) else sent.exception())
-        for number in relayed.removable:
-            await self._connection.execute(self._statements.delete, number)
-        if relayed.removable:
-            await self._connection.commit()
+        try:
+            relayed = await self._relay(limit)
+        except BaseException:
+            # The next attempt must not find a transaction that this one has left open.
+            await self._connection.rollback()
+            raise
         if relayed.failures:
             raise DeliveryFailed(relayed.failures)
         return len(relayed.removable)
@@ -110,6 +104,21 @@ class EventOutbox(Generic[Produced_contra]):
     def stop(self) -> None:
         """Make `run` return."""
         self._stop.set()
+
+    async def _relay(self, limit: int) -> Relayed:
+        cursor: Any = await self._connection.execute(self._statements.oldest(limit))
+        rows: list[Row] = await cursor.fetchall()
+        await self._connection.commit()
+        relayed = Relayed()
+        for row, sent in [(row, await self._send_row(*row[1:])) for row in rows]:
+            if not isinstance(sent, DeliveryError):
+                await sent.wait()
+            relayed.note(row, sent if isinstance(sent, DeliveryError) else sent.exception())
+        for number in relayed.removable:
+            await self._connection.execute(self._statements.delete, number)
+        if relayed.removable:
+            await self._connection.commit()
+        return relayed
 
     async def _send_row(
         self, topic: str, key: bytes | None, value: bytes | None, headers: str

@@ -77,16 +77,12 @@ class EventOutbox(Generic[Produced_contra]):
         what has arrived of the same keys behind them, which is sent again in their order.
         """
         check_relay(self._connection)
-        cursor = self._connection.cursor()
-        cursor.execute(self._statements.oldest(limit))
-        rows: list[Row] = cursor.fetchall()
-        self._connection.commit()
-        relayed = Relayed()
-        for row, sent in [(row, self._send_row(*row[1:])) for row in rows]:
-            relayed.note(row, sent if isinstance(sent, DeliveryError) else sent.exception())
-        if relayed.removable:
-            cursor.executemany(self._statements.delete, relayed.removable)
-            self._connection.commit()
+        try:
+            relayed = self._relay(limit)
+        except BaseException:
+            # The next attempt must not find a transaction that this one has left open.
+            self._connection.rollback()
+            raise
         if relayed.failures:
             raise DeliveryFailed(relayed.failures)
         return len(relayed.removable)
@@ -103,6 +99,19 @@ class EventOutbox(Generic[Produced_contra]):
     def stop(self) -> None:
         """Make `run` return."""
         self._stop.set()
+
+    def _relay(self, limit: int) -> Relayed:
+        cursor = self._connection.cursor()
+        cursor.execute(self._statements.oldest(limit))
+        rows: list[Row] = cursor.fetchall()
+        self._connection.commit()
+        relayed = Relayed()
+        for row, sent in [(row, self._send_row(*row[1:])) for row in rows]:
+            relayed.note(row, sent if isinstance(sent, DeliveryError) else sent.exception())
+        if relayed.removable:
+            cursor.executemany(self._statements.delete, relayed.removable)
+            self._connection.commit()
+        return relayed
 
     def _send_row(
         self, topic: str, key: bytes | None, value: bytes | None, headers: str

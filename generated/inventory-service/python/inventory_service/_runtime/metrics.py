@@ -26,7 +26,8 @@ class MessageOutcome(Enum):
 class MessagingMetrics(Protocol):
     """Give one to `settings(metrics=...)`. Its methods are called from several threads, and often.
 
-    What they raise ends the producer or the consumer that called, so they should raise nothing.
+    They should raise nothing: what `sent` raises is logged, what `processed` raises ends the
+    consumer.
     """
 
     def sent(self, topic: str, error: str | None, seconds: float) -> None:

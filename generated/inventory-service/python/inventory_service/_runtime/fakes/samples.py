@@ -6,6 +6,8 @@ import random
 import struct
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from copy import deepcopy
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeVar
@@ -18,9 +20,6 @@ from ..avro.values import EPOCH, EPOCH_DAY, LOCAL_EPOCH, MAX_PRECISION, Duration
 
 E = TypeVar("E")
 
-_EDGES: Final = 8
-"""How many edges there are at least; more where a union or an enum has more to choose from."""
-_MOST_EDGES: Final = 64
 _DEPTH: Final = 4
 """Records do not nest deeper, where their schema lets them end."""
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz äöüß 東京 0123456789"
@@ -39,35 +38,38 @@ class Samples:
 
         Raises TypeError for what is no event of this service, ValueError where none can be made.
         """
-        return self._make(event, _Plain())
+        return self._draw(event, _Plain())
 
     def edges(self, event: type[E], /) -> tuple[E, ...]:
         """The smallest and the largest values, empty and full ones, every branch and every symbol.
 
-        Not in all combinations: each event has some edge in each of its fields. Raises as `valid`.
+        Each is in one of the events, not each in every combination. Raises as `valid` does.
         """
-        count = min(max(_EDGES, *_choices(self._node(event))), _MOST_EDGES)
-        return tuple(self._make(event, _Edge(number)) for number in range(count))
+        return tuple(map(deepcopy, self._make(event, lambda node, types: _edges(node, types, 0))))
 
     def random(self, event: type[E], /, *, seed: int) -> E:
         """An event with random values, the same one for the same seed. Raises as `valid` does."""
-        return self._make(event, _Random(seed))
+        return self._draw(event, _Random(seed))
 
-    def _node(self, event: type[Any]) -> avro.Node:
+    def _draw(self, event: type[E], choice: _Choice) -> E:
+        def build(node: avro.Node, types: Types) -> list[E]:
+            return [_value(node, types, choice, 0)]
+
+        return self._make(event, build)[0]
+
+    def _make(self, event: type[E], build: Callable[[avro.Node, Types], list[E]]) -> list[E]:
         if event not in self._types:
             known = ", ".join(sorted(model.__name__ for model in self._types))
             raise TypeError(f"{event!r} is no event of this service; it has {known}")
-        return avro.parse(self._types[event].schema, self._types[event].codec.schema.texts())
-
-    def _make(self, event: type[E], choice: _Choice) -> E:
-        node = self._node(event)
-        with warnings.catch_warnings():
+        kind = self._types[event]
+        node = avro.parse(kind.schema, kind.codec.schema.texts())
+        made: list[E] = []
+        with warnings.catch_warnings(), suppress(RecursionError, IndexError):
             # A deprecated field belongs to what messages can hold.
             warnings.simplefilter("ignore", DeprecationWarning)
-            try:
-                made: E = _value(node, self._types[event].codec.types, choice, 0)
-            except (RecursionError, IndexError):
-                raise ValueError(f"{event.__name__} has a type that no value ends") from None
+            made = build(node, kind.codec.types)
+        if not made:
+            raise ValueError(f"{event.__name__} has a type that no value ends")
         return made
 
 
@@ -97,27 +99,6 @@ class _Plain:
         return 1
 
 
-class _Edge:
-    """Chooses edges in turn."""
-
-    takes_defaults: Final = False
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def one(self, kind: _Kind) -> Any:
-        """A value."""
-        return kind.edges[self._number % len(kind.edges)]
-
-    def index(self, count: int) -> int:
-        """One of so many."""
-        return range(count)[self._number % count if count else 0]
-
-    def size(self) -> int:
-        """How many items or entries."""
-        return (0, 1, 3)[self._number % 3]
-
-
 class _Random:
     """Draws."""
 
@@ -141,7 +122,7 @@ class _Random:
         return self._random.randrange(5)
 
 
-_Choice = _Plain | _Edge | _Random
+_Choice = _Plain | _Random
 
 
 def _value(node: avro.Node, types: Types, choice: _Choice, depth: int) -> Any:
@@ -186,29 +167,49 @@ def _is_null(node: avro.Node) -> bool:
     return isinstance(node, avro.Primitive) and node.type == "null"
 
 
-def _choices(root: avro.Node) -> list[int]:
-    """How many branches or symbols each union and enum below has to choose from."""
-    counts = [0]
-    seen: set[int] = set()
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        match node:
-            case avro.Enum(symbols=symbols):
-                counts.append(len(symbols))
-            case avro.Record(fields=fields):
-                waiting += [field.schema for field in fields]
-            case avro.Array(items=inner) | avro.Map(values=inner):
-                waiting.append(inner)
-            case avro.Union(branches=branches):
-                counts.append(len(branches))
-                waiting += branches
-            case _:
-                pass
-    return counts
+def _edges(node: avro.Node, types: Types, depth: int) -> list[Any]:
+    """All edges of a type, none where it has no value. Raises RecursionError where none ends."""
+    match node:
+        case avro.Primitive() | avro.Fixed():
+            return list(_kind(node).edges)
+        case avro.Enum(name=name, symbols=symbols):
+            return [types[name](symbol) for symbol in symbols]
+        case avro.Record():
+            return _record_edges(node, types, depth)
+        case avro.Array(items=inner):
+            return _fillings(_edges(inner, types, depth)) if depth < _DEPTH else [[]]
+        case avro.Map(values=inner):
+            lists = _fillings(_edges(inner, types, depth)) if depth < _DEPTH else [[]]
+            return [{f"key {n}": value for n, value in enumerate(values)} for values in lists]
+        case avro.Union(branches=branches):
+            if depth >= _DEPTH:
+                branches = tuple(sorted(branches, key=_is_record)[:1])
+            return [value for branch in branches for value in _edges(branch, types, depth)]
+
+
+def _fillings(items: list[Any]) -> list[list[Any]]:
+    """An empty list, a list of one, and one that has them all."""
+    return [[], items[:1], items] if items else [[]]
+
+
+def _record_edges(node: avro.Record, types: Types, depth: int) -> list[Any]:
+    """As many as the field with the most edges has; the others start with theirs.
+
+    A field that has shown all of its edges keeps the first: together they grow no further.
+    """
+    cls = types[node.name]
+    columns = [_edges(field.schema, types, depth + 1) for field in node.fields]
+    if not all(columns):
+        return []
+    return [
+        cls(
+            **{
+                attribute: column[number] if number < len(column) else column[0]
+                for attribute, column in zip(attributes(cls), columns, strict=True)
+            }
+        )
+        for number in range(max(map(len, columns), default=1))
+    ]
 
 
 def _kind(node: avro.Primitive | avro.Fixed) -> _Kind:

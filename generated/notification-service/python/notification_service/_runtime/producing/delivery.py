@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 from collections.abc import Callable, Sequence
 from time import monotonic
@@ -10,8 +12,15 @@ from typing import Final
 from ..errors import DeliveryError
 from ..kafka.transport import Failure, Record
 
+_log: Final = logging.getLogger(__name__)
 _LOCK: Final = threading.Lock()
 _SLICE: Final = 0.05
+
+if hasattr(os, "register_at_fork"):
+    # A forked process has no thread that would release what another one has locked just then.
+    os.register_at_fork(
+        before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release
+    )
 
 
 class Delivery:
@@ -69,7 +78,11 @@ class Delivery:
             if self._waiting is not None:
                 self._waiting.set()
         for callback in callbacks:
-            callback(self)
+            try:
+                callback(self)
+            except Exception:
+                # Whoever passes reports on has others to pass on, which are nobody's fault.
+                _log.exception("a callback of a delivery to %s failed", self.topic)
 
     def __repr__(self) -> str:
         if self._error is not None:
@@ -130,7 +143,10 @@ class Delivery:
         return None
 
     def add_done_callback(self, callback: Callable[[Delivery], object]) -> None:
-        """Call it when the event has arrived or failed, at once when it has already."""
+        """Call it when the event has arrived or failed, at once when it has already.
+
+        What it raises later is logged.
+        """
         with _LOCK:
             if not self._done:
                 self._callbacks = [*self._callbacks, callback]

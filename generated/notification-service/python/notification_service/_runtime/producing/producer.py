@@ -79,8 +79,8 @@ class EventProducer(Generic[Produced_contra]):
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._is_forked = False
-        _alive.add(self)
         self._let_go = weakref.finalize(self, _let_go, self._client, self._stop)
+        _alive.add(self)
 
     def send(
         self,
@@ -162,8 +162,6 @@ class EventProducer(Generic[Produced_contra]):
 
         Without a timeout it waits as long as `delivery.timeout.ms` lets an event take.
         """
-        if self._is_forked:
-            raise StubError(_FORKED)
         unconfirmed = self._flush(-1 if timeout is None else timeout)
         failures = self._take_failures()
         if failures or unconfirmed:
@@ -256,6 +254,8 @@ class EventProducer(Generic[Produced_contra]):
         self._stop.set()
 
     def _flush(self, timeout: float) -> int:
+        if self._is_forked:
+            raise StubError(_FORKED)
         try:
             return self._client.flush(timeout)
         except self._transport.failure as error:

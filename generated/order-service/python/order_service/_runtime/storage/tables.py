@@ -148,13 +148,16 @@ class Relayed:
             self.removable.append((number,))
 
 
+_PSYCOPG_STATES: Final = {0: False, 1: True, 2: True, 3: True}
+"""Whether psycopg's transaction status is one of a transaction; a closed connection has 4."""
+
+
 def is_in_transaction(connection: object) -> bool | None:
     """Whether the connection is in a transaction; None where it does not tell."""
     state: bool | None = getattr(connection, "in_transaction", None)
     if state is None:
-        # That of psycopg; 0 is idle.
         status: int | None = getattr(getattr(connection, "info", None), "transaction_status", None)
-        return None if status is None else status != 0
+        return None if status is None else _PSYCOPG_STATES.get(status)
     return state
 
 
