@@ -16,7 +16,8 @@ from ..producing.async_delivery import Delivery
 from .async_tables import Connection, make_postgres_table
 from .tables import (
     OUTBOX,
-    Relayed,
+    Outgoing,
+    Place,
     Row,
     as_bytes,
     check_relay,
@@ -45,6 +46,7 @@ class EventOutbox(Generic[Produced_contra]):
         self._producer = producer
         self._connection = connection
         self._stop = asyncio.Event()
+        self._held: set[Place] = set()
 
     async def prepare(self) -> None:
         """Make the table where it is missing, in a transaction of its own."""
@@ -74,18 +76,19 @@ class EventOutbox(Generic[Produced_contra]):
         """Send the oldest events that wait, remove them when they have arrived, say how many.
 
         Raises DeliveryFailed when some did not arrive; these are still in the outbox, and with them
-        what has arrived of the same keys behind them, which is sent again in their order.
+        what has arrived of the same keys behind them, which is sent again in their order, once
+        they have arrived. Other keys do not wait.
         """
         check_relay(self._connection)
         try:
-            relayed = await self._relay(limit)
+            outgoing = await self._relay(limit)
         except BaseException:
             # The next attempt must not find a transaction that this one has left open.
             await self._connection.rollback()
             raise
-        if relayed.failures:
-            raise DeliveryFailed(relayed.failures)
-        return len(relayed.removable)
+        if outgoing.failures:
+            raise DeliveryFailed(outgoing.failures)
+        return len(outgoing.removable)
 
     async def run(self, interval: float = 0.2) -> None:
         """Relay until `stop`; an empty outbox is looked at again after `interval` seconds.
@@ -105,20 +108,31 @@ class EventOutbox(Generic[Produced_contra]):
         """Make `run` return."""
         self._stop.set()
 
-    async def _relay(self, limit: int) -> Relayed:
-        cursor: Any = await self._connection.execute(self._statements.oldest(limit))
-        rows: list[Row] = await cursor.fetchall()
-        await self._connection.commit()
-        relayed = Relayed()
-        for row, sent in [(row, await self._send_row(*row[1:])) for row in rows]:
+    async def _relay(self, limit: int) -> Outgoing:
+        outgoing = await self._choose(limit)
+        # All are sent before one is waited for.
+        for row, sent in [(row, await self._send_row(*row[1:])) for row in outgoing.rows]:
             if not isinstance(sent, DeliveryError):
                 await sent.wait()
-            relayed.note(row, sent if isinstance(sent, DeliveryError) else sent.exception())
-        for number in relayed.removable:
+            outgoing.note(row, sent if isinstance(sent, DeliveryError) else sent.exception())
+        for number in outgoing.removable:
             await self._connection.execute(self._statements.delete, number)
-        if relayed.removable:
+        if outgoing.removable:
             await self._connection.commit()
-        return relayed
+        return outgoing
+
+    async def _choose(self, limit: int) -> Outgoing:
+        """At least so many of the oldest events that may be sent now, where there are as many."""
+        outgoing, last = Outgoing(self._held), 0
+        while len(outgoing.rows) < limit:
+            cursor: Any = await self._connection.execute(self._statements.behind(last, limit))
+            page: list[Row] = await cursor.fetchall()
+            outgoing.take(page)
+            if len(page) < limit:
+                break
+            last = page[-1][0]
+        await self._connection.commit()
+        return outgoing
 
     async def _send_row(
         self, topic: str, key: bytes | None, value: bytes | None, headers: str

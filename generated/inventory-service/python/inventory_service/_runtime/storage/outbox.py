@@ -16,7 +16,8 @@ from ..producing.delivery import Delivery
 from .tables import (
     OUTBOX,
     Connection,
-    Relayed,
+    Outgoing,
+    Place,
     Row,
     as_bytes,
     check_relay,
@@ -48,6 +49,7 @@ class EventOutbox(Generic[Produced_contra]):
         self._producer = producer
         self._connection = connection
         self._stop = threading.Event()
+        self._held: set[Place] = set()
         if self._statements.is_postgres:
             make_postgres_table(connection, OUTBOX, self._statements.columns)
         else:
@@ -74,18 +76,19 @@ class EventOutbox(Generic[Produced_contra]):
         """Send the oldest events that wait, remove them when they have arrived, say how many.
 
         Raises DeliveryFailed when some did not arrive; these are still in the outbox, and with them
-        what has arrived of the same keys behind them, which is sent again in their order.
+        what has arrived of the same keys behind them, which is sent again in their order, once
+        they have arrived. Other keys do not wait.
         """
         check_relay(self._connection)
         try:
-            relayed = self._relay(limit)
+            outgoing = self._relay(limit)
         except BaseException:
             # The next attempt must not find a transaction that this one has left open.
             self._connection.rollback()
             raise
-        if relayed.failures:
-            raise DeliveryFailed(relayed.failures)
-        return len(relayed.removable)
+        if outgoing.failures:
+            raise DeliveryFailed(outgoing.failures)
+        return len(outgoing.removable)
 
     def run(self, interval: float = 0.2) -> None:
         """Relay until `stop`; an empty outbox is looked at again after `interval` seconds.
@@ -100,18 +103,28 @@ class EventOutbox(Generic[Produced_contra]):
         """Make `run` return."""
         self._stop.set()
 
-    def _relay(self, limit: int) -> Relayed:
-        cursor = self._connection.cursor()
-        cursor.execute(self._statements.oldest(limit))
-        rows: list[Row] = cursor.fetchall()
-        self._connection.commit()
-        relayed = Relayed()
-        for row, sent in [(row, self._send_row(*row[1:])) for row in rows]:
-            relayed.note(row, sent if isinstance(sent, DeliveryError) else sent.exception())
-        if relayed.removable:
-            cursor.executemany(self._statements.delete, relayed.removable)
+    def _relay(self, limit: int) -> Outgoing:
+        outgoing = self._choose(limit)
+        # All are sent before one is waited for.
+        for row, sent in [(row, self._send_row(*row[1:])) for row in outgoing.rows]:
+            outgoing.note(row, sent if isinstance(sent, DeliveryError) else sent.exception())
+        if outgoing.removable:
+            self._connection.cursor().executemany(self._statements.delete, outgoing.removable)
             self._connection.commit()
-        return relayed
+        return outgoing
+
+    def _choose(self, limit: int) -> Outgoing:
+        """At least so many of the oldest events that may be sent now, where there are as many."""
+        outgoing, last, cursor = Outgoing(self._held), 0, self._connection.cursor()
+        while len(outgoing.rows) < limit:
+            cursor.execute(self._statements.behind(last, limit))
+            page: list[Row] = cursor.fetchall()
+            outgoing.take(page)
+            if len(page) < limit:
+                break
+            last = page[-1][0]
+        self._connection.commit()
+        return outgoing
 
     def _send_row(
         self, topic: str, key: bytes | None, value: bytes | None, headers: str

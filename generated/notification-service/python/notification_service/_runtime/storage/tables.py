@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -13,6 +14,8 @@ from ..late_dataclass import dataclass
 
 Row: TypeAlias = tuple[int, str, bytes | None, bytes | None, str]
 """An event in an outbox: id, topic, key, value and headers."""
+Place: TypeAlias = tuple[str, bytes]
+"""A topic and a key."""
 
 SQLITE_INBOX: Final = (
     "CREATE TABLE IF NOT EXISTS kontrakt_inbox ("
@@ -86,9 +89,11 @@ class OutboxStatements:
         """Makes the table where it is missing."""
         return f"CREATE TABLE IF NOT EXISTS {OUTBOX} ({self.columns})"
 
-    def oldest(self, limit: int) -> str:
-        """Selects id, topic, key, value and headers of the events that wait longest."""
-        return f"SELECT id, {_COLUMNS} FROM {OUTBOX} ORDER BY id LIMIT {limit:d}"
+    def behind(self, last: int, limit: int) -> str:
+        """Selects id, topic, key, value and headers of those that wait longest behind an id."""
+        return (
+            f"SELECT id, {_COLUMNS} FROM {OUTBOX} WHERE id > {last:d} ORDER BY id LIMIT {limit:d}"
+        )
 
 
 _KINDS: Final = {
@@ -126,26 +131,53 @@ def outbox_statements(connection: object, drivers: str) -> OutboxStatements:
     return _statements(style)
 
 
-class Relayed:
-    """What became of events of an outbox that were sent: which are removed, and which failed."""
+class Outgoing:
+    """The events that one relay of an outbox sends, and what became of them.
 
-    def __init__(self) -> None:
+    `held` has the keys of which an event did not arrive: nothing of them is sent before that one
+    is there, so that it holds up no other key, and what comes behind it is not sent in vain each
+    time. It is brought up to date for the next relay.
+    """
+
+    def __init__(self, held: set[Place]) -> None:
+        self.rows: list[Row] = []
+        """What is to be sent."""
         self.removable: list[tuple[int]] = []
         """The ids of those that have arrived and have no need to be sent again."""
         self.failures: list[DeliveryError] = []
-        self._late: set[tuple[str, bytes | None]] = set()
+        self._held = held
+        self._tried: set[Place] = set()
+
+    def take(self, page: Iterable[Row]) -> None:
+        """Choose from events that come next in the outbox; of a held key only the oldest."""
+        for row in page:
+            place = _place_of(row)
+            if place in self._held:
+                if place in self._tried:
+                    continue
+                self._tried.add(place)
+            self.rows.append(row)
 
     def note(self, row: Row, error: DeliveryError | None) -> None:
         """Take the fate of one event; they come in the order of the outbox."""
-        number, topic, key, _, _ = row
-        place = (topic, None if key is None else as_bytes(key))
+        place = _place_of(row)
         if error is not None:
             self.failures.append(error)
-            self._late.add(place)
-        elif key is None or place not in self._late:
+            if place is not None:
+                self._held.add(place)
+        elif place in self._tried:
+            self._held.discard(place)
+            self.removable.append((row[0],))
+        elif place not in self._held:
             # Where an earlier event of the key comes later, this one comes behind it once more:
             # the last message of a key is always the last event.
-            self.removable.append((number,))
+            self.removable.append((row[0],))
+
+
+def _place_of(row: Row) -> Place | None:
+    """The topic and the key of an event, which has an order among those of the same; or none."""
+    _, topic, key, _, _ = row
+    return None if key is None else (topic, bytes(key))
 
 
 _PSYCOPG_STATES: Final = {0: False, 1: True, 2: True, 3: True}
