@@ -156,7 +156,7 @@ class Progress:
         self.store()
 
     def lose(self, partitions: set[Partition]) -> None:
-        """What nobody has begun with of these partitions is left to another member."""
+        """What is not done of these partitions is left to another member."""
         for track in self._tracks.values():
             if track.partition in partitions:
                 for step in track.waiting:
