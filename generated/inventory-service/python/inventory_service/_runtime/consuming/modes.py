@@ -72,10 +72,11 @@ class InBatches(OwnThread):
     """Hands over what was received together, and what fails together one by one."""
 
     def __init__(
-        self, handling: Handling, progress: Progress, control: Control, wait: Wait
+        self, handling: Handling, progress: Progress, limit: int, control: Control, wait: Wait
     ) -> None:
         self._handling = handling
         self._progress = progress
+        self._limit = limit
         self._control = control
         self._wait = wait
 
@@ -94,7 +95,8 @@ class InBatches(OwnThread):
     def _collect(self, pending: deque[Record]) -> Batch:
         """Take what can be handed over together, up to the first record that cannot be."""
         batch = Batch()
-        while pending:
+        # There may be more than were received at once: some waited, and others have come.
+        for _ in range(min(self._limit, len(pending))):
             try:
                 event, message, handle = self._handling.read(pending[0])
             except NotConsumed:
