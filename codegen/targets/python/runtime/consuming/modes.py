@@ -20,7 +20,7 @@ from .batching import Batch, Batched, Call
 from .control import Control
 from .handling import Handling, Wait
 from .judging import is_hopeless, is_passing, place_of
-from .progress import Progress, Step
+from .progress import Outcome, Progress, Step
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -100,8 +100,10 @@ class InBatches(OwnThread):
             try:
                 event, message, handle = self._handling.read(pending[0])
             except NotConsumed:
+                step = self._progress.begin(pending.popleft())
+                step.deliveries = []
                 self._handling.judge.count("not_consumed")
-                self._progress.begin(pending.popleft()).deliveries = []
+                self._handling.tell_together([(step.partition[0], MessageOutcome.PASSED)], 0.0)
                 continue
             except Exception:
                 # It is read again when its turn comes, and judged then.
@@ -170,17 +172,21 @@ class ExactlyOnce(OwnThread):
         When that fails, nothing of it counts, and the same records are handled one by one.
         """
         judge, done, start = self._handling.judge, list[Record](), perf_counter()
+        outcomes: list[Outcome] = []
         before = judge.statistics()
         try:
             with self._transaction(done):
                 for record in pending:
                     if done and not self._control.goes_on:
                         break
+                    outcome = MessageOutcome.HANDLED
                     try:
                         self._handling.attempt(record)
                     except NotConsumed:
                         judge.count("not_consumed")
+                        outcome = MessageOutcome.PASSED
                     done.append(record)
+                    outcomes.append((record.topic() or "", outcome))
         except BaseException as error:
             judge.count_back_to(before)
             if not isinstance(error, Exception) or is_hopeless(error):
@@ -193,8 +199,9 @@ class ExactlyOnce(OwnThread):
                 self._alone = min(len(done) + 1, len(pending))
         else:
             self._waits = 0
-            topics = [pending.popleft().topic() or "" for _ in done]
-            self._handling.tell_together(topics, perf_counter() - start)
+            for _ in done:
+                pending.popleft()
+            self._handling.tell_together(outcomes, perf_counter() - start)
 
     def _handle(self, step: Step) -> None:
         """Handle one record to the end; its offset is committed in a transaction as well."""
