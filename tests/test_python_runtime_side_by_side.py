@@ -417,23 +417,38 @@ STUCK = """
 
     fake = fakes()
     fake.deliver(Asked(question_id="q", text="why?"))
-    policy = Policy(stop_within=0.3)
+    policy = Policy(stop_within=float(sys.argv[2]))
     # The fake's clock stands still while a handler is busy; this one goes on.
     fake._transport.monotonic = time.monotonic
     concurrency = int(sys.argv[1])
-    with Consumer(fake.settings(), Stuck(), policy=policy, concurrency=concurrency) as consumer:
-        consumer.run()
+    try:
+        with Consumer(fake.settings(), Stuck(), policy=policy, concurrency=concurrency) as consumer:
+            consumer.run()
+    except KeyboardInterrupt:
+        print("interrupted")
     print("left", sum(fake.kafka.groups["answer-service"].committed.values()), flush=True)
 """
 
 
 @pytest.mark.parametrize("concurrency", ["1", "2"])
+@pytest.mark.parametrize(
+    ("signals", "stop_within", "said"),
+    [
+        ([signal.SIGTERM], "0.3", "left 0\n"),
+        ([signal.SIGTERM, signal.SIGINT], "600", "interrupted\nleft 0\n"),
+    ],
+    ids=["late", "asked twice"],
+)
 def test_a_handler_that_does_not_return_holds_nobody_up(
-    desk_folders: dict[str, Path], concurrency: str
+    desk_folders: dict[str, Path],
+    concurrency: str,
+    signals: list[signal.Signals],
+    stop_within: str,
+    said: str,
 ) -> None:
     script = textwrap.dedent(STUCK)
     process = subprocess.Popen(
-        [sys.executable, "-c", script, concurrency],
+        [sys.executable, "-c", script, concurrency, stop_within],
         env={"PYTHONPATH": str(desk_folders["answer-service"])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -441,6 +456,10 @@ def test_a_handler_that_does_not_return_holds_nobody_up(
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "in hand\n"
-    process.send_signal(signal.SIGTERM)
-    out, problems = process.communicate(timeout=30)
-    assert (out, process.returncode) == ("left 0\n", 0), problems
+    for number in signals:
+        process.send_signal(number)
+    try:
+        out, problems = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert (out, process.returncode) == (said, 0), problems

@@ -198,6 +198,10 @@ class EventConsumer:
                     self._step(_POLL)
         except Interrupted:
             self._tell_late()
+        except KeyboardInterrupt:
+            # Asked twice: leaving does not wait for a thread whose handler does not return.
+            self._end_by = self._transport.monotonic()
+            raise
         self._finish()
 
     def drain(self, idle: float | None = None) -> None:
