@@ -339,6 +339,33 @@ def test_a_handler_that_does_not_end_is_interrupted_and_its_message_comes_again(
     run(test)
 
 
+def test_a_second_signal_interrupts_the_message_in_hand(async_answer: ModuleType) -> None:
+    async def test() -> None:
+        interrupted: list[str] = []
+        policy = async_answer.Policy(stop_within=600)
+        async with Desk(async_answer, policy=policy) as desk:
+
+            async def hook(event: Any) -> None:
+                os.kill(os.getpid(), signal.SIGTERM)
+                await asyncio.sleep(0.01)
+                os.kill(os.getpid(), signal.SIGTERM)
+                try:
+                    await asyncio.sleep(600)
+                except asyncio.CancelledError:
+                    interrupted.append(event.question_id)
+                    raise
+
+            desk.handler.hook = hook
+            desk.ask(1)
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.create_task(desk.consumer.run())
+            assert interrupted == []
+        assert interrupted == ["q1"]
+        assert not any(desk.fake.kafka.groups["answer-service"].committed.values())
+
+    run(test)
+
+
 def test_a_paused_consumer_takes_nothing_until_it_goes_on(async_answer: ModuleType) -> None:
     async def test() -> None:
         async with Desk(async_answer) as desk:

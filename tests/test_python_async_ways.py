@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import importlib
 from collections import Counter
@@ -422,6 +423,29 @@ def test_a_handler_that_cancels_itself_has_failed(async_answer: ModuleType) -> N
     run(test)
 
 
+def test_an_interruption_that_a_handler_has_swallowed_is_over(async_answer: ModuleType) -> None:
+    async def test() -> None:
+        async with Desk(async_answer, policy=async_answer.Policy(attempts=1)) as desk:
+
+            async def swallow(event: Any) -> None:
+                if len(desk.handler.asked) == 1:
+                    task = asyncio.current_task()
+                    assert task is not None and task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await asyncio.sleep(0)
+                elif len(desk.handler.asked) == 2:
+                    raise asyncio.CancelledError
+
+            desk.handler.hook = swallow
+            desk.ask(1, 2, 3)
+            await desk.consumer.drain()
+            (letter,) = desk.fake.dead_letters
+            assert "was cancelled" in letter.problem
+        assert commits(desk.fake) == 3
+
+    run(test)
+
+
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_a_paused_consumer_begins_nothing_until_it_goes_on(
     async_answer: ModuleType, concurrency: int
@@ -450,6 +474,18 @@ def test_a_paused_consumer_begins_nothing_until_it_goes_on(
                 await asyncio.sleep(0)
             desk.consumer.stop()
             await running
+
+    run(test)
+
+
+def test_a_consumer_that_an_error_has_ended_does_not_run(async_answer: ModuleType) -> None:
+    async def test() -> None:
+        async with Desk(async_answer) as desk:
+            desk.fake.fail_deliveries()
+            desk.ask(1)
+            with pytest.raises(async_answer.DeliveryFailed):
+                await desk.consumer.run()
+            assert not desk.consumer.health().is_running
 
     run(test)
 

@@ -122,6 +122,7 @@ def test_a_handler_that_cannot_be_awaited_stops_the_consumer(
         ({"concurrency": "8"}, "concurrency is '8', not a whole number"),
         ({"concurrency": 2.5}, "concurrency is 2.5, not a whole number"),
         ({"concurrency": True}, "concurrency is True, not a whole number"),
+        ({"concurrency": None}, "concurrency is None, not a whole number"),
         ({"policy": "skip"}, "the policy is of type str, not Policy"),
         ({"inbox": sqlite3.connect(":memory:")}, r"is no inbox; give .* SqliteInbox\(connection\)"),
         ({"inbox": dict}, "is no inbox"),

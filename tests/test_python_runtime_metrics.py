@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import importlib
 import sys
@@ -85,6 +86,61 @@ def test_every_message_is_told_once(answer_service: ModuleType, options: dict[st
     assert metrics.outcomes == {"handled": 2, "dead-lettered": 1, "passed": 1}
     # The first transaction is rolled back, and the two answers in it arrive once more.
     assert metrics.deliveries["answers", None] == (4 if "exactly_once" in options else 2)
+
+
+@pytest.fixture(scope="module", params=["", ", style: async"], ids=["threads", "asyncio"])
+def clerk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    """A service that answers what was withdrawn, and does not consume what was asked."""
+    first, rest = MANIFEST.split("  audit-service:")
+    name = "async_clerk" if request.param else "clerk"
+    target = f"produces: [answers]\n    targets: {{python: {{package: {name}{request.param}}}}}"
+    manifest = f"{first}  audit-service:{rest.replace('targets: {python: {}}', target)}"
+    root = tmp_path_factory.mktemp(name)
+    folders = generate_packages(write_contract(root, manifest), root / "generated")
+    sys.path.insert(0, str(folders["audit-service"]))
+    importlib.import_module(f"{name}.fakes")
+    return importlib.import_module(name)
+
+
+@pytest.mark.parametrize("mode", ["alone", "batches", "transactions"])
+def test_what_a_service_does_not_consume_has_passed(clerk: ModuleType, mode: str) -> None:
+    metrics = Counting()
+    fake = clerk.fakes.fakes()
+    settings = dataclasses.replace(fake.settings(), metrics=metrics)
+    fake.deliver(clerk.Withdrawn(question_id="q"))
+    asked = [("ce_type", b"help.desk.Asked")]
+    fake.deliver_bytes("questions", b"\0\0\0\0\1", key=b"q", headers=asked)
+    kind = clerk.BatchConsumer if mode == "batches" else clerk.Consumer
+    ids = {"transactional_id": "t"} if mode == "transactions" else {}
+
+    def options(producer: Any) -> dict[str, Any]:
+        return {"exactly_once": producer} if ids else {}
+
+    def drain() -> None:
+        class Clerk:
+            def on_withdrawn(self, *given: Any) -> None: ...
+
+        with (
+            clerk.Producer(settings, **ids) as producer,
+            kind(settings, Clerk(), **options(producer)) as consumer,
+        ):
+            consumer.drain()
+
+    async def drain_async() -> None:
+        class Clerk:
+            async def on_withdrawn(self, *given: Any) -> None: ...
+
+        async with (
+            clerk.Producer(settings, **ids) as producer,
+            kind(settings, Clerk(), **options(producer)) as consumer,
+        ):
+            await consumer.drain()
+
+    if clerk.__name__ == "clerk":
+        drain()
+    else:
+        asyncio.run(drain_async())
+    assert metrics.outcomes == {"handled": 1, "passed": 1}
 
 
 def test_what_did_not_arrive_is_told_with_its_error(answer_service: ModuleType) -> None:

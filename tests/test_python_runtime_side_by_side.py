@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
 import subprocess
 import sys
@@ -192,10 +193,44 @@ def test_a_lane_that_fails_ends_the_consumer(answer_service: ModuleType) -> None
 
     handler = Recorder(act)
     consumer = answer_service.Consumer(fake.settings(), handler, concurrency=2, policy=policy)
-    with pytest.raises(answer_service.MessageFailed), consumer:
-        consumer.drain()
+    with consumer:
+        with pytest.raises(answer_service.MessageFailed):
+            consumer.drain()
+        assert not consumer.health().is_running
+        with pytest.raises(answer_service.StubError, match="has failed: close it, and make a new"):
+            consumer.drain()
     assert commits(fake) == 0
-    assert not consumer.health().is_alive()
+
+
+def test_what_is_done_behind_a_message_that_is_long_in_hand_is_bounded(
+    answer_service: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("answer_service._runtime.consuming.consumer")
+    monkeypatch.setattr(module, "_BATCH", 10)
+    monkeypatch.setattr(module, "_BACKLOG_LIMIT", 20)
+    monkeypatch.setattr(module, "_KEEP_ALIVE", 1_000_000.0)
+    fake = answer_service.fakes.fakes()
+    let_go = threading.Event()
+    ask(answer_service, fake, "slow", "slow")
+    for number in range(300):
+        ask(answer_service, fake, f"k{number}")
+    handler = Recorder(lambda event: event.text == "slow" and let_go.wait(20))
+    consumer = answer_service.Consumer(fake.settings(), handler, concurrency=8)
+    thread = threading.Thread(target=consumer.run)
+    thread.start()
+    try:
+        wait_until(lambda: consumer.health().backlog >= 20)
+        clock = fake.kafka.clock
+        wait_until(lambda: fake.kafka.clock > clock + 2)
+        assert consumer.health().backlog <= 30
+        assert "slow" not in handler.done
+        let_go.set()
+        wait_until(lambda: commits(fake) == 301)
+    finally:
+        let_go.set()
+        consumer.stop()
+        thread.join(20)
+        consumer.close()
 
 
 @pytest.mark.parametrize(
@@ -234,6 +269,29 @@ def test_a_batch_holds_what_has_come(answer_service: ModuleType) -> None:
     assert Counter(event.question_id for call in handler.calls for event in call).total() == 25
     assert [letter.reason for letter in fake.dead_letters] == ["no-magic-byte"]
     assert commits(fake) == 26
+
+
+def test_a_batch_is_no_larger_after_a_pause(answer_service: ModuleType) -> None:
+    fake = answer_service.fakes.fakes()
+    for number in range(25):
+        ask(answer_service, fake, f"q{number}")
+    handler = Batches()
+    with answer_service.BatchConsumer(fake.settings(), handler, batch=10) as consumer:
+        receive = fake.consumers[0].receive
+
+        def receive_and_pause(limit: int, timeout: float) -> Any:
+            records = receive(limit, timeout)
+            consumer.pause()
+            return records
+
+        fake.consumers[0].receive = receive_and_pause
+        consumer.drain()
+        assert handler.calls == []
+        fake.consumers[0].receive = receive
+        consumer.resume()
+        consumer.drain()
+    assert max(map(len, handler.calls)) == 10
+    assert commits(fake) == 25
 
 
 def test_two_events_of_a_key_keep_their_order_in_batches(answer_service: ModuleType) -> None:
@@ -296,6 +354,37 @@ def test_a_paused_consumer_begins_nothing_until_it_goes_on(
     consumer.close()
 
 
+def test_a_consumer_that_was_drained_while_it_was_paused_goes_on(
+    answer_service: ModuleType,
+) -> None:
+    fake = answer_service.fakes.fakes()
+    handler = Recorder()
+    with answer_service.Consumer(fake.settings(), handler) as consumer:
+        consumer.pause()
+        ask(answer_service, fake, "q1")
+        consumer.drain(0.5)
+        assert not handler.done
+        consumer.resume()
+        consumer.drain()
+        assert handler.done == {"q1": ["why?"]}
+
+
+def test_a_consumer_that_an_error_has_ended_does_not_run(answer_service: ModuleType) -> None:
+    fake = answer_service.fakes.fakes()
+    with answer_service.Producer(fake.settings()) as producer:
+        handler = Recorder()
+        handler.on_asked = lambda event, message: producer.send(  # type: ignore[method-assign]
+            answer_service.Answered(question_id="q1", text="so"), caused_by=message
+        )
+        ask(answer_service, fake, "q1")
+        fake.fail_deliveries()
+        consumer = answer_service.Consumer(fake.settings(), handler)
+        with pytest.raises(answer_service.DeliveryFailed):
+            consumer.run()
+        assert not consumer.health().is_running
+        consumer.close()
+
+
 def test_health_tells_of_partitions_and_lag(answer_service: ModuleType) -> None:
     fake = answer_service.fakes.fakes()
     consumer = answer_service.Consumer(fake.settings(), Recorder())
@@ -328,23 +417,38 @@ STUCK = """
 
     fake = fakes()
     fake.deliver(Asked(question_id="q", text="why?"))
-    policy = Policy(stop_within=0.3)
+    policy = Policy(stop_within=float(sys.argv[2]))
     # The fake's clock stands still while a handler is busy; this one goes on.
     fake._transport.monotonic = time.monotonic
     concurrency = int(sys.argv[1])
-    with Consumer(fake.settings(), Stuck(), policy=policy, concurrency=concurrency) as consumer:
-        consumer.run()
+    try:
+        with Consumer(fake.settings(), Stuck(), policy=policy, concurrency=concurrency) as consumer:
+            consumer.run()
+    except KeyboardInterrupt:
+        print("interrupted")
     print("left", sum(fake.kafka.groups["answer-service"].committed.values()), flush=True)
 """
 
 
 @pytest.mark.parametrize("concurrency", ["1", "2"])
+@pytest.mark.parametrize(
+    ("signals", "stop_within", "said"),
+    [
+        ([signal.SIGTERM], "0.3", "left 0\n"),
+        ([signal.SIGTERM, signal.SIGINT], "600", "interrupted\nleft 0\n"),
+    ],
+    ids=["late", "asked twice"],
+)
 def test_a_handler_that_does_not_return_holds_nobody_up(
-    desk_folders: dict[str, Path], concurrency: str
+    desk_folders: dict[str, Path],
+    concurrency: str,
+    signals: list[signal.Signals],
+    stop_within: str,
+    said: str,
 ) -> None:
     script = textwrap.dedent(STUCK)
     process = subprocess.Popen(
-        [sys.executable, "-c", script, concurrency],
+        [sys.executable, "-c", script, concurrency, stop_within],
         env={"PYTHONPATH": str(desk_folders["answer-service"])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -352,6 +456,10 @@ def test_a_handler_that_does_not_return_holds_nobody_up(
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "in hand\n"
-    process.send_signal(signal.SIGTERM)
-    out, problems = process.communicate(timeout=30)
-    assert (out, process.returncode) == ("left 0\n", 0), problems
+    for number in signals:
+        process.send_signal(number)
+    try:
+        out, problems = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert (out, process.returncode) == (said, 0), problems

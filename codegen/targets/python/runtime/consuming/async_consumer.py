@@ -127,6 +127,8 @@ class EventConsumer:
         self._workers = Workers(concurrency, mode, self._control)
         self._polled_at = self._committed_at = self._transport.monotonic()
         self._is_joined = self._is_closed = False
+        self._end_by: float | None = None
+        """When what is in hand must be done: some time after the consumer was stopped."""
 
     @property
     def statistics(self) -> Statistics:
@@ -135,10 +137,12 @@ class EventConsumer:
 
     def health(self) -> ConsumerHealth:
         """How the consumer is, for the probes of the platform. Asks nobody, so it is fast."""
-        has_ended = self._control.is_stopping or self._is_closed or self._workers.has_failed
+        control = self._control
+        has_failed = control.has_failed or self._workers.has_failed
+        has_ended = control.is_stopping or has_failed or self._is_closed
         return ConsumerHealth(
             is_running=self._is_joined and not has_ended,
-            is_paused=self._control.is_paused,
+            is_paused=control.is_paused,
             silence=max(0.0, self._transport.monotonic() - self._polled_at),
             lag=self._client.lag() if self._is_joined and not self._is_closed else {},
             backlog=self._progress.backlog(),
@@ -154,7 +158,7 @@ class EventConsumer:
         then.
         """
         _log.info("%s consumes %s", self._group, ", ".join(self._topics))
-        with self._control.running(), stop_on_signals(self.stop):
+        with self._control.running(), stop_on_signals(self.stop, self._interrupt):
             while not self._control.is_stopping:
                 await self._step(_POLL)
             await self._finish()
@@ -170,12 +174,14 @@ class EventConsumer:
             while is_busy and not self._control.is_stopping:
                 is_busy = await self._step(quiet)
                 await self._workers.settle()
-        self._workers.raise_failure()
-        await self._settle(_SETTLE)
-        await self._client.commit()
+            self._workers.raise_failure()
+            await self._settle(_SETTLE)
+            await self._client.commit()
 
     def stop(self) -> None:
         """Make `run` return after the messages in hand."""
+        if self._end_by is None:
+            self._end_by = self._transport.monotonic() + self._policy.stop_within
         self._control.is_stopping = True
         self._workers.tell()
 
@@ -265,9 +271,16 @@ class EventConsumer:
             self._committed_at = now
             await self._client.commit()
 
+    def _interrupt(self) -> None:
+        """What is in hand has no more time."""
+        self._end_by = self._transport.monotonic()
+
     async def _finish(self) -> None:
         """End what is in hand, within the bound, and commit what is done."""
-        if not await self._workers.settle(self._policy.stop_within):
+        left: float | None = None
+        if self._end_by is not None:
+            left = max(0.0, self._end_by - self._transport.monotonic())
+        if not await self._workers.settle(left):
             _log.warning(
                 "handlers did not end within %g seconds; their messages come again",
                 self._policy.stop_within,
@@ -302,7 +315,7 @@ class EventConsumer:
     async def _give_back(self, partitions: set[Partition]) -> None:
         """Partitions go to another member: what is done is stored, the rest is handled there."""
         self._progress.lose(partitions)
-        await self._workers.give_back(partitions, _SETTLE / 2)
+        await self._workers.give_back(_SETTLE / 2)
         try:
             await self._settle(_SETTLE / 2)
         except DeliveryFailed as error:

@@ -16,7 +16,7 @@ from ..producing.async_delivery import Delivery
 from ..storage.async_inbox import Inbox
 from .async_dead_letters import DeadLetters
 from .judging import Again, Judge
-from .progress import Step
+from .progress import Outcome, Step
 
 Wait: TypeAlias = Callable[[Step, float], Awaitable[bool]]
 """Waits so many seconds; False when the record is left to a later owner meanwhile."""
@@ -68,8 +68,8 @@ class Handling:
         step.deliveries = []
         return MessageOutcome.PASSED if verdict is None else MessageOutcome.DEAD_LETTERED
 
-    def tell_together(self, topics: list[str], seconds: float) -> None:
-        """These messages were handled together, in that time: nobody wants to know."""
+    def tell_together(self, outcomes: list[Outcome], seconds: float) -> None:
+        """What became of messages that took that time together: nobody wants to know."""
 
     async def attempt(self, step: Step) -> list[Delivery]:
         """Read and handle a record once; what it caused that may still be on the way.
@@ -130,10 +130,10 @@ class MeasuredHandling(Handling):
             self._metrics.processed(step.partition[0], outcome, perf_counter() - start)
         return outcome
 
-    def tell_together(self, topics: list[str], seconds: float) -> None:
+    def tell_together(self, outcomes: list[Outcome], seconds: float) -> None:
         """Each of them took its part of the time."""
-        for topic in topics:
-            self._metrics.processed(topic, MessageOutcome.HANDLED, seconds / len(topics))
+        for topic, outcome in outcomes:
+            self._metrics.processed(topic, outcome, seconds / len(outcomes))
 
 
 async def run_handler(handling: Awaitable[object]) -> None:

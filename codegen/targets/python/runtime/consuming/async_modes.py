@@ -18,7 +18,7 @@ from .async_workers import Queue
 from .batching import Batch, Batched, Call
 from .control import Control
 from .judging import is_hopeless, is_passing, place_of
-from .progress import Step
+from .progress import Outcome, Step
 
 if TYPE_CHECKING:
     from ..producing.async_delivery import Delivery
@@ -71,8 +71,9 @@ class InBatches:
             try:
                 event, message, handle = await self._handling.read(step.record)
             except NotConsumed:
-                self._handling.judge.count("not_consumed")
                 step.deliveries = []
+                self._handling.judge.count("not_consumed")
+                self._handling.tell_together([(step.partition[0], MessageOutcome.PASSED)], 0.0)
             except Exception:
                 # It is read again when its turn comes, and judged then.
                 break
@@ -140,6 +141,7 @@ class ExactlyOnce:
         judge, start = self._handling.judge, perf_counter()
         before = judge.statistics()
         done: list[Step] = []
+        outcomes: list[Outcome] = []
         try:
             async with self._transaction(done):
                 while queue.waiting and len(done) < _TOGETHER:
@@ -147,11 +149,14 @@ class ExactlyOnce:
                     if done and (is_late or not self._control.goes_on):
                         break
                     step = queue.take()
+                    outcome = MessageOutcome.HANDLED
                     try:
                         await self._handling.attempt(step)
                     except NotConsumed:
                         judge.count("not_consumed")
+                        outcome = MessageOutcome.PASSED
                     done.append(step)
+                    outcomes.append((step.partition[0], outcome))
         except BaseException as error:
             judge.count_back_to(before)
             if not isinstance(error, Exception) or is_hopeless(error):
@@ -168,8 +173,7 @@ class ExactlyOnce:
             self._waits = 0
             for step in done:
                 step.deliveries = []
-            topics = [step.partition[0] for step in done]
-            self._handling.tell_together(topics, perf_counter() - start)
+            self._handling.tell_together(outcomes, perf_counter() - start)
 
     async def _handle(self, step: Step) -> None:
         """Handle one record to the end; its offset is committed in a transaction as well."""

@@ -14,10 +14,13 @@ from .stopping import NUMBERS
 
 
 @contextmanager
-def stop_on_signals(stop: Callable[[], None]) -> Generator[None, None, None]:
+def stop_on_signals(
+    stop: Callable[[], None], interrupt: Callable[[], None]
+) -> Generator[None, None, None]:
     """Call `stop` on the first signal; the second one cancels the task that is in the block.
 
-    Every block of an event loop hears the signals. A thread that is not the main one hears none.
+    `interrupt` is called before that, since what is in hand is done by other tasks. Every block of
+    an event loop hears the signals. A thread that is not the main one hears none.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -28,7 +31,8 @@ def stop_on_signals(stop: Callable[[], None]) -> Generator[None, None, None]:
     def hear() -> None:
         nonlocal is_asked
         if is_asked and task is not None:
-            # Asked twice: a handler in hand does not return, so interrupt it.
+            # Asked twice: a handler in hand does not return.
+            interrupt()
             task.cancel()
         is_asked = True
         stop()

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from ..kafka.transport import Partition
 from .control import Control
 from .progress import Step
 
@@ -77,8 +76,8 @@ class Workers:
         await self._wait(lambda: not self.load or self._is_held(), timeout)
         return not self.load
 
-    async def give_back(self, partitions: set[Partition], timeout: float) -> None:
-        """Wait for what is in hand of these partitions, whose steps are lost already.
+    async def give_back(self, timeout: float) -> None:
+        """Wait for what is in hand and lost; what waits and is lost is dropped.
 
         It is interrupted when the time is over, and once more given so much.
         """
@@ -167,11 +166,13 @@ class Workers:
             if self._ends() or not any(step.is_lost for step in queue.in_hand):
                 raise
             # Only what was lost is taken away: the worker goes on with the rest.
-            queue.task.uncancel()
             queue.put_back()
         except BaseException as error:
             self.fail(error)
         finally:
+            # Also of a handler that has swallowed it: else the next one counted as interrupted.
+            while queue.task.cancelling():
+                queue.task.uncancel()
             self.load -= len(queue.in_hand)
             queue.in_hand.clear()
             self._changed.set()

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from time import monotonic
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self, TypeAlias
 
 from ..errors import DeliveryError, DeliveryFailed
 from ..kafka.transport import Partition, Record, partition_of
+from ..metrics import MessageOutcome
+
+Outcome: TypeAlias = tuple[str, MessageOutcome]
+"""The topic of a message, and what became of it."""
 
 
 class Store(Protocol):
@@ -156,7 +160,7 @@ class Progress:
         self.store()
 
     def lose(self, partitions: set[Partition]) -> None:
-        """What nobody has begun with of these partitions is left to another member."""
+        """What is not done of these partitions is left to another member."""
         for track in self._tracks.values():
             if track.partition in partitions:
                 for step in track.waiting:

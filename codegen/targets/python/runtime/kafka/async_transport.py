@@ -1,8 +1,8 @@
 """What the asyncio producer and consumer need of Kafka, as narrow protocols.
 
-The real ones stand in `async_kafka`, those for tests in `async_fakes`; the producer and the
-consumer cannot tell them apart. The registry is the same as without asyncio; it is asked in a
-thread, so that the event loop goes on.
+The real ones stand in `aiokafka`, those for tests in `fakes`; the producer and the consumer cannot
+tell them apart. The registry is the same as without asyncio; it is asked in a thread, so that the
+event loop goes on.
 """
 
 from __future__ import annotations

@@ -13,13 +13,15 @@ from ..errors import StubError
 class Control:
     """Whether messages are handled: `work` of a consumer goes on unless it is stopped or paused."""
 
-    __slots__ = ("_runs", "is_paused", "is_stopping", "until")
+    __slots__ = ("_runs", "has_failed", "is_paused", "is_stopping", "until")
 
     def __init__(self) -> None:
         self.is_stopping = False
         """Nothing is begun any more."""
         self.is_paused = False
         """Nothing is begun until this is over."""
+        self.has_failed = False
+        """Whoever ran the consumer last was ended by an error."""
         self.until = inf
         """When whoever handles messages returns, on the machine's clock: the group is served."""
         self._runs = False
@@ -29,9 +31,12 @@ class Control:
         """While somebody runs the consumer. Raises StubError when somebody does already."""
         if self._runs:
             raise StubError("this consumer runs already, and one call at a time may run it")
-        self._runs = True
+        self._runs, self.has_failed = True, False
         try:
             yield
+        except BaseException:
+            self.has_failed = True
+            raise
         finally:
             self._runs = False
 

@@ -141,7 +141,9 @@ class EventConsumer:
         self._pending: deque[Record] = deque()
         self._revoked: set[Partition] = set()
         self._limit = batch or _BATCH
-        self._is_closed = self._has_failed = False
+        self._is_closed = False
+        self._is_held = False
+        """Whether the client receives nothing, since the consumer is paused."""
         self._polled_at = self._transport.monotonic()
         self._end_by: float | None = None
         """When what is in hand must be done: some time after the consumer was stopped."""
@@ -157,7 +159,7 @@ class EventConsumer:
         elif concurrency > 1:
             self._mode = Workers(concurrency, handling, progress, self._transport, control)
         elif batch is not None:
-            self._mode = InBatches(handling, progress, control, self._wait)
+            self._mode = InBatches(handling, progress, batch, control, self._wait)
         else:
             self._mode = OneByOne(handling, progress, control, self._wait)
         self._client.subscribe(self._topics, self._give_back)
@@ -169,10 +171,11 @@ class EventConsumer:
 
     def health(self) -> ConsumerHealth:
         """How the consumer is, for the probes of the platform. Asks nobody, so it is fast."""
-        is_running = not (self._control.is_stopping or self._is_closed or self._has_failed)
+        control = self._control
+        is_running = not (control.is_stopping or control.has_failed or self._is_closed)
         return ConsumerHealth(
             is_running=is_running,
-            is_paused=self._control.is_paused,
+            is_paused=control.is_paused,
             silence=max(0.0, self._transport.monotonic() - self._polled_at),
             lag={} if self._is_closed else self._client.lag(),
             backlog=self._progress.backlog(),
@@ -195,6 +198,10 @@ class EventConsumer:
                     self._step(_POLL)
         except Interrupted:
             self._tell_late()
+        except KeyboardInterrupt:
+            # Asked twice: leaving does not wait for a thread whose handler does not return.
+            self._end_by = self._transport.monotonic()
+            raise
         self._finish()
 
     def drain(self, idle: float | None = None) -> None:
@@ -206,7 +213,7 @@ class EventConsumer:
         with self._control.running():
             while self._step(quiet) and not self._control.is_stopping:
                 self._mode.settle(None)
-        self._finish()
+            self._finish()
 
     def stop(self) -> None:
         """Make `run` return after the messages in hand."""
@@ -249,14 +256,15 @@ class EventConsumer:
         """Take what is there and have it handled; whether there was anything."""
         if self._is_closed:
             raise StubError("this consumer is closed; make a new one")
-        if self._progress.backlog() > _BACKLOG_LIMIT:
-            self._progress.settle(_SETTLE)
         if self._exactly_once is not None:
             # What a predecessor has open is ended before this one asks where to begin.
             self._exactly_once.take_over()
         if self._control.is_paused:
             self._serve(timeout)
             return False
+        if self._is_held:
+            self._client.resume()
+            self._is_held = False
         if self._pending:
             # Whoever handles these has returned so that the group is served.
             self._receive(1, 0)
@@ -264,22 +272,32 @@ class EventConsumer:
         self._control.until = time.monotonic() + _KEEP_ALIVE
         try:
             self._mode.work(self._pending)
-        except BaseException:
-            self._has_failed = True
-            raise
         finally:
             self._progress.store()
         return is_busy
 
     def _take(self, timeout: float) -> bool:
         """Receive records when there is room for them; whether there were any or was none."""
-        if self._mode.has_room(timeout):
+        if self._has_room(timeout):
             return self._receive(self._limit, timeout)
         if self._transport.monotonic() >= self._polled_at + _KEEP_ALIVE:
             # Whoever receives nothing for long cannot give partitions back, and is thrown out of
             # the group in the end. Pausing would throw away what was fetched already.
             self._receive(1, 0)
         return True
+
+    def _has_room(self, timeout: float) -> bool:
+        """Wait a little until more records may be received; whether they may."""
+        if not self._mode.has_room(timeout):
+            return False
+        if self._progress.backlog() < _BACKLOG_LIMIT:
+            return True
+        self._progress.settle(_SETTLE)
+        if self._progress.backlog() < _BACKLOG_LIMIT:
+            return True
+        # One that is in hand for long keeps those after it, which are done, from being stored.
+        self._transport.sleep(_SLICE)
+        return False
 
     def _receive(self, limit: int, timeout: float) -> bool:
         """Wait for records and keep them as pending; whether there were any."""
@@ -293,17 +311,14 @@ class EventConsumer:
     def _serve(self, timeout: float) -> None:
         """Serve the group for so long without receiving anything."""
         self._progress.store()
+        self._is_held = True
         end = self._transport.monotonic() + timeout
-        try:
-            while (left := end - self._transport.monotonic()) > 0:
-                self._client.pause()
-                # Records of partitions that came just now were not paused yet: handled later.
-                self._receive(self._limit, min(left, _SLICE))
-                if self._control.is_stopping or not self._control.is_paused:
-                    return
-        finally:
-            if not self._control.is_paused:
-                self._client.resume()
+        while (left := end - self._transport.monotonic()) > 0:
+            self._client.pause()
+            # Records of partitions that came just now were not paused yet: handled later.
+            self._receive(self._limit, min(left, _SLICE))
+            if self._control.is_stopping or not self._control.is_paused:
+                return
 
     def _wait(self, step: Step, delay: float) -> bool:
         """Wait as a living member of the group; False when the record is not ours any more."""

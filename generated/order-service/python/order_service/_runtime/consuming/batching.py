@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from ..messages.message import KeyedMessage, Message
-from .progress import Step
+from ..metrics import MessageOutcome
+from .progress import Outcome, Step
 
 E = TypeVar("E")
 K = TypeVar("K")
@@ -75,11 +76,11 @@ class Call(NamedTuple):
         steps = [self.steps[index] for index in kept]
         return Call(self.handle, steps, [self.received[index] for index in kept])
 
-    def end(self) -> list[str]:
-        """It was handled: what each message caused is on the way. Their topics."""
+    def end(self) -> list[Outcome]:
+        """It was handled: what each message caused is on the way."""
         for step, received in zip(self.steps, self.received, strict=True):
             step.deliveries = received.message.deliveries
-        return [step.partition[0] for step in self.steps]
+        return [(step.partition[0], MessageOutcome.HANDLED) for step in self.steps]
 
 
 class Batch:

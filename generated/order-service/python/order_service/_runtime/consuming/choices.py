@@ -38,8 +38,8 @@ def check_choices(
         )
     if exactly_once is not None and not hasattr(exactly_once, "is_transactional"):
         raise SettingsError("exactly_once takes the producer that the handler sends with")
-    for name, number in (("concurrency", concurrency), ("batch", batch)):
-        if number is not None and type(number) is not int:
+    for name, number in (("concurrency", concurrency), ("batch", 1 if batch is None else batch)):
+        if type(number) is not int:
             raise SettingsError(f"{name} is {number!r}, not a whole number")
     if exactly_once is not None and inbox is not None:
         raise SettingsError(

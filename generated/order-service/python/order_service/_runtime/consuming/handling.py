@@ -14,7 +14,7 @@ from ..producing.delivery import Delivery
 from ..storage.inbox import Inbox
 from .dead_letters import DeadLetters
 from .judging import Again, Judge, Verdict
-from .progress import Progress, Step
+from .progress import Outcome, Progress, Step
 
 Wait: TypeAlias = Callable[[Step, float], bool]
 """Waits so many seconds; False when the record is left to a later owner meanwhile."""
@@ -91,8 +91,8 @@ class Handling:
         step.deliveries = []
         return MessageOutcome.PASSED if verdict is None else MessageOutcome.DEAD_LETTERED
 
-    def tell_together(self, topics: list[str], seconds: float) -> None:
-        """These messages were handled together, in that time: nobody wants to know."""
+    def tell_together(self, outcomes: list[Outcome], seconds: float) -> None:
+        """What became of messages that took that time together: nobody wants to know."""
 
     def attempt(self, record: Record) -> list[Delivery]:
         """Read and handle a record once; what it caused that may still be on the way.
@@ -155,7 +155,7 @@ class MeasuredHandling(Handling):
             self._metrics.processed(record.topic() or "", outcome, perf_counter() - start)
         return outcome
 
-    def tell_together(self, topics: list[str], seconds: float) -> None:
+    def tell_together(self, outcomes: list[Outcome], seconds: float) -> None:
         """Each of them took its part of the time."""
-        for topic in topics:
-            self._metrics.processed(topic, MessageOutcome.HANDLED, seconds / len(topics))
+        for topic, outcome in outcomes:
+            self._metrics.processed(topic, outcome, seconds / len(outcomes))

@@ -20,7 +20,7 @@ from .batching import Batch, Batched, Call
 from .control import Control
 from .handling import Handling, Wait
 from .judging import is_hopeless, is_passing, place_of
-from .progress import Progress, Step
+from .progress import Outcome, Progress, Step
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -72,10 +72,11 @@ class InBatches(OwnThread):
     """Hands over what was received together, and what fails together one by one."""
 
     def __init__(
-        self, handling: Handling, progress: Progress, control: Control, wait: Wait
+        self, handling: Handling, progress: Progress, limit: int, control: Control, wait: Wait
     ) -> None:
         self._handling = handling
         self._progress = progress
+        self._limit = limit
         self._control = control
         self._wait = wait
 
@@ -94,12 +95,15 @@ class InBatches(OwnThread):
     def _collect(self, pending: deque[Record]) -> Batch:
         """Take what can be handed over together, up to the first record that cannot be."""
         batch = Batch()
-        while pending:
+        # There may be more than were received at once: some waited, and others have come.
+        for _ in range(min(self._limit, len(pending))):
             try:
                 event, message, handle = self._handling.read(pending[0])
             except NotConsumed:
+                step = self._progress.begin(pending.popleft())
+                step.deliveries = []
                 self._handling.judge.count("not_consumed")
-                self._progress.begin(pending.popleft()).deliveries = []
+                self._handling.tell_together([(step.partition[0], MessageOutcome.PASSED)], 0.0)
                 continue
             except Exception:
                 # It is read again when its turn comes, and judged then.
@@ -168,17 +172,21 @@ class ExactlyOnce(OwnThread):
         When that fails, nothing of it counts, and the same records are handled one by one.
         """
         judge, done, start = self._handling.judge, list[Record](), perf_counter()
+        outcomes: list[Outcome] = []
         before = judge.statistics()
         try:
             with self._transaction(done):
                 for record in pending:
                     if done and not self._control.goes_on:
                         break
+                    outcome = MessageOutcome.HANDLED
                     try:
                         self._handling.attempt(record)
                     except NotConsumed:
                         judge.count("not_consumed")
+                        outcome = MessageOutcome.PASSED
                     done.append(record)
+                    outcomes.append((record.topic() or "", outcome))
         except BaseException as error:
             judge.count_back_to(before)
             if not isinstance(error, Exception) or is_hopeless(error):
@@ -191,8 +199,9 @@ class ExactlyOnce(OwnThread):
                 self._alone = min(len(done) + 1, len(pending))
         else:
             self._waits = 0
-            topics = [pending.popleft().topic() or "" for _ in done]
-            self._handling.tell_together(topics, perf_counter() - start)
+            for _ in done:
+                pending.popleft()
+            self._handling.tell_together(outcomes, perf_counter() - start)
 
     def _handle(self, step: Step) -> None:
         """Handle one record to the end; its offset is committed in a transaction as well."""

@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from typing import Final
 from zlib import crc32
 
+from ..errors import StubError
 from ..kafka.transport import Partition, Record, Transport, partition_of
 from .control import Control
 from .handling import Handling
@@ -42,6 +43,8 @@ class Workers:
         """Give every record to the lane of its key. Raises what a lane has raised."""
         self._raise_failure()
         shared = self._shared
+        if shared.has_failed:
+            raise StubError("this consumer has failed: close it, and make a new one")
         while pending:
             record = pending.popleft()
             key = record.key()
