@@ -38,8 +38,10 @@ def test_one_event_that_fails_changes_no_order_and_holds_up_no_other(
             fake.fail_deliveries()
             with pytest.raises(async_answer.DeliveryFailed, match="2 events were not"):
                 await outbox.relay()
-            with pytest.raises(async_answer.DeliveryFailed, match="what waited in the outbox was"):
-                await outbox.relay()
+            for _ in "aa":
+                # What is refused for ever does not fill the one place that there is.
+                with pytest.raises(async_answer.DeliveryFailed, match="what waited in the outbox"):
+                    await outbox.relay(limit=1)
             assert {event.question_id: event.text for event in fake.sent} == {"a": "2", "b": "1"}
             (waiting,) = await (
                 await database.execute("SELECT count(*) FROM kontrakt_outbox")

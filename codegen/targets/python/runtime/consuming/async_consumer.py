@@ -157,6 +157,7 @@ class EventConsumer:
         registry refuses this service, StubError when Kafka does. Nothing unhandled is committed
         then.
         """
+        self._check_open()
         _log.info("%s consumes %s", self._group, ", ".join(self._topics))
         with self._control.running(), stop_on_signals(self.stop, self._interrupt):
             while not self._control.is_stopping:
@@ -168,6 +169,7 @@ class EventConsumer:
 
         Raises as `run` does.
         """
+        self._check_open()
         quiet = self._transport.idle if idle is None else idle
         is_busy = True
         with self._control.running():
@@ -232,15 +234,16 @@ class EventConsumer:
     ) -> None:
         await self.close()
 
-    async def _step(self, timeout: float) -> bool:
-        """Take what is there and have it handled; whether there was anything."""
+    def _check_open(self) -> None:
         if not self._is_joined or self._is_closed:
             raise StubError(
                 "this consumer is in no group: use it inside `async with Consumer(...)`"
             )
+
+    async def _step(self, timeout: float) -> bool:
+        """Take what is there and have it handled; whether there was anything."""
+        self._check_open()
         self._workers.raise_failure()
-        if self._workers.has_failed:
-            raise StubError("this consumer has failed: close it, and make a new one")
         limit = await self._room(timeout)
         received = 0
         if limit:

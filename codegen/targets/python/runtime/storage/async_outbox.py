@@ -124,7 +124,7 @@ class EventOutbox(Generic[Produced_contra]):
     async def _choose(self, limit: int) -> Outgoing:
         """At least so many of the oldest events that may be sent now, where there are as many."""
         outgoing, last = Outgoing(self._held), 0
-        while len(outgoing.rows) < limit:
+        while outgoing.count < limit:
             cursor: Any = await self._connection.execute(self._statements.behind(last, limit))
             page: list[Row] = await cursor.fetchall()
             outgoing.take(page)

@@ -116,7 +116,7 @@ class EventOutbox(Generic[Produced_contra]):
     def _choose(self, limit: int) -> Outgoing:
         """At least so many of the oldest events that may be sent now, where there are as many."""
         outgoing, last, cursor = Outgoing(self._held), 0, self._connection.cursor()
-        while len(outgoing.rows) < limit:
+        while outgoing.count < limit:
             cursor.execute(self._statements.behind(last, limit))
             page: list[Row] = cursor.fetchall()
             outgoing.take(page)

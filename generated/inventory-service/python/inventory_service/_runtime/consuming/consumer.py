@@ -190,6 +190,7 @@ class EventConsumer:
         arrive, RegistryError when the registry refuses this service, StubError when Kafka does.
         Nothing unhandled is committed then.
         """
+        self._check_open()
         _log.info("%s consumes %s", self._group, ", ".join(self._topics))
         bound = self._policy.stop_within if self._interrupts else None
         try:
@@ -209,6 +210,7 @@ class EventConsumer:
 
         Raises as `run` does.
         """
+        self._check_open()
         quiet = self._transport.idle if idle is None else idle
         with self._control.running():
             while self._step(quiet) and not self._control.is_stopping:
@@ -252,10 +254,13 @@ class EventConsumer:
     ) -> None:
         self.close()
 
-    def _step(self, timeout: float) -> bool:
-        """Take what is there and have it handled; whether there was anything."""
+    def _check_open(self) -> None:
         if self._is_closed:
             raise StubError("this consumer is closed; make a new one")
+
+    def _step(self, timeout: float) -> bool:
+        """Take what is there and have it handled; whether there was anything."""
+        self._check_open()
         if self._exactly_once is not None:
             # What a predecessor has open is ended before this one asks where to begin.
             self._exactly_once.take_over()

@@ -21,17 +21,23 @@ class Control:
         self.is_paused = False
         """Nothing is begun until this is over."""
         self.has_failed = False
-        """Whoever ran the consumer last was ended by an error."""
+        """Whoever ran the consumer was ended by an error."""
         self.until = inf
         """When whoever handles messages returns, on the machine's clock: the group is served."""
         self._runs = False
 
     @contextmanager
     def running(self) -> Generator[None, None, None]:
-        """While somebody runs the consumer. Raises StubError when somebody does already."""
+        """While somebody runs the consumer.
+
+        Raises StubError when somebody does already, and after an error: what it was at would come
+        again to a new consumer only, and nothing behind it could be committed.
+        """
         if self._runs:
             raise StubError("this consumer runs already, and one call at a time may run it")
-        self._runs, self.has_failed = True, False
+        if self.has_failed:
+            raise StubError("this consumer has failed: close it, and make a new one")
+        self._runs = True
         try:
             yield
         except BaseException:

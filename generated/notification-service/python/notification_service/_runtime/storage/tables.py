@@ -142,6 +142,8 @@ class Outgoing:
     def __init__(self, held: set[Place]) -> None:
         self.rows: list[Row] = []
         """What is to be sent."""
+        self.count = 0
+        """How many of it are of keys that are not held: what is tried once more comes on top."""
         self.removable: list[tuple[int]] = []
         """The ids of those that have arrived and have no need to be sent again."""
         self.failures: list[DeliveryError] = []
@@ -152,9 +154,11 @@ class Outgoing:
         """Choose from events that come next in the outbox; of a held key only the oldest."""
         for row in page:
             place = _place_of(row)
-            if place in self._held:
-                if place in self._tried:
-                    continue
+            if place not in self._held:
+                self.count += 1
+            elif place in self._tried:
+                continue
+            else:
                 self._tried.add(place)
             self.rows.append(row)
 
