@@ -8,34 +8,24 @@ the data, and is read once more with care.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from . import schema as avro
 from . import unpacking
 from .decoding import Read
 from .encoding import Types
-from .evolution import Compiler, RecordReader
+from .evolution import Compiler, RecordReader, Store
 from .schema import SchemaError
 from .unpacking import BOOLEANS, END, ZIGZAG, from_bytes, read_bytes, read_int, read_long, read_text
 
 
-def compile_quick_reader(
-    writer: avro.Node, reader: avro.Node, types: Types
-) -> Callable[[bytes, int], Any]:
-    """A reader of events from a position to the end of the data; it raises what it happens to.
+def compile_quick_reader(writer: avro.Node, reader: avro.Node, types: Types) -> Read:
+    """A reader of events, which raises what it happens to.
 
     Raises SchemaError, and RecursionError for schemas that nest very deeply.
     """
-    read = _QuickCompiler(types).read(writer, reader)
-
-    def read_event(data: bytes, position: int) -> Any:
-        event, end = read(data, position)
-        if end != len(data):
-            raise ValueError
-        return event
-
-    return read_event
+    return _QuickCompiler(types).read(writer, reader)
 
 
 class _QuickCompiler(Compiler):
@@ -101,19 +91,27 @@ class _QuickCompiler(Compiler):
 
 
 class _QuickRecord(RecordReader):
+    def __init__(self, model: type[Any]) -> None:
+        super().__init__(model)
+        self._fields: list[tuple[Read | None, Store]] = []
+        """None reads a text: most fields are texts, and need no call."""
+
+    def add_step(self, name: str, read: Read, store: Store) -> None:
+        self._fields.append((None if read is _read_string else read, store))
+
     def read(self, data: bytes, position: int) -> tuple[Any, int]:
         value = _new(self.model)
-        read_string = _read_string
-        for _, read, store in self._steps:
-            if read is read_string:
-                # Most fields are texts: they need no call.
+        for read, store in self._fields:
+            if read is None:
                 size = data[position]
                 if size < 128:
                     end = position + END[size]
                     store(value, data[position + 1 : end].decode())
                     position = end
                     continue
-            item, position = read(data, position)
+                item, position = read_text(data, position)
+            else:
+                item, position = read(data, position)
             store(value, item)
         for store, make in self._defaults:
             store(value, make())

@@ -73,10 +73,13 @@ class Careful(Generic[E]):
             event: E = _decode(read, data, start)
             return event
 
-        quick = self._find_past(writer) or self._compile_quick(writer)
-        return decode if quick is None else _with_care(quick, decode)
+        past = self._find_past(writer)
+        if past is not None:
+            return _with_care(past, decode)
+        quick = self._compile_quick(writer)
+        return decode if quick is None else _to_the_end(quick, decode)
 
-    def _compile_quick(self, writer: avro.Node) -> Callable[[bytes, int], Any] | None:
+    def _compile_quick(self, writer: avro.Node) -> Read | None:
         try:
             return compile_quick_reader(writer, self._own(), self._types)
         except SchemaError:
@@ -106,6 +109,22 @@ def _with_care(read: Callable[[bytes, int], E], careful: Decoder[E]) -> Decoder[
             return read(data, start)
         except Exception:
             return careful(data, start)
+
+    return decode
+
+
+def _to_the_end(read: Read, careful: Decoder[E]) -> Decoder[E]:
+    """As `_with_care`, for a reader that says where the event ends."""
+
+    def decode(data: bytes, start: int = 5, /) -> E:
+        try:
+            event: E
+            event, end = read(data, start)
+            if end == len(data):
+                return event
+        except Exception:
+            pass
+        return careful(data, start)
 
     return decode
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from . import decoding
 from . import schema as avro
@@ -20,6 +20,9 @@ from .decoding import Convert, Damage, Read, Skip, UnknownSymbol
 from .defaults import Make, make_default
 from .encoding import Types, Unfit, attributes, unscale
 from .schema import SchemaError
+
+Store: TypeAlias = Callable[[Any, Any], None]
+"""Gives an object the value of one of its fields."""
 
 MAX_STEPS: Final = 100_000
 """A pair of schemas that takes more steps to compare is refused."""
@@ -246,12 +249,12 @@ class RecordReader:
 
     def __init__(self, model: type[Any]) -> None:
         self.model = model
-        self._steps: list[tuple[str, Read, Callable[[Any, Any], None]]] = []
-        self._defaults: list[tuple[Callable[[Any, Any], None], Make]] = []
+        self._steps: list[tuple[str, Read, Store]] = []
+        self._defaults: list[tuple[Store, Make]] = []
 
     def add(self, attribute: str, read: Read) -> None:
         """A field that the reader has a place for."""
-        self._steps.append((attribute, read, self._store(attribute)))
+        self.add_step(attribute, read, self._store(attribute))
 
     def add_skip(self, name: str, skip: Skip) -> None:
         """A field that the reader has no place for."""
@@ -259,15 +262,19 @@ class RecordReader:
         def read(data: bytes, position: int) -> tuple[None, int]:
             return None, skip(data, position)
 
-        self._steps.append((name, read, _forget))
+        self.add_step(name, read, _forget)
+
+    def add_step(self, name: str, read: Read, store: Store) -> None:
+        """What is read next, and where it goes."""
+        self._steps.append((name, read, store))
 
     def add_default(self, attribute: str, make: Make) -> None:
         """A field that was not written."""
         self._defaults.append((self._store(attribute), make))
 
-    def _store(self, attribute: str) -> Callable[[Any, Any], None]:
+    def _store(self, attribute: str) -> Store:
         # The slot itself: a frozen class lets nobody set its attributes.
-        store: Callable[[Any, Any], None] = self.model.__dict__[attribute].__set__
+        store: Store = self.model.__dict__[attribute].__set__
         return store
 
     def read(self, data: bytes, position: int) -> tuple[Any, int]:
