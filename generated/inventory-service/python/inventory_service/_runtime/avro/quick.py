@@ -60,20 +60,30 @@ class _QuickCompiler(Compiler):
             raise SchemaError("items that take no bytes are counted with care")
 
         def read(data: bytes, position: int) -> tuple[list[Any], int]:
-            count, position = _begin(data, position)
+            size = data[position]
+            counted, position = (
+                (_COUNTED[size], position + 1) if size < 128 else _read_count(data, position)
+            )
             items: list[Any] = []
-            for _ in range(count):
+            for _ in counted:
                 item, position = read_item(data, position)
                 items.append(item)
-            return items, _end(data, position, count)
+            if items:
+                if data[position]:
+                    raise ValueError  # There is another block.
+                position += 1
+            return items, position
 
         return read
 
     def mapping(self, read_value: Read) -> Read:
         def read(data: bytes, position: int) -> tuple[dict[str, Any], int]:
-            count, position = _begin(data, position)
+            size = data[position]
+            counted, position = (
+                (_COUNTED[size], position + 1) if size < 128 else _read_count(data, position)
+            )
             values: dict[str, Any] = {}
-            for _ in range(count):
+            for _ in counted:
                 size = data[position]
                 if size < 128:
                     end = position + END[size]
@@ -82,7 +92,11 @@ class _QuickCompiler(Compiler):
                 else:
                     key, position = read_text(data, position)
                 values[key], position = read_value(data, position)
-            return values, _end(data, position, count)
+            if values:
+                if data[position]:
+                    raise ValueError  # There is another block.
+                position += 1
+            return values, position
 
         return read
 
@@ -121,21 +135,21 @@ class _QuickRecord(RecordReader):
 _new: Final = object.__new__
 
 
-def _begin(data: bytes, position: int) -> tuple[int, int]:
-    """The item count of a block; there cannot be more items than bytes."""
+_COUNTED: Final[tuple[Any, ...]] = tuple(
+    range(byte >> 1) if byte % 2 == 0 else None for byte in range(128)
+)
+"""What a count of one byte lets one go through; None, which raises, where it is negative.
+
+A block of a negative count, and all that follows the first block, is read with care.
+"""
+
+
+def _read_count(data: bytes, position: int) -> tuple[range, int]:
+    """A count of several bytes; there cannot be more items than bytes."""
     count, position = read_long(data, position)
     if not 0 <= count <= len(data) - position:
         raise ValueError
-    return count, position
-
-
-def _end(data: bytes, position: int, count: int) -> int:
-    """The position behind an array or a map; nothing may follow its first block."""
-    if not count:
-        return position
-    if data[position]:
-        raise ValueError
-    return position + 1
+    return range(count), position
 
 
 def _read_null(data: bytes, position: int) -> tuple[None, int]:
