@@ -191,6 +191,29 @@ def test_a_message_whose_answer_did_not_arrive_is_not_committed(async_answer: Mo
     run(test)
 
 
+def test_why_a_message_failed_is_not_hidden_by_what_did_not_arrive(
+    async_answer: ModuleType,
+) -> None:
+    async def test() -> None:
+        policy = async_answer.Policy(on_failure=async_answer.Action.FAIL)
+        desk = Desk(async_answer, policy=policy, concurrency=1)
+
+        async def hook(event: Any) -> None:
+            if len(desk.handler.asked) == 2:
+                raise async_answer.RejectMessage("no such question")
+
+        desk.handler.hook = hook
+        desk.ask(1, 2)
+        desk.fake.fail_deliveries()
+        with pytest.raises(async_answer.MessageFailed, match="no such question") as caught:
+            async with desk:
+                await desk.consumer.drain()
+        (note,) = caught.value.__notes__
+        assert note.startswith("DeliveryFailed: 1 event was not delivered\n  Answered")
+
+    run(test)
+
+
 def test_many_keys_are_handled_at_once_and_each_key_in_order(async_answer: ModuleType) -> None:
     async def test() -> None:
         async with Desk(async_answer, concurrency=8) as desk:

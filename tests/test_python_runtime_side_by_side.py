@@ -385,6 +385,42 @@ def test_a_consumer_that_an_error_has_ended_does_not_run(answer_service: ModuleT
         consumer.close()
 
 
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_why_a_message_failed_is_not_hidden_by_what_did_not_arrive(
+    answer_service: ModuleType, concurrency: int
+) -> None:
+    fake = answer_service.fakes.fakes()
+    fake.fail_deliveries()
+
+    is_first = threading.Lock()
+    is_sent = threading.Event()
+
+    def answer_the_first(event: Any, message: Any) -> None:
+        if is_first.acquire(blocking=False):
+            answer = answer_service.Answered(question_id=event.question_id, text="so")
+            producer.send(answer, caused_by=message)
+            is_sent.set()
+        else:
+            assert is_sent.wait(20)
+            raise answer_service.RejectMessage("no such question")
+
+    handler = Recorder()
+    handler.on_asked = answer_the_first  # type: ignore[method-assign]
+    policy = answer_service.Policy(on_failure=answer_service.Action.FAIL)
+    with answer_service.Producer(fake.settings()) as producer:
+        ask(answer_service, fake, "q1")
+        ask(answer_service, fake, "q2")
+        with (
+            pytest.raises(answer_service.MessageFailed, match="no such question") as caught,
+            answer_service.Consumer(
+                fake.settings(), handler, policy=policy, concurrency=concurrency
+            ) as consumer,
+        ):
+            consumer.drain()
+    (note,) = caught.value.__notes__
+    assert note.startswith("DeliveryFailed: 1 event was not delivered\n  Answered")
+
+
 def test_health_tells_of_partitions_and_lag(answer_service: ModuleType) -> None:
     fake = answer_service.fakes.fakes()
     consumer = answer_service.Consumer(fake.settings(), Recorder())

@@ -6,6 +6,7 @@ Each error says what is wrong, where, and what to do. None of them holds a secre
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import TracebackType
 
 
 class StubError(Exception):
@@ -148,3 +149,37 @@ def _name(event: object) -> str:
     if isinstance(event, str | int) or type(event).__name__ == "UUID":
         return f"the deletion of {event}"
     return type(event).__name__
+
+
+class FirstError:
+    """The error of several steps, each of which is taken although an earlier one has failed.
+
+    Use it as the context of each step. What failed first says most: later errors become notes on
+    it. What ends the program, such as SystemExit, gives way to an error, which would be lost.
+    """
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        """With an error that is on its way already."""
+        self._error = self._known = error
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if isinstance(self._error, Exception):
+            if error is not None:
+                self._error.add_note(": ".join(filter(None, [type(error).__name__, str(error)])))
+        elif error is not None:
+            error.__context__ = error.__context__ or self._error
+            self._error = error
+        return True
+
+    def raise_new(self) -> None:
+        """Raise it, unless it was on its way before."""
+        if self._error is not None and self._error is not self._known:
+            raise self._error

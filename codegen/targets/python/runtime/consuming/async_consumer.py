@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from ..errors import DeliveryFailed, StubError
+from ..errors import DeliveryFailed, FirstError, StubError
 from ..kafka.async_connection import connect
 from ..kafka.async_transport import AsyncConsumerClient
 from ..kafka.consumer_options import consumer_options
@@ -203,16 +203,17 @@ class EventConsumer:
         if self._is_closed:
             return
         self.stop()
-        try:
-            if self._is_joined:
+        first = FirstError()
+        if self._is_joined:
+            with first:
                 await self._finish()
-        finally:
-            self._is_closed = True
-            try:
-                if self._is_joined:
-                    await self._client.close()
-            finally:
-                await self._dead_letters.close()
+        self._is_closed = True
+        if self._is_joined:
+            with first:
+                await self._client.close()
+        with first:
+            await self._dead_letters.close()
+        first.raise_new()
 
     async def __aenter__(self) -> Self:
         producer = self._exactly_once
@@ -232,7 +233,10 @@ class EventConsumer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self.close()
+        first = FirstError(error)
+        with first:
+            await self.close()
+        first.raise_new()
 
     def _check_open(self) -> None:
         if not self._is_joined or self._is_closed:
@@ -289,11 +293,14 @@ class EventConsumer:
                 self._policy.stop_within,
             )
             await self._workers.cancel()
-        try:
+        first = FirstError()
+        with first:
+            self._workers.raise_failure()
+        with first:
             await self._settle(_SETTLE)
-        finally:
+        with first:
             await self._client.commit()
-        self._workers.raise_failure()
+        first.raise_new()
 
     async def _settle(self, timeout: float) -> None:
         """Wait for what handlers have sent, then store. Raises DeliveryFailed."""

@@ -14,7 +14,14 @@ from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 
 from ..avro.codec import EventType
-from ..errors import DeliveryError, DeliveryFailed, MessageTooLarge, SettingsError, StubError
+from ..errors import (
+    DeliveryError,
+    DeliveryFailed,
+    FirstError,
+    MessageTooLarge,
+    SettingsError,
+    StubError,
+)
 from ..kafka.async_connection import connect
 from ..kafka.async_transport import AsyncProducerClient, Place, Refused
 from ..kafka.producer_options import producer_options
@@ -186,13 +193,10 @@ class EventProducer(Generic[Produced_contra]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
+        first = FirstError(error)
+        with first:
             await self.close()
-        except DeliveryFailed as failed:
-            if error is None:
-                raise
-            # What ended the block matters more, but nothing is kept quiet.
-            error.add_note(str(failed))
+        first.raise_new()
 
     async def _send(self, event: object, message: Composed, caused_by: Message | None) -> Delivery:
         if len(self._failures) >= _FAILURE_LIMIT:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from ..errors import StubError
+from ..errors import FirstError, StubError
 from ..kafka.connection import connect
 from ..kafka.consumer_options import consumer_options
 from ..kafka.settings import Settings
@@ -237,11 +237,13 @@ class EventConsumer:
             return
         self.stop()
         self._mode.close()
-        try:
+        first = FirstError()
+        with first:
             self._finish()
-        finally:
-            self._is_closed = True
+        self._is_closed = True
+        with first:
             self._client.close()
+        first.raise_new()
 
     def __enter__(self) -> Self:
         return self
@@ -252,7 +254,10 @@ class EventConsumer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        first = FirstError(error)
+        with first:
+            self.close()
+        first.raise_new()
 
     def _check_open(self) -> None:
         if self._is_closed:
@@ -275,10 +280,12 @@ class EventConsumer:
             self._receive(1, 0)
         is_busy = bool(self._pending) or self._take(timeout)
         self._control.until = time.monotonic() + _KEEP_ALIVE
-        try:
+        first = FirstError()
+        with first:
             self._mode.work(self._pending)
-        finally:
+        with first:
             self._progress.store()
+        first.raise_new()
         return is_busy
 
     def _take(self, timeout: float) -> bool:
@@ -362,11 +369,13 @@ class EventConsumer:
         left: float | None = None
         if self._end_by is not None:
             left = max(0.0, self._end_by - self._transport.monotonic())
-        try:
+        first = FirstError()
+        with first:
             if not self._mode.settle(left) and self._control.is_stopping:
                 self._tell_late()
-        finally:
+        with first:
             self._progress.settle(_SETTLE)
+        first.raise_new()
 
     def _tell_late(self) -> None:
         _log.warning(

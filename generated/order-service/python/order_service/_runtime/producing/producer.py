@@ -16,7 +16,14 @@ from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 
 from ..avro.codec import EventType
-from ..errors import DeliveryError, DeliveryFailed, MessageTooLarge, SettingsError, StubError
+from ..errors import (
+    DeliveryError,
+    DeliveryFailed,
+    FirstError,
+    MessageTooLarge,
+    SettingsError,
+    StubError,
+)
 from ..kafka.connection import connect
 from ..kafka.producer_options import producer_options
 from ..kafka.settings import Settings
@@ -187,13 +194,10 @@ class EventProducer(Generic[Produced_contra]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
+        first = FirstError(error)
+        with first:
             self.close()
-        except DeliveryFailed as failed:
-            if error is None:
-                raise
-            # What ended the block matters more, but nothing is kept quiet.
-            error.add_note(str(failed))
+        first.raise_new()
 
     def _send(self, event: object, message: Composed, caused_by: Message | None) -> Delivery:
         if self._thread is None:
