@@ -7,7 +7,7 @@ answer is another one that is a finding: it will have the last word when the sch
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from codegen.avro.canonical import render
@@ -22,6 +22,7 @@ from codegen.diagnostics import Findings, Location, Severity, rule
 from codegen.difference import EventDifference, State, compare_contracts
 from codegen.impact.exposure import Impact, Refusal
 from codegen.impact.judgement import Surroundings, judge_impacts
+from codegen.impact.unsafe import report_unsafe
 from codegen.lock import Lock
 from codegen.rules.breaking import NOT_JUDGED, advise_unread, report_breaks
 from codegen.rules.decoding import report_surprises
@@ -184,7 +185,7 @@ def _judge_all(
     impacts = judge_impacts(surroundings)
     broken_names = {subject.name for subject, verdict in judged if verdict.failures}
     passed = [one for one in impacts if broken_names.isdisjoint((one.event.subject, *one.shared))]
-    _report_unsafe(contract, passed, histories, judge, findings)
+    report_unsafe(contract, passed, histories, judge, findings)
     return Review(
         tuple(new),
         tuple(changed),
@@ -266,47 +267,6 @@ def _report_unasked(subject: Subject, verdict: Verdict, history: History, found:
                 subject=subject.name,
                 severity=Severity.WARNING,
             )
-
-
-def _report_unsafe(
-    contract: Contract,
-    passed: Iterable[Impact],
-    histories: Mapping[str, History],
-    judge: Judge,
-    findings: Findings,
-) -> None:
-    """Say what levels let pass and no order of deployment makes safe.
-
-    At the level NONE, which asks for nothing, that is a warning.
-    """
-    directions: dict[str, dict[Direction, None]] = {}
-    for one in passed:
-        if one.unreadable:
-            # On several topics, under one subject, it may be unsafe in several ways.
-            directions.setdefault(one.event.subject, {}).update(dict.fromkeys(one.unreadable))
-    unsafe = {one.name: one for one in contract.subjects if one.name in directions}
-    judged = []
-    for name, subject in unsafe.items():
-        verdicts = [
-            judge.judge(subject.schema, histories[name], _SCOPES_OF_SERVICES[direction])
-            for direction in directions[name]
-        ]
-        failures = tuple(failure for verdict in verdicts for failure in verdict.failures)
-        judged.append((subject, Verdict(subject.level, (), failures)))
-    found = Findings()
-    report_breaks(judged, found)
-    for item in found:
-        level = unsafe[item.subject].level
-        note = f"{item.note}; {level.value} lets it pass, and no order of deployment is safe"
-        severity = Severity.WARNING if level is Level.NONE else item.severity
-        findings.items.append(replace(item, note=note, severity=severity))
-
-
-_SCOPES_OF_SERVICES = {
-    Direction.BACKWARD: Level.BACKWARD_TRANSITIVE,
-    Direction.FORWARD: Level.FORWARD,
-}
-"""What services do whatever a level asks for: read all that is left, and run with the latest."""
 
 
 def _differences(contract: Contract, changed: Mapping[str, History]) -> tuple[EventDifference, ...]:

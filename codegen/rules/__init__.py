@@ -17,6 +17,7 @@ ELSEWHERE = (
     "contract.manifest",
     "contract.reading",
     "generation",
+    "impact.unsafe",
     "linting",
     "linting.baseline",
     "publication.application",

@@ -1,0 +1,107 @@
+"""What do levels let pass although no order of deployment is safe?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from codegen.compatibility import Direction, Judge, Verdict
+from codegen.contract.model import Contract, History, Level, Subject
+from codegen.diagnostics import Findings, Severity, rule
+from codegen.impact.exposure import Impact
+from codegen.impact.plan import Deadlock, make_plan
+from codegen.impact.wording import describe_reason
+from codegen.rules.breaking import report_breaks
+from codegen.source import Place
+from codegen.topology import join
+
+CIRCULAR_ORDER = rule(
+    "change/circular-order",
+    "Each of several services would have to be deployed before the others.",
+    "Levels and registries judge each subject by itself, and do not see who sends and who handles "
+    "it. A change that takes its consumers first is not safe in any order where two services send "
+    "it to each other, nor where they exchange events that change together, since they share the "
+    "changed type. Make it in steps that are compatible both ways: kontrakt impact writes them "
+    "out.",
+)
+
+
+def report_unsafe(
+    contract: Contract,
+    impacts: Iterable[Impact],
+    histories: Mapping[str, History],
+    judge: Judge,
+    findings: Findings,
+) -> None:
+    """Say which of the impacts that levels let pass no order of deployment makes safe.
+
+    At the level NONE, which asks for nothing, that is a warning.
+    """
+    listed = list(impacts)
+    _report_unreadable(contract, listed, histories, judge, findings)
+    subjects = {one.name: one for one in contract.subjects}
+    for deadlock in make_plan(listed).unsafe:
+        if deadlock.circle:
+            _report_circle(deadlock, subjects, findings)
+
+
+def _report_unreadable(
+    contract: Contract,
+    impacts: Iterable[Impact],
+    histories: Mapping[str, History],
+    judge: Judge,
+    findings: Findings,
+) -> None:
+    directions: dict[str, dict[Direction, None]] = {}
+    for one in impacts:
+        if one.unreadable:
+            # On several topics, under one subject, it may be unsafe in several ways.
+            directions.setdefault(one.event.subject, {}).update(dict.fromkeys(one.unreadable))
+    unsafe = {one.name: one for one in contract.subjects if one.name in directions}
+    judged = []
+    for name, subject in unsafe.items():
+        verdicts = [
+            judge.judge(subject.schema, histories[name], _SCOPES_OF_SERVICES[direction])
+            for direction in directions[name]
+        ]
+        failures = tuple(failure for verdict in verdicts for failure in verdict.failures)
+        judged.append((subject, Verdict(subject.level, (), failures)))
+    found = Findings()
+    report_breaks(judged, found)
+    for item in found:
+        level = unsafe[item.subject].level
+        note = f"{item.note}; {level.value} lets it pass, and no order of deployment is safe"
+        severity = Severity.WARNING if level is Level.NONE else item.severity
+        findings.items.append(replace(item, note=note, severity=severity))
+
+
+_SCOPES_OF_SERVICES = {
+    Direction.BACKWARD: Level.BACKWARD_TRANSITIVE,
+    Direction.FORWARD: Level.FORWARD,
+}
+"""What services do whatever a level asks for: read all that is left, and run with the latest."""
+
+
+def _report_circle(deadlock: Deadlock, subjects: Mapping[str, Subject], findings: Findings) -> None:
+    shared = tuple(dict.fromkeys(name for one in deadlock.impacts for name in one.shared))
+    subject = subjects[shared[0] if shared else deadlock.impacts[0].event.subject]
+    events = join([one.name for one in deadlock.impacts])
+    is_guarded = any(one.level is not Level.NONE for one in deadlock.impacts)
+    findings.add(
+        CIRCULAR_ORDER,
+        Place(subject.document, ("name",)),
+        _describe_circle(events, shared),
+        note=describe_reason(deadlock),
+        hint="change it in steps that are compatible both ways: kontrakt impact writes them out",
+        subject=subject.name,
+        severity=Severity.ERROR if is_guarded else Severity.WARNING,
+    )
+
+
+def _describe_circle(events: str, shared: tuple[str, ...]) -> str:
+    if not shared:
+        return f"no order of deployment is safe for {events}"
+    return (
+        f"{events} change together, since they share {join(shared)}, and no order of deployment is "
+        "safe for all"
+    )
