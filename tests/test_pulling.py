@@ -291,8 +291,45 @@ def test_a_type_that_is_written_out_twice_becomes_one_file(desk: Desk) -> None:
         "Money",
         "shop.Money",
     )
-    assert desk.run(new, "check").returncode == 0
-    assert "refers to shop.Money v1" in desk.run(new, "status").stdout
+    for command in ("check", "status"):
+        assert desk.run(new, command).returncode == 0
+    assert "unchanged  2 subjects" in desk.run(new, "register").stdout
+    assert "unchanged  5 files" in (again := desk.pull(new)) and "note" not in again
+
+
+def test_types_are_written_out_or_referred_to_as_the_manifest_says(desk: Desk) -> None:
+    desk.register("a-value", record("shop.A", ("m", MONEY)))
+    desk.register("b-value", record("shop.B", ("m", MONEY)))
+    new = desk.make_folder()
+    desk.pull(new)
+    manifest = new / MANIFEST
+    written_out = manifest.read_text().replace(
+        "services: {}", "services:\n  shop: {produces: [a, b], targets: {python: {}}}"
+    )
+    assert "  references: false\n" in written_out
+    packages = []
+    for text in (written_out, written_out.replace("  references: false\n", "")):
+        manifest.write_text(text)
+        assert desk.run(new, "register", "--apply").returncode == 0
+        assert desk.run(new, "generate").returncode == 0
+        (schemas,) = new.glob("generated/**/schemas.py")
+        packages.append(schemas.read_text())
+    assert [text.count("references=(MONEY_TYPE,)") for text in packages] == [0, 2]
+    manifest.write_text(written_out)
+    said = desk.run(new, "status").stdout
+    assert "a-value is at v2 in the registry, and the file is its v1" in said
+    assert "holds shop.Money, and the contract writes it out where it is used" in said
+
+
+def test_a_registry_with_references_keeps_them(desk: Desk) -> None:
+    desk.register("shop.Money", MONEY)
+    reference = {"name": "shop.Money", "subject": "shop.Money", "version": 1}
+    desk.register("bills-value", record("shop.Bill", ("net", "shop.Money")), references=[reference])
+    desk.register("a-value", record("shop.A", ("m", MONEY)))
+    new = desk.make_folder()
+    assert "kontrakt register would publish it as a shared type" in desk.pull(new)
+    assert "references" not in (new / MANIFEST).read_text()
+    assert "a-value v1 is not the schema of the file" in desk.run(new, "status").stdout
 
 
 def test_an_older_version_that_somebody_refers_to_is_named(desk: Desk) -> None:

@@ -41,7 +41,7 @@ from codegen.contract.model import (
     Waiver,
 )
 from codegen.contract.reading import find_schema_files, read_file
-from codegen.contract.registry import read_registry_settings
+from codegen.contract.registry import read_registry_settings, uses_references
 from codegen.contract.subjects import derive_subjects
 from codegen.diagnostics import CouldNotCheck, Findings, rule
 from codegen.source import Document, Json, Place
@@ -213,7 +213,9 @@ class _Loader:
             documents=self._documents,
             subjects=()
             if self._findings.has_errors
-            else derive_subjects(self._parsed, self._documents, topics),
+            else derive_subjects(
+                self._parsed, self._documents, topics, uses_references(self._manifest)
+            ),
             registry=read_registry_settings(self._manifest, self._findings)
             if with_registry
             else RegistrySettings(None),

@@ -81,6 +81,12 @@ def read_registry_settings(
     return settings
 
 
+def uses_references(manifest: Document) -> bool:
+    """Whether shared types have subjects of their own, which other schemas refer to."""
+    section = (manifest.value or {}).get("registry") or {}
+    return section.get("references", True) is not False
+
+
 class _Section:
     def __init__(
         self, manifest: Document, findings: Findings, variables: Mapping[str, str]

@@ -3,7 +3,8 @@
 Each event and each key schema has a subject, and so has each file whose type another file uses:
 it is registered once, under its full name, and referred to. Where files refer to each other in a
 circle, no order exists in which a registry could take them; a subject that reaches such a circle
-has no references and carries all it uses inline.
+has no references and carries all it uses inline. So does every subject where the manifest wants no
+references.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from codegen.source import Document
 
 
 def derive_subjects(
-    parsed: SchemaSet, documents: Mapping[str, Document], topics: Iterable[Topic]
+    parsed: SchemaSet,
+    documents: Mapping[str, Document],
+    topics: Iterable[Topic],
+    has_references: bool = True,
 ) -> tuple[Subject, ...]:
     """All subjects of the topics' events and keys; each stands after those that it references."""
-    files = _Files(parsed)
+    files = _Files(parsed, has_references)
     wanted: dict[str, _Wanted] = {}
 
     def want(name: str, type_name: str, topic: Topic, event: str, is_key: bool = False) -> None:
@@ -88,7 +92,7 @@ class _Wanted:
 class _Files:
     """Which file's type uses which other files' types, and how deep each stands on others."""
 
-    def __init__(self, parsed: SchemaSet) -> None:
+    def __init__(self, parsed: SchemaSet, has_references: bool) -> None:
         self._types = parsed.types
         self._root_of: dict[str, str] = {}
         for root in parsed.roots.values():
@@ -100,7 +104,8 @@ class _Files:
         self._uses = {name: self._find_uses(named) for name, named in self._types.items()}
         self._reach: dict[str, frozenset[str]] = {}
         self._depth: dict[str, int] = {}
-        self._peel()
+        if has_references:
+            self._peel()
 
     def references(self, type_name: str) -> tuple[str, ...]:
         """The types of other files that a type uses directly; none where it must carry them."""

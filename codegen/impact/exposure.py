@@ -83,7 +83,8 @@ class Impact:
     takes for something else, `misreadings` say how. Each consumer says the like of what will be
     written; `late_obstacles` and `late_misreadings` are those of all, or, where nobody consumes
     the event, of whoever reads the latest version. `shared` are the changed subjects of types that
-    the event uses. `problem` says what keeps the impact from being known.
+    the event uses, `changed_types` all types that it used and uses whose own text changed, without
+    the event. `problem` says what keeps the impact from being known.
     """
 
     event: Event
@@ -101,6 +102,7 @@ class Impact:
     level: Level
     """What is asked of the event, or of a changed type that it uses: the strictest of all."""
     late_obstacles: tuple[str, ...]
+    changed_types: tuple[str, ...] = ()
     misread: tuple[str, ...] = ()
     misreadings: tuple[str, ...] = ()
     late_misreadings: tuple[str, ...] = ()
@@ -112,6 +114,11 @@ class Impact:
     def name(self) -> str:
         """The event's simple name."""
         return split_name(self.event.name)[1]
+
+    @property
+    def common_types(self) -> tuple[str, ...]:
+        """The changed types that bind the event to others which use them, sorted."""
+        return tuple(sorted({*self.shared, *self.changed_types}))
 
     @property
     def is_new(self) -> bool:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
-from codegen.avro.canonical import render
+from codegen.avro.canonical import render, render_alone
 from codegen.avro.parse import JAVA, parse_schema
 from codegen.avro.resolution import TooManyPairs
-from codegen.avro.schema import SchemaGraph, split_name
+from codegen.avro.schema import SchemaGraph, reachable, split_name
 from codegen.compatibility import Direction, Judge
 from codegen.contract.model import Contract, Event, History, PastVersion, Subject
 from codegen.contract.subjects import strictest
@@ -236,12 +236,25 @@ def _judge(event: Event, surroundings: Surroundings) -> Impact:
             )
         ),
         late_obstacles=_each(late.values()),
+        changed_types=_find_changed_types(event, latest),
         misread=tuple(misread),
         misreadings=_each(misread.values()),
         late_misreadings=_each(older.values()),
         hazards=tuple(one for found in hazards.values() for one in found),
         problem=problem,
         refusal=next((one for one in refusals if one is not None), None),
+    )
+
+
+def _find_changed_types(event: Event, latest: PastVersion) -> tuple[str, ...]:
+    if latest.schema is None:
+        return ()
+    before = reachable(latest.schema)
+    return tuple(
+        name
+        for name, named in reachable(event.schema).items()
+        if name != event.name and name in before
+        if render_alone(named) != render_alone(before[name])
     )
 
 

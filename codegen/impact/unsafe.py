@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from codegen.compatibility import Direction, Judge, Verdict
-from codegen.contract.model import Contract, History, Level, Subject
+from codegen.contract.model import Contract, History, Level
 from codegen.diagnostics import Findings, Severity, rule
 from codegen.impact.exposure import Impact
 from codegen.impact.plan import Deadlock, make_plan
 from codegen.impact.wording import describe_reason
 from codegen.rules.breaking import report_breaks
-from codegen.source import Place
 from codegen.topology import join
 
 CIRCULAR_ORDER = rule(
@@ -39,10 +39,9 @@ def report_unsafe(
     """
     listed = list(impacts)
     _report_unreadable(contract, listed, histories, judge, findings)
-    subjects = {one.name: one for one in contract.subjects}
     for deadlock in make_plan(listed).unsafe:
         if deadlock.circle:
-            _report_circle(deadlock, subjects, findings)
+            _report_circle(contract, deadlock, findings)
 
 
 def _report_unreadable(
@@ -82,18 +81,20 @@ _SCOPES_OF_SERVICES = {
 """What services do whatever a level asks for: read all that is left, and run with the latest."""
 
 
-def _report_circle(deadlock: Deadlock, subjects: Mapping[str, Subject], findings: Findings) -> None:
-    shared = tuple(dict.fromkeys(name for one in deadlock.impacts for name in one.shared))
-    subject = subjects[shared[0] if shared else deadlock.impacts[0].event.subject]
-    events = join([one.name for one in deadlock.impacts])
-    is_guarded = any(one.level is not Level.NONE for one in deadlock.impacts)
+def _report_circle(contract: Contract, deadlock: Deadlock, findings: Findings) -> None:
+    impacts = deadlock.impacts
+    users = Counter(name for one in impacts for name in one.common_types)
+    shared = tuple(sorted(name for name, count in users.items() if count > 1))
+    subjects = {one.name for one in contract.subjects}
+    subject = next((name for name in shared if name in subjects), impacts[0].event.subject)
+    is_guarded = any(one.level is not Level.NONE for one in impacts)
     findings.add(
         CIRCULAR_ORDER,
-        Place(subject.document, ("name",)),
-        _describe_circle(events, shared),
+        contract.types[shared[0] if shared else impacts[0].event.name].origin.at("name"),
+        _describe_circle(join([one.name for one in impacts]), shared),
         note=describe_reason(deadlock),
         hint="change it in steps that are compatible both ways: kontrakt impact writes them out",
-        subject=subject.name,
+        subject=subject,
         severity=Severity.ERROR if is_guarded else Severity.WARNING,
     )
 

@@ -8,6 +8,7 @@ from codegen.avro.schema import Record
 from codegen.baselines.holdings import find_obstacle, make_histories, select_departed
 from codegen.baselines.registry import UNASKABLE, RegistryClient
 from codegen.contract.model import Contract
+from codegen.contract.registry import uses_references
 from codegen.diagnostics import Findings, Location, Rule, Severity, rule
 from codegen.publication.planning import Action, Plan, Step, compare, show_text
 from codegen.source import Place
@@ -79,6 +80,7 @@ def _report_extra(
         return
     holdings = client.fetch(name for name in names if name not in UNASKABLE)
     histories = make_histories(holdings, holdings.subjects, "registry")
+    is_referring = uses_references(contract.manifest)
     for name in names:
         message = f"{client.name} holds {name}, and the contract does not have it"
         hint, severity = "take it in with kontrakt pull, or delete it in the registry", None
@@ -91,6 +93,12 @@ def _report_extra(
                 hint = "delete it if nobody needs it"
                 is_read = root is not None or stored.type != "AVRO"
                 severity = Severity.WARNING if is_read else None
+            elif named is not None and name == named.name and not is_referring:
+                message = (
+                    f"{client.name} holds {name}, and the contract writes it out where it is used"
+                )
+                hint = "delete it when nothing that is still read refers to it"
+                severity = Severity.WARNING
             elif named is not None and not isinstance(root, Record):
                 file = named.origin.document.name
                 message = f"{client.name} holds {name}, and no event of the contract uses {file}"

@@ -24,10 +24,11 @@ from codegen.baselines.snapshot import write_snapshot
 from codegen.contract.load import MANIFEST, load_documents
 from codegen.contract.model import Contract, History
 from codegen.contract.paths import choose_path
+from codegen.contract.registry import uses_references
 from codegen.counting import count_words
 from codegen.diagnostics import CouldNotCheck, Findings, KontraktError, Location, rule
 from codegen.difference import MOST, find_differences
-from codegen.editing import Edit, apply
+from codegen.editing import Edit, Insert, apply
 from codegen.editing.yaml import EditRefused
 from codegen.files import write_together
 from codegen.pulling.topics import find_topics, make_edits
@@ -147,6 +148,8 @@ def plan_pull(
     records = {name for name, item in pulled.types.items() if isinstance(item.schema.root, Record)}
     topics = find_topics(holdings, pulled.roots, records, listed)
     edits = make_edits(topics, contract or manifest)
+    if edits and contract is None and pulled.extracted:
+        edits += _keep_written_out(manifest, holdings)
     if contract is None and not edits and not findings.has_errors:
         raise CouldNotCheck(
             f"{client.name} holds no event that could be pulled",
@@ -165,11 +168,7 @@ def plan_pull(
         _plan_file(root, SNAPSHOT, snapshot, may_change=True),
     )
     notes = [*_note_old_references(holdings, pulled), *_note_levels(holdings, after)]
-    notes += [
-        f"{name} is written out in {_count(users)}: it has a file of its own now, and "
-        "kontrakt register would publish it as a shared type"
-        for name, users in sorted(pulled.extracted.items())
-    ]
+    notes += _note_extracted(pulled, local, after)
     return Pull(client.name, (*files, *others), pulled.left_out, (*notes, *topics.notes))
 
 
@@ -208,6 +207,31 @@ def _note_old_references(holdings: Holdings, pulled: Pulled) -> Iterator[str]:
                     f"{name} refers to {reference.subject} v{reference.version}, and v{newest} "
                     "was taken: kontrakt register would bump the reference"
                 )
+
+
+def _note_extracted(pulled: Pulled, local: Collection[str], contract: Contract) -> Iterator[str]:
+    """What becomes of types that subjects write out, and that have a file of their own now."""
+    keeps = "registry.references: false in the manifest keeps it written out"
+    is_referring = uses_references(contract.manifest)
+    if is_referring:
+        keeps = f"kontrakt register would publish it as a shared type; {keeps}"
+    for name, users in sorted(pulled.extracted.items()):
+        if is_referring or name not in local:
+            yield (
+                f"{name} is written out in {_count(users)}: it has a file of its own now, and "
+                f"{keeps}"
+            )
+
+
+def _keep_written_out(manifest: Document, holdings: Holdings) -> tuple[Edit, ...]:
+    """Say in a new manifest that schemas have no references, where none in the registry has any."""
+    newest = (subject.versions[-1] for subject in holdings.subjects.values())
+    if any(version.references for version in newest):
+        return ()
+    section = manifest.value.get("registry")
+    if section is None:
+        return (Insert(("registry",), {"references": False}),)
+    return () if "references" in section else (Insert(("registry", "references"), False),)
 
 
 def _note_levels(holdings: Holdings, contract: Contract) -> Iterator[str]:
