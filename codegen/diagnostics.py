@@ -133,7 +133,8 @@ class Finding:
 
     `message` says what is wrong, `hint` what to do, `note` what stands under the caret, and
     `related` shows the other side. `subject` is the contract it concerns, where there is one, and
-    `change` names its schemas, so that a waiver can be bound to them. `waived` is empty, or says
+    `change` names its schemas, so that a waiver can be bound to them; `others` are further subjects
+    that it concerns in the same way, each with its change. `waived` is empty, or says
     until when people live with it, and why. Each of `mends` would do away with it, the best first.
     """
 
@@ -146,8 +147,14 @@ class Finding:
     related: tuple[Related, ...] = ()
     subject: str = ""
     change: Change | None = None
+    others: Mapping[str, Change | None] = field(default_factory=dict)
     waived: str = ""
     mends: tuple[Mend, ...] = ()
+
+    @property
+    def changes(self) -> Mapping[str, Change | None]:
+        """All subjects that it concerns, with their changes."""
+        return {self.subject: self.change, **self.others}
 
     @property
     def fingerprint(self) -> str:
@@ -187,6 +194,7 @@ class Findings:
         hint: str = "",
         related: tuple[Related, ...] = (),
         subject: str = "",
+        others: Iterable[str] = (),
         severity: Severity | None = None,
         mends: tuple[Mend, ...] = (),
     ) -> None:
@@ -194,7 +202,18 @@ class Findings:
         where = locate(place) if isinstance(place, Place) else place
         severity = severity or rule.severity
         self.items.append(
-            Finding(rule, severity, where, message, note, hint, related, subject, mends=mends)
+            Finding(
+                rule,
+                severity,
+                where,
+                message,
+                note,
+                hint,
+                related,
+                subject,
+                others=dict.fromkeys(others),
+                mends=mends,
+            )
         )
 
     def add_source_error(self, rule: Rule, error: SourceError, hint: str = "") -> None:

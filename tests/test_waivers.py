@@ -331,3 +331,55 @@ def test_a_waiver_of_another_form_is_refused_in_its_place(
     assert found.rule.id == "manifest/wrong-shape"
     assert found.location.path == ("waivers", 0, *path)
     assert found.location.line > 0
+
+
+UNITS = {"name": "units", "type": "long"}
+CENTS = {"name": "cents", "type": "int"}
+MOMENT = {"name": "units", "type": {"type": "long", "logicalType": "timestamp-millis"}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "subjects"),
+    [
+        ([UNITS, CENTS], ["a-value", "c-value"]),  # the level of b asks for nothing
+        ([MOMENT], ["a-value", "b-value", "c-value"]),
+    ],
+)
+def test_what_concerns_several_subjects_takes_a_waiver_for_each(
+    tmp_path: Path, fields: list[Any], subjects: list[str]
+) -> None:
+    def write(side: str, money: list[Any]) -> Path:
+        schemas = tmp_path / side / "schemas"
+        schemas.mkdir(parents=True)
+        uses = [{"name": "price", "type": "Money"}]
+        for name, held in (("Money", money), ("A", uses), ("B", uses)):
+            value = {"type": "record", "name": name, "fields": held}
+            (schemas / f"{name}.avsc").write_text(json.dumps(value))
+        (schemas / "contracts.yaml").write_text(
+            "version: 1\nregistry: {references: false}\n"
+            "topics: {a: {events: [A]}, b: {events: [B], compatibility: NONE}, c: {events: [A]}}\n"
+            "services: {s: {produces: [a, b, c]}}\n"
+        )
+        return schemas / "contracts.yaml"
+
+    write("before", [UNITS])
+    manifest = write("after", fields)
+    (finding,) = (item for item in check(tmp_path) if item.severity is Severity.ERROR)
+    assert sorted(finding.changes) == subjects
+    text = f"{manifest.read_text()}waivers:\n"
+    for day, (subject, change) in enumerate(finding.changes.items(), 11):
+        assert any(item.severity is Severity.ERROR for item in check(tmp_path))
+        assert change is not None
+        waiver = {
+            "rule": finding.rule.id,
+            "subject": subject,
+            "from": change.before,
+            "to": change.after,
+            "reason": "No message was ever sent.",
+            "until": f"2026-12-{day}",
+        }
+        text += f"  - {json.dumps(waiver)}\n"
+        manifest.write_text(text)
+    assert not any(item.severity is Severity.ERROR for item in check(tmp_path))
+    (waived,) = (item for item in check(tmp_path) if item.waived)
+    assert waived.waived == "until 2026-12-11: No message was ever sent."

@@ -98,7 +98,7 @@ def _check(
 
 
 def _summary(contract: Contract, outcome: Review, found: tuple[Finding, ...], baseline: str) -> str:
-    subjects = {finding.subject for finding in found if not finding.waived}
+    subjects = {name for finding in found if not finding.waived for name in finding.changes}
     concerned = {
         event
         for subject in contract.subjects

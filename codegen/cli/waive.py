@@ -64,16 +64,18 @@ def command(
         json.dumps(
             {
                 "rule": item.rule.id,
-                "subject": item.subject,
-                "from": item.change.before,
-                "to": item.change.after,
+                "subject": subject,
+                "from": change.before,
+                "to": change.after,
                 "reason": reason,
                 "until": end.isoformat(),
             }
         ): None
         for item in override_severities(findings, contract.severities)
-        if item.change is not None and not item.waived
+        if not item.waived
         if (item.rule.id in rules if rules else item.severity is Severity.ERROR)
+        for subject, change in item.changes.items()
+        if change is not None
     }
     if not waivers:
         click.echo("Nothing was found that a waiver could cover.", err=True)

@@ -358,7 +358,7 @@ def _report_modes(
 def report_refusal(subject: Subject, said: str, registry: str, findings: Findings) -> None:
     """Report that the registry does not take a schema, in its own words."""
     hint = "see what would break, and how to mend it: kontrakt check --against registry"
-    if any(item.waived and item.subject == subject.name for item in findings):
+    if any(item.waived and subject.name in item.changes for item in findings):
         hint = PAST_THE_REGISTRY
     findings.add(
         REFUSED,

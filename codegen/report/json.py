@@ -33,6 +33,7 @@ def _finding_value(finding: Finding) -> dict[str, Json]:
         "note": finding.note,
         "hint": finding.hint,
         "subject": finding.subject,
+        "subjects": [name for name in finding.changes if name],
         "location": _location_value(finding.location),
         "related": [
             {

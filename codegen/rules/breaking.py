@@ -17,6 +17,7 @@ from codegen.contract.model import Level, PastVersion, Subject
 from codegen.diagnostics import Findings, Related, Rule, locate, rule
 from codegen.editing import Mend
 from codegen.rules.breaks import Break, collect_breaks, describe_type, is_definition
+from codegen.rules.hazard import name_others
 from codegen.rules.mends import (
     definition_of,
     find_renames,
@@ -171,6 +172,7 @@ def _report(one: Break, judged: Sequence[tuple[Subject, Verdict]], findings: Fin
         hint=wording.hint(facts),
         related=related,
         subject=subject.name,
+        others=name_others(subject, one.new, [other for other, _ in judged[1:]]),
         mends=facts.mends,
     )
 

@@ -7,7 +7,7 @@ with the latest version of its subject, part by part, and one of them with the w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from codegen.avro.incompatibility import TooManyPairs
@@ -18,7 +18,7 @@ from codegen.contract.model import History, Level, PastVersion, Subject
 from codegen.diagnostics import Findings, Related, Severity, locate, rule
 from codegen.difference import field_label
 from codegen.rules.field_changes import FIELD_CHECKS
-from codegen.rules.hazard import Hazard, Revision, has_key
+from codegen.rules.hazard import Hazard, Revision, has_key, name_others
 from codegen.rules.type_changes import TYPE_CHECKS
 from codegen.source import Place
 
@@ -53,8 +53,8 @@ def report_hazards(
     promises nothing, so there they fail no command; that data would be misread is said all the
     same.
     """
-    seen: set[tuple[object, ...]] = set()
     found: dict[str, tuple[Hazard, ...]] = {}
+    alike: dict[tuple[object, ...], list[tuple[Hazard, Revision]]] = {}
     for subject, history in changes:
         revision = Revision(subject, history)
         found[subject.name] = tuple(find_hazards(revision))
@@ -62,22 +62,30 @@ def report_hazards(
             place = hazard.place
             # Not the message: it names a field of a shared type in the words of one event.
             key = (hazard.rule.id, place.document.name, place.path, hazard.note)
-            if key in seen:
-                continue
-            seen.add(key)
-            where = locate(hazard.old_place) if hazard.old_place is not None else None
-            findings.add(
-                hazard.rule,
-                place,
-                hazard.message,
-                note=hazard.note,
-                hint=hazard.hint,
-                related=(Related("", f"{subject.name}, {revision.latest.label}", where),),
-                subject=subject.name,
-                severity=Severity.WARNING if subject.level is Level.NONE else hazard.severity,
-                mends=hazard.mends,
-            )
+            alike.setdefault(key, []).append((hazard, revision))
+    for (hazard, revision), *others in alike.values():
+        _report(hazard, revision, [one.subject for _, one in others], findings)
     return found
+
+
+def _report(
+    hazard: Hazard, revision: Revision, others: Sequence[Subject], findings: Findings
+) -> None:
+    subject = revision.subject
+    where = locate(hazard.old_place) if hazard.old_place is not None else None
+    is_guarded = any(one.level is not Level.NONE for one in (subject, *others))
+    findings.add(
+        hazard.rule,
+        hazard.place,
+        hazard.message,
+        note=hazard.note,
+        hint=hazard.hint,
+        related=(Related("", f"{subject.name}, {revision.latest.label}", where),),
+        subject=subject.name,
+        others=name_others(subject, hazard.place, others),
+        severity=hazard.severity if is_guarded else Severity.WARNING,
+        mends=hazard.mends,
+    )
 
 
 def find_hazards(revision: Revision) -> Iterator[Hazard]:

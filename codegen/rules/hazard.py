@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from codegen.avro.matching import FieldPair, TypePair
@@ -104,3 +105,12 @@ def has_key(place: Place, key: str) -> bool:
         except (KeyError, IndexError, TypeError):
             return False
     return isinstance(value, dict) and key in value
+
+
+def name_others(subject: Subject, place: Place, others: Iterable[Subject]) -> list[str]:
+    """Those of other subjects that do not change through this one, though at the same place.
+
+    The subject of a shared type stands for all that refer to it.
+    """
+    is_own = place.document is subject.document
+    return [one.name for one in others if not is_own or one.document is subject.document]

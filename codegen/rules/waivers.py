@@ -7,10 +7,11 @@ and fails no command. A waiver that has ended, or that covers nothing, is itself
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from difflib import get_close_matches
+from functools import cache
 
 from codegen.avro.canonical import render
 from codegen.contract.model import Contract, History, Waiver
@@ -66,31 +67,36 @@ def name_changes(
     One that names its change itself keeps it.
     """
     subjects = {subject.name: subject for subject in contract.subjects}
-    changes: dict[str, Change | None] = {"": None}
-    named = []
-    for item in findings:
-        if item.change is not None:
-            named.append(item)
-            continue
-        if item.subject not in changes:
-            subject, history = subjects.get(item.subject), histories.get(item.subject)
-            before = history.versions[-1].schema if history and history.versions else None
-            changes[item.subject] = (
-                Change(
-                    fingerprint(render(before, inline=True)),
-                    fingerprint(render(subject.schema, inline=True)),
-                )
-                if subject is not None and before is not None
-                else None
-            )
-        named.append(replace(item, change=changes[item.subject]))
-    return named
+
+    @cache
+    def find_change(name: str) -> Change | None:
+        subject, history = subjects.get(name), histories.get(name)
+        before = history.versions[-1].schema if history and history.versions else None
+        if subject is None or before is None:
+            return None
+        return Change(
+            fingerprint(render(before, inline=True)),
+            fingerprint(render(subject.schema, inline=True)),
+        )
+
+    return [
+        item
+        if item.change is not None
+        else replace(
+            item,
+            change=find_change(item.subject),
+            others={name: find_change(name) for name in item.others},
+        )
+        for item in findings
+    ]
 
 
 def apply_waivers(
     waivers: Iterable[Waiver], findings: Iterable[Finding], today: date
 ) -> list[Finding]:
-    """The findings, those that a waiver covers as notes, and one for each waiver that is no good.
+    """The findings, those that waivers cover as notes, and one for each waiver that is no good.
+
+    What concerns several subjects is covered when a waiver of each covers it.
 
     The last day of a waiver is the one that it names.
     """
@@ -99,10 +105,11 @@ def apply_waivers(
     outcome = Findings()
     matched = set()
     for item in findings:
-        key = _finding_key(item)
-        waiver = open_waivers.get(key) if key is not None else None
-        matched.add(key)
-        outcome.items.append(_waive(item, waiver) if waiver is not None else item)
+        keys = list(_finding_keys(item))
+        matched.update(keys)
+        found_waivers = [open_waivers[key] for key in keys if key in open_waivers]
+        is_covered = keys and len(found_waivers) == len(item.changes)
+        outcome.items.append(_waive(item, found_waivers) if is_covered else item)
     found = tuple(outcome.items)
     rules = _all_rules() if listed else {}
     for waiver in listed:
@@ -130,12 +137,13 @@ def report_refusals(
     `refused` says why, by subject. What is not waived fails the check anyway. Without the name of
     a registry that was asked, it is said of whichever guards the subject with the level.
     """
-    open_breaks, waived = set(), set()
+    open_breaks: set[str] = set()
+    waived: set[str] = set()
     for item in findings:
         if item.waived:
-            waived.add(item.subject)
+            waived.update(item.changes)
         elif item.severity is Severity.ERROR:
-            open_breaks.add(item.subject)
+            open_breaks.update(item.changes)
     for subject in contract.subjects:
         name = subject.name
         if name not in refused or name not in waived or name in open_breaks:
@@ -154,13 +162,14 @@ def _key(waiver: Waiver) -> tuple[str, str, str, str]:
     return waiver.rule, waiver.subject, waiver.before, waiver.after
 
 
-def _finding_key(item: Finding) -> tuple[str, str, str, str] | None:
-    if item.change is None:
-        return None
-    return item.rule.id, item.subject, item.change.before, item.change.after
+def _finding_keys(item: Finding) -> Iterator[tuple[str, str, str, str]]:
+    for subject, change in item.changes.items():
+        if change is not None:
+            yield item.rule.id, subject, change.before, change.after
 
 
-def _waive(item: Finding, waiver: Waiver) -> Finding:
+def _waive(item: Finding, waivers: Iterable[Waiver]) -> Finding:
+    waiver = min(waivers, key=lambda one: one.until)
     words = f"until {waiver.until.isoformat()}: {waiver.reason}"
     return replace(
         item,
@@ -185,10 +194,11 @@ def _report_expired(waiver: Waiver, is_used: bool, findings: Findings) -> None:
 def _report_unused(waiver: Waiver, found: Iterable[Finding], findings: Findings) -> None:
     hint = "remove it"
     for item in found:
-        if (item.rule.id, item.subject) == (waiver.rule, waiver.subject) and item.change:
+        change = item.changes.get(waiver.subject)
+        if item.rule.id == waiver.rule and change is not None:
             hint = (
                 "the change is another one now; if the reason still holds, write "
-                f"from: {item.change.before}, to: {item.change.after}"
+                f"from: {change.before}, to: {change.after}"
             )
     findings.add(
         UNUSED,
