@@ -32,6 +32,8 @@ HOMES = {
         "targets/python/runtime/kafka/",
     ),
     "pytest": "registry/pytest_plugin.py",
+    "pygls": ("language_server/server.py", "language_server/session.py"),
+    "lsprotocol": ("language_server/server.py", "language_server/session.py"),
 }
 """The only places that import each library."""
 

@@ -29,6 +29,9 @@ _LOGICAL_BASES = {
 }
 _LOGICAL_FIXED = ("decimal", "uuid", "duration")
 
+LOGICAL_TYPES = (*_LOGICAL_BASES, "duration")
+"""All logical types of the specification."""
+
 
 def bases_of(name: str) -> tuple[str, ...]:
     """The primitive types that can carry a logical type, fixed aside; none where it is unknown."""
