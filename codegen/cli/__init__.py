@@ -3,11 +3,13 @@
 The first line of a command module's docstring is its summary, so that `--help` lists all commands
 without importing any. Modules whose names begin with an underscore are no commands. Exit codes: 0
 clean, 1 findings, 2 wrong usage, 3 could not check. Findings go to stdout, all else to stderr.
+Colours are for terminals; NO_COLOR and TERM=dumb keep them away, FORCE_COLOR brings them.
 """
 
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 
@@ -15,6 +17,9 @@ import click
 
 GARBAGE_THRESHOLD = 200_000
 """Schemas hold no cycles: looking for some in millions of nodes was a third of a long check."""
+
+BROKEN_PIPE = 141
+"""What a shell reports of a program whose reader has gone: nobody takes it for a verdict."""
 
 _FOLDER = os.path.dirname(__file__)
 
@@ -48,6 +53,14 @@ class _Commands(click.Group):
             hint = f" Did you mean {near[0]}?" if near else " See: kontrakt --help"
             raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx) from error
 
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Whoever read our output has gone; there is nobody to tell.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(BROKEN_PIPE) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, _summary(name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
@@ -75,30 +88,48 @@ def program() -> None:
 def main() -> None:
     """Run the command line and leave with its exit code."""
     gc.set_threshold(GARBAGE_THRESHOLD)
+    _prepare_streams()
+    colour = _wants_colour()
     try:
-        code = program.main(standalone_mode=False, prog_name="kontrakt")
+        code = program.main(standalone_mode=False, prog_name="kontrakt", color=colour)
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except click.Abort:
         click.echo("Interrupted.", err=True)
         code = 130
-    except BrokenPipeError:
-        # Whoever read our output has gone; there is nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
     except Exception as error:
-        code = _report_failure(error)
+        code = _report_failure(error, colour)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _report_failure(error: Exception) -> int:
+def _prepare_streams() -> None:
+    """Let any text be written: as UTF-8, and escaped where a terminal has no such character.
+
+    What another program reads is UTF-8 whatever the locale, as the files that we write are: JSON
+    has no other encoding, and a report of XML names this one.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            encoding = None if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
+
+
+def _wants_colour() -> bool | None:
+    """Whether the environment asks for colours or against them; None leaves it to the terminal."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return True if os.environ.get("FORCE_COLOR", "0") not in ("", "0") else None
+
+
+def _report_failure(error: Exception, colour: bool | None) -> int:
     from codegen.diagnostics import KontraktError  # noqa: PLC0415
     from codegen.report.escaping import printable  # noqa: PLC0415
 
     if not isinstance(error, KontraktError):
         raise error
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {printable(error.message)}", err=True)
+    word = click.style("error", fg="red", bold=True)
+    click.echo(f"{word}: {printable(error.message)}", err=True, color=colour)
     if error.hint:
         click.echo(f"  {printable(error.hint)}", err=True)
     return error.exit_code
