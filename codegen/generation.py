@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path, PurePosixPath
@@ -50,6 +50,10 @@ UNTESTED_EVENT = rule(
     "right.",
     severity=Severity.NOTE,
 )
+
+
+NAMED_FILES = 5
+"""So many files are named in one finding; the rest are counted."""
 
 
 class State(Enum):
@@ -103,11 +107,19 @@ class Comparison:
     @property
     def is_fresh(self) -> bool:
         """Whether generating now would change nothing, and nothing foreign lies about."""
-        return self.is_lock_fresh and all(one.state is State.UNCHANGED for one in self.states)
+        return not self.count_not_fresh()
 
-    def of(self, output: Output) -> tuple[FileState, ...]:
-        """The states of the files in one output's folder."""
-        return tuple(one for one in self.states if one.path.startswith(output.folder + "/"))
+    def count_not_fresh(self) -> int:
+        """How many files, the lock included, are not what they should be."""
+        differing = sum(one.state is not State.UNCHANGED for one in self.states)
+        return differing + (not self.is_lock_fresh)
+
+    def by_folder(self) -> Mapping[str, Sequence[FileState]]:
+        """The files of each service's target by their folder, those without an output last."""
+        folders: dict[str, list[FileState]] = {output.folder: [] for output in self.outputs}
+        for one in self.states:
+            folders.setdefault(_folder_of(one.path), []).append(one)
+        return folders
 
 
 def recall(contract: Contract, root: Path) -> Contract:
@@ -209,26 +221,48 @@ def write(comparison: Comparison, *, force: bool = False) -> None:
 
 
 def report_states(comparison: Comparison, findings: Findings, prefix: str) -> None:
-    """A finding for each file that is not what it should be; `prefix` leads their names."""
-    words = {
-        State.CHANGED: ("is out of date", "run kontrakt generate"),
-        State.MISSING: ("is missing", "run kontrakt generate"),
-        State.STALE: ("is not generated any more", "run kontrakt generate, which deletes it"),
-        State.EDITED: (
-            "was edited by hand",
-            "undo it, or run kontrakt generate --force to lose the change",
-        ),
-        State.ORPHAN: ("is not a generated file", "move it out of the generated folder"),
-    }
-    for one in comparison.states:
-        if one.state is not State.UNCHANGED:
-            message, hint = words[one.state]
-            text = f"{one.state.value}: this file {message}"
-            findings.add(NOT_FRESH, Location(f"{prefix}/{one.path}"), text, hint=hint)
+    """What is not as it should be: a finding for each folder and state; `prefix` leads the names.
+
+    A tool of another version changes every file of every service, and nobody reads a finding for
+    each of them.
+    """
+    for folder, states in comparison.by_folder().items():
+        for state, (one, many, hint) in _REPORTED.items():
+            paths = [found.path for found in states if found.state is state]
+            if len(paths) == 1:
+                where = Location(f"{prefix}/{paths[0]}")
+                findings.add(NOT_FRESH, where, f"{state.value}: this file {one}", hint=hint)
+            elif paths:
+                names = [path.removeprefix(f"{folder}/") for path in paths[:NAMED_FILES]]
+                more = [f"{len(paths) - len(names)} more"] if len(paths) > len(names) else []
+                text = f"{state.value}: {len(paths)} files {many}: {', '.join(names + more)}"
+                findings.add(NOT_FRESH, Location(f"{prefix}/{folder}"), text, hint=hint)
     if not comparison.is_lock_fresh:
         message = "changed: the lock is out of date"
         where = Location(f"{prefix}/{LOCK_NAME}")
         findings.add(NOT_FRESH, where, message, hint="run kontrakt generate")
+
+
+_REPORTED = {
+    State.CHANGED: ("is out of date", "are out of date", "run kontrakt generate"),
+    State.MISSING: ("is missing", "are missing", "run kontrakt generate"),
+    State.STALE: (
+        "is not generated any more",
+        "are not generated any more",
+        "run kontrakt generate, which deletes what it wrote",
+    ),
+    State.EDITED: (
+        "was edited by hand",
+        "were edited by hand",
+        "undo it, or run kontrakt generate --force to lose the change",
+    ),
+    State.ORPHAN: (
+        "is not a generated file",
+        "are not generated files",
+        "move what is not generated out of the generated folder",
+    ),
+}
+"""What is said of one file, of several, and what to do; in the order in which it is told."""
 
 
 def render_lock(contract: Contract, outputs: Iterable[Output]) -> str:
@@ -310,7 +344,11 @@ def _read_text(path: Path) -> str | None:
 
 
 def _folders(locked: Mapping[str, str]) -> set[str]:
-    return {"/".join(PurePosixPath(path).parts[:2]) for path in locked if _is_inside(path)}
+    return {_folder_of(path) for path in locked if _is_inside(path)}
+
+
+def _folder_of(path: str) -> str:
+    return "/".join(PurePosixPath(path).parts[:2])
 
 
 def _existing(folder: Path, locked: Mapping[str, str]) -> set[str]:

@@ -13,7 +13,7 @@ import pytest
 from codegen.contract.load import load_contract
 from codegen.contract.model import Contract, Service
 from codegen.diagnostics import CouldNotCheck, Findings, KontraktError
-from codegen.generation import Comparison, State, compare, generate, write
+from codegen.generation import Comparison, State, compare, generate, report_states, write
 from codegen.source import Json
 from codegen.targets import GeneratedFile
 from codegen.targets.python.samples import sample_events
@@ -156,8 +156,28 @@ def test_files_of_a_service_that_is_gone_are_stale(contract: Contract, tmp_path:
     )  # fmt: skip
     found = compare(contract, outputs, folder)
     assert set(states(found).values()) == {State.STALE}
+    assert list(found.by_folder())[-1] == "order-service/python"
     write(found)
     assert not (folder / "order-service").exists()
+
+
+def test_many_files_in_one_state_are_one_finding(contract: Contract, tmp_path: Path) -> None:
+    folder = tmp_path / "generated"
+    many = {f"{number}.py": "text\n" for number in range(9)}
+    write(look(contract, folder, {**many, "old.py": "old\n"}))
+    (folder / "order-service/python/0.py").unlink()
+    found = look(contract, folder, {name: "new\n" for name in many})
+    findings = Findings()
+    report_states(found, findings, "generated")
+    told = {str(one.location): one.message for one in findings if "order-" in one.location.file}
+    assert told == {
+        "generated/order-service/python": (
+            "changed: 8 files are out of date: 1.py, 2.py, 3.py, 4.py, 5.py, 3 more"
+        ),
+        "generated/order-service/python/0.py": "missing: this file is missing",
+        "generated/order-service/python/old.py": "stale: this file is not generated any more",
+    }
+    assert found.count_not_fresh() == 10 * len({one.service for one in found.outputs}) + 1
 
 
 @pytest.mark.parametrize("path", ["../out.py", "/etc/out.py", "a/../../../out.py", ""])

@@ -52,7 +52,8 @@ def command(root: Path | None, check: bool, diff: bool, force: bool) -> None:
         report_states(comparison, stale, "generated")
         if check:
             files = count_words(len(comparison.states) + 1, "file")
-            summary = f"{len(stale)} of {files} in generated/, the lock included, not fresh."
+            count = comparison.count_not_fresh()
+            summary = f"{count} of {files} in generated/, the lock included, not fresh."
             show(make_report((*findings, *stale), summary=summary))
         raise click.exceptions.Exit(1)
     write(comparison, force=force)
@@ -64,10 +65,11 @@ def command(root: Path | None, check: bool, diff: bool, force: bool) -> None:
 def _show_outputs(comparison: Comparison, seconds: float) -> None:
     from collections import Counter  # noqa: PLC0415
 
-    for output in comparison.outputs:
-        counts = Counter(one.state.value for one in comparison.of(output))
+    for folder, states in comparison.by_folder().items():
+        service, _, target = folder.partition("/")
+        counts = Counter(one.state.value for one in states)
         words = "   ".join(f"{counts[state]} {word}" for state, word in _WORDS if counts[state])
-        click.echo(f"{output.service:<24}{output.target:<10}{words:<36}  generated/{output.folder}")
+        click.echo(f"{service:<24}{target:<10}{words:<36}  generated/{folder}")
     services = len({output.service for output in comparison.outputs})
     files = sum(len(output.files) for output in comparison.outputs)
     click.echo(
