@@ -361,6 +361,21 @@ def test_a_registry_that_is_down_could_not_be_checked(kontrakt: Kontrakt) -> Non
         assert done.stdout == ""
 
 
+@pytest.mark.parametrize("command", ["check", "status", "register --apply", "snapshot", "pull"])
+def test_an_address_that_is_empty_by_mistake_is_not_the_embedded_registry(
+    kontrakt: Kontrakt, shop: Path, command: str
+) -> None:
+    done = kontrakt(*command.split(), SCHEMA_REGISTRY_URL="")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "the registry's address is empty" in done.stderr
+    option = {"check": "--against=registry:", "register --apply": "--to="}.get(command, "--from=")
+    named = kontrakt(*command.split(), option)
+    assert (named.returncode, named.stdout) == (2, "")
+    assert "empty" in named.stderr or "names no address" in named.stderr
+    assert not (shop / ".kontrakt").exists()
+    assert kontrakt("check", "--against", f"folder:{shop}", SCHEMA_REGISTRY_URL="").returncode == 0
+
+
 def test_the_report_as_json_says_the_same(kontrakt: Kontrakt, shop: Path) -> None:
     before = shop.parent / "before"
     shutil.copytree(shop, before)

@@ -11,7 +11,7 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from codegen.contract.model import Contract, History, RegistrySettings
-from codegen.diagnostics import Findings, KontraktError
+from codegen.diagnostics import CouldNotCheck, Findings, KontraktError
 
 if TYPE_CHECKING:
     from codegen.baselines.answers import Transport
@@ -75,6 +75,9 @@ def open_baseline(spec: str | None, settings: RegistrySettings, root: FilePath) 
     kind, _, rest = spec.partition(":")
     if kind in ("http", "https"):
         kind, rest = "registry", spec
+    if spec == "registry:":
+        hint = "for example registry:http://127.0.0.1:8081, or registry for the manifest's"
+        raise KontraktError("registry: names no address", hint)
     opener = _OPENERS.get(kind)
     if opener is not None:
         return opener(rest, settings, root)
@@ -91,9 +94,14 @@ def open_baseline(spec: str | None, settings: RegistrySettings, root: FilePath) 
 def open_registry(settings: RegistrySettings, root: FilePath) -> RegistryClient:
     """The registry of the settings; the embedded one of the repository where they name none.
 
-    Nothing is sent yet. Raises KontraktError for settings that cannot be meant.
+    Nothing is sent yet. Raises KontraktError for settings that cannot be meant, and CouldNotCheck
+    where their address is empty: a CI without its secret must not publish to a registry of its own.
     """
     from codegen.baselines.registry import RegistryClient  # noqa: PLC0415
+
+    if settings.url == "":
+        message = "the registry's address is empty: its variable is set, and holds nothing"
+        raise CouldNotCheck(message, "give it the address, or unset it for the embedded registry")
 
     transport: Transport
     if settings.url is None:
@@ -116,13 +124,13 @@ def _default(settings: RegistrySettings, root: FilePath) -> str:
 def open_registry_baseline(
     address: str | None, settings: RegistrySettings, root: FilePath
 ) -> RegistryBaseline:
-    """The registry at an address, with the settings' credentials; without one, that of these.
+    """The registry at an address, with the settings' credentials; for None, that of these.
 
-    Raises KontraktError for an address or settings that cannot be meant.
+    Raises KontraktError for an address or settings that cannot be meant, an empty one among them.
     """
     from codegen.baselines.registry import RegistryBaseline  # noqa: PLC0415
 
-    if address:
+    if address is not None:
         from codegen.baselines.http import choose_address  # noqa: PLC0415
 
         settings = choose_address(address, settings)
@@ -130,7 +138,7 @@ def open_registry_baseline(
 
 
 def _open_registry(address: str, settings: RegistrySettings, root: FilePath) -> Archive:
-    return open_registry_baseline(address, settings, root)
+    return open_registry_baseline(address or None, settings, root)
 
 
 def _open_git(revision: str, settings: RegistrySettings, root: FilePath) -> Archive:

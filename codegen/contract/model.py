@@ -190,6 +190,8 @@ class ClientCredentials:
 class RegistrySettings:
     """Where the registry is and how to be let in; `url` is None for the embedded one.
 
+    An empty `url` comes from a variable that is set and empty: nobody knows which one is meant.
+
     At most one of username with password, bearer_token and oauth is given. Files are relative to
     the repository, time-outs in seconds. `normalize` asks the registry to compare and keep schemas
     in its normalized form.

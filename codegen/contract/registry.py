@@ -49,9 +49,10 @@ def read_registry_settings(
 ) -> RegistrySettings:
     """The manifest's registry, its ${NAME}s replaced from the environment.
 
-    A variable in `url` that is not set means the embedded registry; in any other setting it is a
-    finding, unless there is no `url` for which it could matter. Without `url`, SCHEMA_REGISTRY_URL
-    counts. Settings that contradict each other are findings as well.
+    A variable in `url` that is not set means the embedded registry, one that is set and empty an
+    address that is empty, which nobody can mean; in any other setting both are a finding, unless
+    there is no `url` for which it could matter. Without `url`, SCHEMA_REGISTRY_URL counts. Settings
+    that contradict each other are findings as well.
     """
     variables = os.environ if environment is None else environment
     found = Findings()
@@ -75,7 +76,7 @@ def read_registry_settings(
         section.expand("context").strip(":").removeprefix("."),
         section.values.get("normalize", False),
     )
-    if address is not None:
+    if address:
         section.check(settings)
     findings.items += map(hide_secrets, found)
     return settings
@@ -98,15 +99,12 @@ class _Section:
         self._has_address = False
 
     def expand_address(self) -> str | None:
-        if "url" in self.values:
-            text = _VARIABLE.sub(
-                lambda match: self._variables.get(match[1], ""), self.values["url"] or ""
-            )
-        else:
-            text = self._variables.get("SCHEMA_REGISTRY_URL", "")
-        address = text.strip().rstrip("/") or None
-        self._has_address = address is not None
-        return address
+        stated = self.values["url"] or "" if "url" in self.values else "${SCHEMA_REGISTRY_URL}"
+        text = _VARIABLE.sub(lambda match: self._variables.get(match[1], ""), stated)
+        address = text.strip().rstrip("/")
+        self._has_address = address != ""
+        is_meant = any(name in self._variables for name in _VARIABLE.findall(stated))
+        return address if self._has_address or is_meant else None
 
     def expand(self, *path: str) -> str:
         """The text at a path of keys, empty where there is none."""

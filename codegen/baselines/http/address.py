@@ -21,6 +21,9 @@ def split_address(url: str, what: str = "a registry") -> SplitResult:
     hosts = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
     is_list = url.count("://") > 1 or "," in hosts
     is_plain = host and parts.scheme in ("http", "https") and not (parts.query or parts.fragment)
+    if not url:
+        message = f"the address of {what} is empty"
+        raise KontraktError(message, hint="if it comes from a variable, see that this is set")
     if not is_plain or is_list:
         hint = "an example: http://127.0.0.1:8081"
         if is_list:
