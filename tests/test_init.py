@@ -97,6 +97,38 @@ def test_what_exists_is_kept_and_said(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def test_a_repository_that_is_there_gets_what_it_lacks(tmp_path: Path) -> None:
+    manifest = tmp_path / "schemas/contracts.yaml"
+    manifest.parent.mkdir()
+    manifest.write_text("version: 1\n")
+    (tmp_path / ".gitignore").write_text("*.pyc\n")
+    done = run(tmp_path, "init")
+    assert done.returncode == 0
+    assert "kept  .gitignore, which exists already; add .kontrakt/ to it" in done.stderr
+    assert "$schema=contracts.schema.json" in done.stdout
+    assert manifest.read_text() == "version: 1\n"
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")} == {
+        ".github", ".github/workflows/contracts.yml", ".gitignore", ".pre-commit-config.yaml",
+        "schemas/contracts.schema.json", "schemas/contracts.yaml",
+    }  # fmt: skip
+
+
+def test_a_folder_of_a_git_repository_hears_where_its_workflow_belongs(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    assert "top of a git" not in run(tmp_path, "init").stderr
+    (tmp_path / "deep").mkdir()
+    done = run(tmp_path / "deep", "init", "contracts")
+    assert f"move .github and .pre-commit-config.yaml to {tmp_path}" in done.stderr
+    assert "--root deep/contracts" in done.stderr
+
+
+def test_workflow_and_hooks_name_the_version_that_wrote_them(tmp_path: Path) -> None:
+    run(tmp_path, "init")
+    shown = run(tmp_path, "--version").stdout.split()[-1]
+    for name in (".github/workflows/contracts.yml", ".pre-commit-config.yaml"):
+        assert f"kontrakt=={shown}" in (tmp_path / name).read_text()
+
+
 def test_init_writes_all_or_nothing(tmp_path: Path) -> None:
     (tmp_path / "schemas").write_text("a file")
     done = run(tmp_path, "init")
