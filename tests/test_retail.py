@@ -77,3 +77,19 @@ def test_a_broker_that_is_not_there_is_told() -> None:
     assert done.returncode in (2, 3)
     assert "127.0.0.1:9" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_demo_says_what_it_needs_before_it_begins(tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    script = (
+        "import sys; sys.modules['confluent_kafka'] = sys.modules['uvicorn'] = None; "
+        f"sys.argv = ['kontrakt', 'demo', '--keep', {str(folder)!r}]; "
+        "from codegen.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: the demo needs confluent-kafka and uvicorn\n")
+    assert "pip install 'kontrakt[demo]'" in done.stderr
+    assert not folder.exists()

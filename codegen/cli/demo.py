@@ -41,8 +41,14 @@ def command(orders: int, bootstrap: str | None, registry: str | None, keep: Path
 
     from codegen.diagnostics import KontraktError  # noqa: PLC0415
     from codegen.retail import example_files, write_files  # noqa: PLC0415
-    from codegen.retail.demo import Demo, embedded_registry, mock_cluster  # noqa: PLC0415
+    from codegen.retail.demo import (  # noqa: PLC0415
+        Demo,
+        embedded_registry,
+        mock_cluster,
+        require_parts,
+    )
 
+    require_parts()
     for number in (signal.SIGTERM, signal.SIGHUP):
         # As Ctrl-C does, so that nothing that was started here outlives a closed terminal.
         signal.signal(number, signal.default_int_handler)

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -414,18 +415,23 @@ def _end(process: subprocess.Popen[str]) -> None:
         process.stdout.close()
 
 
+def require_parts() -> None:
+    """Raise KontraktError where what the demo runs on is not installed."""
+    parts = ("confluent_kafka", "starlette", "uvicorn")
+    missing = [name.replace("_", "-") for name in parts if find_spec(name) is None]
+    if missing:
+        message = f"the demo needs {' and '.join(missing)}"
+        raise KontraktError(message, "pip install 'kontrakt[demo]'")
+
+
 @contextmanager
 def mock_cluster() -> Iterator[str]:
     """librdkafka's mock cluster on a free port of the loopback interface; its address.
 
-    It lives in memory, as long as this context. Raises KontraktError without confluent-kafka.
+    It lives in memory, as long as this context.
     """
-    try:
-        from confluent_kafka import Producer  # noqa: PLC0415
-    except ImportError:
-        raise KontraktError(
-            "the demo needs confluent-kafka", "pip install 'kontrakt[demo]'"
-        ) from None
+    from confluent_kafka import Producer  # noqa: PLC0415
+
     producer = Producer({"bootstrap.servers": "unused", "test.mock.num.brokers": 1, "log_level": 4})
     brokers = producer.list_topics(timeout=15).brokers.values()
     yield ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
