@@ -17,6 +17,7 @@ from codegen.baselines import Archive, Baseline, Repository
 from codegen.baselines.registry import RegistryBaseline, RegistryClient
 from codegen.compatibility import SCOPES, Direction, Judge, Verdict
 from codegen.contract.model import Contract, History, Level, Subject, Topic
+from codegen.contract.subjects import strictest
 from codegen.counting import count_words
 from codegen.diagnostics import Findings, Location, Severity, rule
 from codegen.difference import EventDifference, State, compare_contracts
@@ -358,7 +359,7 @@ def _compare_verdicts(
     judge: Judge,
     findings: Findings,
 ) -> Mapping[str, str]:
-    """Why the registry refuses schemas, in its own words, by subject.
+    """Why the registry will refuse schemas when they are registered, by subject.
 
     That it judges otherwise than this check, or not at all, is a finding.
     """
@@ -374,7 +375,14 @@ def _compare_verdicts(
             findings.add(REGISTRY_SILENT, place, message, hint=hint, subject=subject.name)
             continue
         said = "; ".join(verdict.messages[:3]) or "it gives no reason"
-        if not verdict.is_compatible:
+        is_loosened = strictest((level, subject.level)) is not subject.level
+        if is_loosened:
+            # Registering sets the level of the manifest first, and the registry judges by that.
+            if not judge.judge(
+                subject.schema, histories[subject.name], subject.level
+            ).is_compatible:
+                refused[subject.name] = f"it breaks {subject.level.value}"
+        elif not verdict.is_compatible:
             refused[subject.name] = said
         if ours.is_compatible != verdict.is_compatible:
             _report_disagreement(subject, level, ours, said, findings)

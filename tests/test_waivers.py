@@ -124,9 +124,18 @@ def test_the_registry_that_was_asked_says_why_it_refuses(root: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert "warning waiver/registry-refuses: the break of t-value is waived" in done.stdout
     assert "READER_FIELD_MISSING_DEFAULT_VALUE" in done.stdout
+    assert "oldSchemaVersion: 1" in done.stdout and "oldSchema:" not in done.stdout
     plan = kontrakt(root, "register")
     assert plan.returncode == 1
     assert "a waiver lets the check pass, not the registry" in plan.stdout
+    assert "waiver/registry-refuses" not in plan.stdout, "the refusal itself is told"
+
+    # The advice is good: once it is taken, no refusal is foretold, and there is none.
+    text = manifest.read_text()
+    manifest.write_text(text.replace("compatibility: BACKWARD", "compatibility: NONE", 1))
+    again = kontrakt(root, "check")
+    assert again.returncode == 0 and "waiver/registry-refuses" not in again.stdout
+    assert kontrakt(root, "register", "--apply").returncode == 0
 
 
 def test_at_the_level_none_no_registry_refuses(root: Path) -> None:

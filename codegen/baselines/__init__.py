@@ -11,7 +11,7 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from codegen.contract.model import Contract, History, RegistrySettings
-from codegen.diagnostics import CouldNotCheck, Findings, KontraktError
+from codegen.diagnostics import Findings, KontraktError
 
 if TYPE_CHECKING:
     from codegen.baselines.answers import Transport
@@ -94,14 +94,14 @@ def open_baseline(spec: str | None, settings: RegistrySettings, root: FilePath) 
 def open_registry(settings: RegistrySettings, root: FilePath) -> RegistryClient:
     """The registry of the settings; the embedded one of the repository where they name none.
 
-    Nothing is sent yet. Raises KontraktError for settings that cannot be meant, and CouldNotCheck
-    where their address is empty: a CI without its secret must not publish to a registry of its own.
+    Nothing is sent yet. Raises KontraktError for settings that cannot be meant, an empty address
+    among them: a CI that lacks its secret must not publish to a registry of its own.
     """
     from codegen.baselines.registry import RegistryClient  # noqa: PLC0415
 
     if settings.url == "":
         message = "the registry's address is empty: its variable is set, and holds nothing"
-        raise CouldNotCheck(message, "give it the address, or unset it for the embedded registry")
+        raise KontraktError(message, "give it the address, or unset it for the embedded registry")
 
     transport: Transport
     if settings.url is None:

@@ -319,8 +319,10 @@ class RegistryClient:
             raise self._read.misfit("no is_compatible in the answer to a compatibility check")
         messages = verdict.get("messages") or verdict.get("reason") or []
         listed = [messages] if isinstance(messages, str) else messages
-        reasons = listed if isinstance(listed, list) else []
-        return RegistryVerdict(is_compatible, tuple(clean(str(item)) for item in reasons[:100]))
+        words = [str(item) for item in listed[:100]] if isinstance(listed, list) else []
+        # Among its reasons is the whole old schema, which is no reason, and drowns them.
+        reasons = [item for item in words if not item.startswith("{oldSchema:")]
+        return RegistryVerdict(is_compatible, tuple(map(clean, reasons)))
 
     def judge(self, asked: Iterable[tuple[Subject, Level]]) -> list[RegistryVerdict | None]:
         """Ask the registry about schemas, many at once, at the levels that it has for them.

@@ -24,7 +24,7 @@ from codegen.contract.model import Contract, History, Level, SchemaKey, Subject
 from codegen.contract.subjects import strictest
 from codegen.diagnostics import Findings, Location, rule
 from codegen.difference import MOST, find_differences
-from codegen.rules.waivers import PAST_THE_REGISTRY
+from codegen.rules.waivers import PAST_THE_REGISTRY, REGISTRY_REFUSES
 from codegen.source import Json, Place
 
 REFUSED = rule(
@@ -356,7 +356,15 @@ def _report_modes(
 
 
 def report_refusal(subject: Subject, said: str, registry: str, findings: Findings) -> None:
-    """Report that the registry does not take a schema, in its own words."""
+    """Report that the registry does not take a schema, in its own words.
+
+    The warning that it will not, where the break is waived, has become true and says no more.
+    """
+    findings.items = [
+        item
+        for item in findings
+        if item.rule is not REGISTRY_REFUSES or item.subject != subject.name
+    ]
     hint = "see what would break, and how to mend it: kontrakt check --against registry"
     if any(item.waived and subject.name in item.changes for item in findings):
         hint = PAST_THE_REGISTRY

@@ -300,7 +300,7 @@ def _find_lowered_level(new: Topic, old: Topic, succession: Succession) -> Itera
         place_of(old, "compatibility", succession.old),
         f"topic {new.name} had the level {old.level.value} and has {new.level.value}",
         f"would pass now: {passing}",
-        f"keep {old.level.value}; for one change that must pass, waive its finding: kontrakt waive",
+        f"keep {old.level.value}, or state it again once what must pass is registered",
         before=old.level.value,
         after=new.level.value,
     )
