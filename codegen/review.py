@@ -65,6 +65,14 @@ SOFT_DELETED = rule(
     "compares with them all the same. A subject that shall begin anew is deleted for good.",
     severity=Severity.WARNING,
 )
+OLDER_VERSION = rule(
+    "compat/older-version",
+    "A schema is an older version of its subject again.",
+    "A registry makes no new version of a schema that it holds: the newest stays the newest, and "
+    "whoever asks for that gets another schema than this one. Most often a branch lacks what was "
+    "published from another one in the meantime.",
+    severity=Severity.WARNING,
+)
 LEVEL_DIFFERS = rule(
     "compat/level-differs",
     "The registry guards a subject with another level than the manifest states.",
@@ -164,6 +172,7 @@ def _judge_all(
     verdicts = {subject.name: verdict for subject, verdict in judged}
     for subject in changed:
         _report_unasked(subject, verdicts[subject.name], histories[subject.name], findings)
+        _report_older(subject, histories[subject.name], findings)
         _foresee(subject, histories[subject.name], findings)
     broken = tuple(subject for subject, verdict in judged if not verdict.is_compatible)
     refused: Mapping[str, str] = {
@@ -296,6 +305,22 @@ def _is_latest(subject: Subject, history: History) -> bool:
     if latest is None:
         return False
     return render(subject.schema, inline=True) == render(latest, inline=True)
+
+
+def _report_older(subject: Subject, history: History, findings: Findings) -> None:
+    newest = history.versions[-1].version
+    text = render(subject.schema, inline=True)
+    for version in reversed(history.versions[:-1]):
+        if version.schema is not None and render(version.schema, inline=True) == text:
+            findings.add(
+                OLDER_VERSION,
+                Place(subject.document),
+                f"{subject.name} is v{version.version} again, and v{newest} is the newest",
+                note=f"a registry takes it for v{version.version}, and makes no new version of it",
+                hint="take the newest with kontrakt pull, or change that one",
+                subject=subject.name,
+            )
+            return
 
 
 def _report_deleted(subject: Subject, history: History, findings: Findings) -> None:

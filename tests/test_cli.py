@@ -147,6 +147,20 @@ def test_register_shows_the_plan_applies_it_and_can_be_repeated(kontrakt: Kontra
     assert " registered " not in again.stdout
 
 
+def test_register_says_which_schema_is_an_older_version(kontrakt: Kontrakt, shop: Path) -> None:
+    kontrakt("register", "--apply")
+    path = shop / PLACED
+    older = path.read_text("utf-8")
+    edit(shop, PLACED, "A customer placed an order.", "Somebody placed an order.")
+    kontrakt("register", "--apply")
+    path.write_text(older, "utf-8")
+    for arguments in ([], ["--apply"]):
+        done = kontrakt("register", *arguments)
+        assert done.returncode == 0
+        assert "older      orders-retail.orders.OrderPlaced  v1, and v2 is the new" in done.stdout
+        assert "unchanged  6 subjects" in done.stdout
+
+
 def test_check_finds_the_break_and_register_refuses_it(kontrakt: Kontrakt, shop: Path) -> None:
     kontrakt("register", "--apply")
     add_field(shop)

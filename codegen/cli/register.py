@@ -136,5 +136,10 @@ def _show_done(plan: Plan, done: tuple[Done, ...]) -> None:
 
 
 def _show_unchanged(plan: Plan) -> None:
-    if unchanged := len(plan.steps) - len(plan.changes):
+    older = [step for step in plan.steps if step.is_older and not step.changes_level]
+    width = max((len(step.subject.name) for step in older), default=0)
+    for step in older:
+        name = f"{step.subject.name:<{width}}"
+        click.echo(f"  older      {name}  v{step.version}, and v{step.latest} is the newest there")
+    if unchanged := len(plan.steps) - len(plan.changes) - len(older):
         click.echo(f"  unchanged  {count_words(unchanged, 'subject')}")

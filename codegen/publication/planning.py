@@ -83,6 +83,11 @@ class Step:
         return self.level is None or strictest((self.level, wanted)) is wanted
 
     @property
+    def is_older(self) -> bool:
+        """Whether the registry holds the schema as an older version, and so makes no new one."""
+        return self.action is Action.UNCHANGED and self.version < self.latest
+
+    @property
     def changes_anything(self) -> bool:
         """Whether there is anything to do."""
         return self.changes_level or self.action is Action.REGISTER
