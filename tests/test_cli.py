@@ -487,3 +487,20 @@ def test_rules_are_listed_and_explained(kontrakt: Kontrakt) -> None:
     unknown = kontrakt("rules", "compat/field-with-default")
     assert unknown.returncode == 2
     assert 'did you mean "compat/field-without-default"?' in unknown.stderr
+
+
+def test_a_named_folder_without_a_manifest_could_not_be_checked(
+    kontrakt: Kontrakt, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    for command in ("check", "lint", "generate", "register", "status", "diff"):
+        done = kontrakt(command, "--root", str(tmp_path / "empty"))
+        assert (done.returncode, done.stdout) == (3, ""), command
+        assert f"no schemas/contracts.yaml in {tmp_path / 'empty'}" in done.stderr
+
+
+def test_a_half_typed_schema_is_one_finding(kontrakt: Kontrakt, shop: Path) -> None:
+    path = shop / PLACED
+    path.write_text(path.read_text("utf-8")[:200], "utf-8")
+    done = kontrakt("lint", "--format", "json")
+    assert [one["rule"] for one in json.loads(done.stdout)["findings"]] == ["syntax/unreadable"]

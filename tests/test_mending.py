@@ -537,7 +537,7 @@ def test_fix_edits_the_file_shows_how_and_checks_again(check: Run, shop: Path) -
     text = add_tier(shop)
     found = check("--against", "folder:../released")
     assert found.returncode == 1
-    assert "kontrakt check --fix" in found.stdout
+    assert "try it with --fix" in found.stdout
     others = {path: path.read_bytes() for path in shop.rglob("*.*") if path != shop / PLACED}
     done = check("--fix", "--against", "folder:../released")
     assert done.returncode == 0, done.stdout + done.stderr

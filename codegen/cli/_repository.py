@@ -113,11 +113,11 @@ def open_repository(
     Prints the findings and leaves with exit code 1 when the contract cannot be loaded.
     """
     from codegen.cli._progress import show_progress  # noqa: PLC0415
-    from codegen.contract.load import find_root, load_contract  # noqa: PLC0415
+    from codegen.contract.load import choose_root, load_contract  # noqa: PLC0415
     from codegen.diagnostics import Findings, make_report  # noqa: PLC0415
 
     show_progress()
-    folder = remember_root(root if root is not None else find_root(Path.cwd()))
+    folder = remember_root(choose_root(root, Path.cwd()))
     findings = Findings()
     contract = load_contract(folder, findings)
     if contract is None:

@@ -92,7 +92,7 @@ def _check(
         words = (f"{mended.fixed} fixed, {open_count} left.", *mended.cautions)
         sections = (("Mended", (" ".join(words),)), *sections)
     elif any(finding.mends and not finding.waived for finding in found):
-        summary += "; try kontrakt check --fix"
+        summary += "; try it with --fix"
     names = (subject.name for subject in contract.subjects)
     return make_report(found, names, summary, sections)
 

@@ -98,14 +98,14 @@ def command(
 
 def _find_folder(root: Path | None, paths: tuple[str, ...]) -> Path:
     from codegen.cli._repository import remember_root  # noqa: PLC0415
-    from codegen.contract.load import find_root  # noqa: PLC0415
+    from codegen.contract.load import choose_root  # noqa: PLC0415
     from codegen.diagnostics import KontraktError  # noqa: PLC0415
 
     for path in paths:
         if not os.path.lexists(path):
             raise KontraktError(f"{path} does not exist", "name files and folders of schemas")
     start = Path(os.path.abspath(paths[0])) if paths else Path.cwd()
-    return remember_root(root if root is not None else find_root(start))
+    return remember_root(choose_root(root, start))
 
 
 def _name_under(folder: Path, path: str) -> str:

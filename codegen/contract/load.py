@@ -25,6 +25,7 @@ from codegen.avro.schema import (
     Schema,
     SchemaGraph,
     Union,
+    split_name,
 )
 from codegen.contract.lint import LintSettings, read_lint_settings
 from codegen.contract.manifest import WRONG_SHAPE, check_editor_schema, check_shape
@@ -43,7 +44,7 @@ from codegen.contract.model import (
 from codegen.contract.reading import find_schema_files, read_file
 from codegen.contract.registry import read_registry_settings, uses_references
 from codegen.contract.subjects import derive_subjects
-from codegen.diagnostics import CouldNotCheck, Findings, rule
+from codegen.diagnostics import CouldNotCheck, Findings, Severity, rule
 from codegen.source import Document, Json, Place
 
 MANIFEST = "schemas/contracts.yaml"
@@ -79,6 +80,19 @@ KEY_FIELD = rule(
     "Kafka keeps the order of messages with the same key only. An event without its key would "
     "land in any partition.",
 )
+
+
+def choose_root(named: FilePath | None, start: FilePath) -> FilePath:
+    """The folder that somebody named, or else the nearest one, as `find_root` finds it.
+
+    Raises CouldNotCheck where it holds no schemas/contracts.yaml.
+    """
+    if named is None:
+        return find_root(start)
+    if not (named / MANIFEST).is_file():
+        hint = f"name a contract repository, or make one: kontrakt init {named}"
+        raise CouldNotCheck(f"no {MANIFEST} in {named}", hint=hint)
+    return named
 
 
 def find_root(start: FilePath) -> FilePath:
@@ -305,11 +319,19 @@ class _Loader:
 
     def _type(self, name: str, place: Place) -> Named | None:
         found = self._parsed.types.get(name)
-        if found is None:
+        if found is None and not self._has_broken_file(name):
             near = get_close_matches(name, self._parsed.types, 1)
             hint = f'did you mean "{near[0]}"?' if near else "add its .avsc under schemas/"
             self._findings.add(UNKNOWN_NAME, place, f"no schema defines {name}", hint=hint)
         return found
+
+    def _has_broken_file(self, name: str) -> bool:
+        """Whether a file that is called like the type has an error, which is what to mend."""
+        file = f"/{split_name(name)[1]}.avsc"
+        return any(
+            one.severity is Severity.ERROR and one.location.file.endswith(file)
+            for one in self._findings
+        )
 
     def _key(
         self, value: Json, topic: str, events: tuple[Event, ...], place: Place
