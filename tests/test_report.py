@@ -249,6 +249,14 @@ def test_markdown_makes_no_markup_of_text() -> None:
         assert mark not in text
 
 
+def test_steps_are_a_numbered_list_in_markdown() -> None:
+    lines = ("Expand and contract:", "1. add a field", "2. shop", "One is torn:", "3. till")
+    text = render(make_report([], [], "", [("Deploy", lines)]), "markdown")
+    assert text.partition("#### Deploy\n\n")[2] == (
+        "- Expand and contract:\n\n1. add a field\n2. shop\n\n- One is torn:\n\n3. till\n"
+    )
+
+
 def test_markdown_stays_within_what_a_comment_may_hold() -> None:
     many = [
         Finding(REMARK, Severity.NOTE, Location("a.avsc", (), line, 1, line, 2), f"{line} " * 50)

@@ -7,7 +7,7 @@ nobody, and refers to no issue.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from codegen.counting import count_words
@@ -40,7 +40,7 @@ def render_report(report: Report) -> str:
         )
         blocks.extend(_left(len(report.findings) - len(rows)))
     for title, lines in report.sections:
-        kept = room.take(f"- {escape(line)}" for line in lines)
+        kept = room.take(_items(lines))
         blocks.append("\n".join((f"#### {escape(title)}\n", *kept)))
         blocks.extend(_left(len(lines) - len(kept)))
     if report.checked:
@@ -66,6 +66,16 @@ class _Room:
                 break
             kept.append(line)
         return kept
+
+
+def _items(lines: Iterable[str]) -> Iterator[str]:
+    """A point for each line; numbered steps are a list of their own, set off by a blank line."""
+    was_step: bool | None = None
+    for line in lines:
+        is_step = _STEP.match(line) is not None
+        gap = "\n" if was_step not in (None, is_step) else ""
+        yield f"{gap}{escape(line)}" if is_step else f"{gap}- {escape(line)}"
+        was_step = is_step
 
 
 def _left(count: int) -> tuple[str, ...]:
@@ -100,6 +110,7 @@ def _row(finding: Finding) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+_STEP = re.compile(r"\d+\. ")
 _MARKUP = re.compile(r"[\\`*_\[\]<>#|~&$]")
 _REFERENCE = re.compile(r"@|:(?=//)|www(?=\.)|&#35;")
 
