@@ -359,6 +359,10 @@ def test_a_git_revision_is_a_baseline(kontrakt: Kontrakt, shop: Path) -> None:
     assert "no-such-branch" in missing.stderr
 
 
+def test_a_branch_by_itself_is_told_how_it_is_named(kontrakt: Kontrakt) -> None:
+    assert "a revision is named git:main" in kontrakt("check", "--against", "main").stderr
+
+
 @pytest.mark.parametrize("against", ["nonsense", "folder:missing", "snapshot:missing.json"])
 def test_a_baseline_that_is_not_there_is_never_good(kontrakt: Kontrakt, against: str) -> None:
     done = kontrakt("check", "--against", against)

@@ -212,8 +212,9 @@ def test_stdin_to_stdout(folder: Path) -> None:
     assert "<stdin>:1:" in err
 
 
-@pytest.mark.parametrize("name", ["schemas/contracts.yaml", "missing.avsc"])
+@pytest.mark.parametrize("name", ["schemas/contracts.yaml", "missing.avsc", "schemas/empty"])
 def test_what_is_no_schema_is_wrong_usage_and_nothing_is_written(folder: Path, name: str) -> None:
+    (folder / "empty").mkdir()
     done = subprocess.run(
         [sys.executable, "-m", "codegen", "format", "schemas/A.avsc", name],
         env={**os.environ, "PYTHONPATH": str(PROJECT)},

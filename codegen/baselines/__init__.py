@@ -85,10 +85,10 @@ def open_baseline(spec: str | None, settings: RegistrySettings, root: FilePath) 
         return _open_folder(spec, settings, root)
     if FilePath(spec).is_file():
         return _open_snapshot(spec, settings, root)
-    raise KontraktError(
-        f'"{spec}" is no baseline',
-        hint="registry, registry:URL, git:REVISION, snapshot, snapshot:FILE or folder:DIR",
-    )
+    kinds = "registry, registry:URL, git:REVISION, snapshot, snapshot:FILE or folder:DIR"
+    # Other tools take a branch as it is.
+    hint = kinds if ":" in spec else f"a revision is named git:{spec}; else it is {kinds}"
+    raise KontraktError(f'"{spec}" is no baseline', hint=hint)
 
 
 def open_registry(settings: RegistrySettings, root: FilePath) -> RegistryClient:

@@ -85,6 +85,7 @@ def _read_stdin(findings: Findings) -> Iterator[File]:
 def _read_files(root: Path | None, paths: tuple[str, ...], findings: Findings) -> Iterator[File]:
     from codegen.contract.load import find_root  # noqa: PLC0415
     from codegen.contract.reading import read_file  # noqa: PLC0415
+    from codegen.diagnostics import KontraktError  # noqa: PLC0415
 
     places = [_resolve(path) for path in paths]
     if not places:
@@ -92,7 +93,11 @@ def _read_files(root: Path | None, paths: tuple[str, ...], findings: Findings) -
         places = [(folder, folder / "schemas", str(folder.resolve() / "schemas"))]
     seen: set[str] = set()
     for folder, place, shown in places:
-        for path in _expand(folder, place, findings):
+        expanded = list(_expand(folder, place, findings))
+        if paths and not expanded and not findings.has_errors:
+            message = f"{_printable(_from_here(shown))} holds no .avsc files"
+            raise KontraktError(message, "name .avsc files, or folders with some")
+        for path in expanded:
             # A file is formatted once, under its own name, whatever links lead to it.
             file = os.path.realpath(path)
             if file in seen:

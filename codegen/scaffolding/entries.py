@@ -313,7 +313,8 @@ def _find_type(contract: Contract, name: str, known: Collection[str] | None = No
     if found:
         hint = f"write it with its namespace: {', '.join(sorted(found))}"
         raise KontraktError(f"{name} may be one of several events", hint)
-    hint = f"{_near(name, list(names))}make it: kontrakt new event {name} --topic TOPIC"
+    near = _near(name, list(names))
+    hint = f"{near}make it: kontrakt new event {name} --topic TOPIC; --new-topic makes that too"
     raise KontraktError(f"there is no event {name}", hint)
 
 
