@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from codegen.diagnostics import CouldNotCheck, Findings, KontraktError
 from codegen.generation import Comparison, State, compare, generate, report_states, write
 from codegen.source import Json
 from codegen.targets import GeneratedFile
+from codegen.targets.python import TARGET
 from codegen.targets.python.samples import sample_events
 from schemas import record, schema
 
@@ -178,6 +180,22 @@ def test_many_files_in_one_state_are_one_finding(contract: Contract, tmp_path: P
         "generated/order-service/python/old.py": "stale: this file is not generated any more",
     }
     assert found.count_not_fresh() == 10 * len({one.service for one in found.outputs}) + 1
+
+
+@pytest.mark.parametrize(
+    ("version", "problems"),
+    [("2.1.0rc1", []), ("1", []), ("v2", ["version"]), ("1-2", ["version"]), (1.5, ["version"])],
+)
+def test_a_package_has_the_version_that_the_manifest_states(
+    contract: Contract, version: Json, problems: list[str]
+) -> None:
+    service = replace(contract.services[0], targets={"python": {"version": version}})
+    findings = Findings()
+    outputs = generate(replace(contract, services=(service,)), {"python": TARGET}, findings)
+    assert [one.location.path[-1] for one in findings] == problems
+    for output in outputs:
+        project = tomllib.loads(output.files[f"{output.folder}/pyproject.toml"])["project"]
+        assert project["version"] == version
 
 
 @pytest.mark.parametrize("path", ["../out.py", "/etc/out.py", "a/../../../out.py", ""])

@@ -31,6 +31,10 @@ from codegen.targets.python.samples_view import samples_view
 from codegen.targets.python.service_view import Names, Page, service_pages
 from codegen.targets.rendering import render
 
+_FIRST_VERSION = "0.1.0"
+_VERSION = r"^[0-9]+(\.[0-9]+)*((a|b|rc)[0-9]+)?(\.post[0-9]+)?(\.dev[0-9]+)?$"
+"""A public version as PEP 440 spells it."""
+
 
 @dataclass(frozen=True, slots=True)
 class PythonTarget:
@@ -46,6 +50,11 @@ class PythonTarget:
                     "type": "string",
                     "description": "The name of the package; that of the service, if not stated.",
                     "pattern": "^[a-z][a-z0-9_]*$",
+                },
+                "version": {
+                    "type": "string",
+                    "description": "The version of the package, for those who publish it.",
+                    "pattern": _VERSION,
                 },
                 "style": {
                     "description": "Whether the stubs are for asyncio; sync, if not stated.",
@@ -70,7 +79,9 @@ class PythonTarget:
                 f"the package of {service.name} cannot be named {package}: Python has that name",
                 f"name another one in the manifest, for example package: {package}_service",
             )
-        pages = _pages(service, contract, package, is_async=options.get("style") == "async")
+        version = str(options.get("version", _FIRST_VERSION))
+        is_async = options.get("style") == "async"
+        pages = _pages(service, contract, package, version, is_async=is_async)
         written = [GeneratedFile(page.path, _render(page), page.untested) for page in pages]
         written.append(GeneratedFile(f"{package}/py.typed", ""))
         written += [
@@ -84,7 +95,7 @@ TARGET = PythonTarget()
 
 
 def _pages(
-    service: Service, contract: Contract, package: str, *, is_async: bool
+    service: Service, contract: Contract, package: str, version: str, *, is_async: bool
 ) -> tuple[Page, ...]:
     classes = name_classes(contract.types)
     events = name_events(service, classes)
@@ -106,6 +117,7 @@ def _pages(
     models = exported_models(named, graph, classes)
     names = Names(
         package=package,
+        version=version,
         models=models,
         classes={one.name: classes[one.name] for one in named if isinstance(one, Record | Enum)},
         constants={(one.event.topic, one.event.name): one.constant for one in events},

@@ -104,6 +104,7 @@ class Names:
     """How the package, its models and its event types are called in Python."""
 
     package: str
+    version: str
     models: tuple[str, ...]
     """Every class that the module `models` offers."""
     classes: Mapping[str, str]
@@ -145,7 +146,7 @@ def service_pages(service: Service, contract: Contract, names: Names) -> tuple[P
     _require_one_topic(service)
     view = _view(service, contract, names)
     pages = [
-        Page("pyproject.toml", "pyproject.toml.j2", view),
+        Page("pyproject.toml", "pyproject.toml.j2", {**view, "version": names.version}),
         Page("README.md", "readme.md.j2", view),
         Page(f"{names.package}/__init__.py", "init.py.j2", view),
         Page(f"{names.package}/fakes.py", "fakes.py.j2", view),
