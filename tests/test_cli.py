@@ -359,6 +359,21 @@ def test_a_git_revision_is_a_baseline(kontrakt: Kontrakt, shop: Path) -> None:
     assert "no-such-branch" in missing.stderr
 
 
+@pytest.mark.parametrize(
+    ("format_name", "variable"), [("github", "GITHUB_WORKSPACE"), ("gitlab", "CI_PROJECT_DIR")]
+)
+def test_annotations_name_files_from_the_folder_of_the_checkout(
+    kontrakt: Kontrakt, shop: Path, format_name: str, variable: str
+) -> None:
+    edit(shop, PLACED, '"logicalType": "uuid"', '"logicalType": "uuids"')
+    variables = {variable: str(shop.parent)}
+    done = kontrakt("lint", "--format", format_name, "--report", "text=words", **variables)
+    assert f"{shop.name}/{PLACED}" in done.stdout
+    assert (shop / "words").read_text("utf-8").startswith(f"{PLACED}:7:")
+    elsewhere = {variable: str(shop / "schemas")}
+    assert f"{shop.name}/" not in kontrakt("lint", "--format", format_name, **elsewhere).stdout
+
+
 def test_a_branch_by_itself_is_told_how_it_is_named(kontrakt: Kontrakt) -> None:
     assert "a revision is named git:main" in kontrakt("check", "--against", "main").stderr
 

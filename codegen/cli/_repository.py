@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import wraps
@@ -173,27 +174,28 @@ def show(report: Report, format_name: str | None = "text", *, err: bool = False)
     With `err` it goes to stderr: stdout is for a result that somebody reads on. Without a format
     it is written only.
 
-    Files are named as they are found from the working directory, where they lie below it. Raises
+    Files are named as they are found from the working directory, where they lie below it; in what
+    GitHub and GitLab read, from the folder of the checkout, which may lie above it. Raises
     CouldNotCheck when a file cannot be written.
     """
     from codegen.report import render  # noqa: PLC0415
 
     meta = click.get_current_context().meta
-    report = _name_from_here(report, meta.get(_ROOT))
     meta[_SHOWN] = True
     if format_name is not None:
-        click.echo(render(report, format_name, _paint), nl=False, err=err)
-    _write_reports(report, meta.get(_REPORTS, ()))
+        named = _name_files(report, meta.get(_ROOT), format_name)
+        click.echo(render(named, format_name, _paint), nl=False, err=err)
+    _write_reports(report, meta.get(_ROOT), meta.get(_REPORTS, ()))
 
 
-def _write_reports(report: Report, wanted: Iterable[tuple[str, str]]) -> None:
+def _write_reports(report: Report, root: Path | None, wanted: Iterable[tuple[str, str]]) -> None:
     from codegen.diagnostics import CouldNotCheck  # noqa: PLC0415
     from codegen.files import write_atomically  # noqa: PLC0415
     from codegen.report import render  # noqa: PLC0415
 
     for name, file in wanted:
         try:
-            write_atomically(Path(file), render(report, name))
+            write_atomically(Path(file), render(_name_files(report, root, name), name))
         except OSError as error:
             reason = (error.strerror or "unknown error").lower()
             raise CouldNotCheck(f"the report {file} cannot be written: {reason}") from None
@@ -212,13 +214,23 @@ _STYLES: Mapping[str, Mapping[str, str | bool]] = {
 }
 
 
-def _name_from_here(report: Report, root: Path | None) -> Report:
-    """The report with the repository's files named from the working directory."""
+_CHECKOUTS = {
+    "github": "GITHUB_WORKSPACE",
+    "sarif": "GITHUB_WORKSPACE",
+    "gitlab": "CI_PROJECT_DIR",
+}
+"""The variables that hold the folder from which those who read a format look for its files."""
+
+
+def _name_files(report: Report, root: Path | None, format_name: str) -> Report:
+    """The report with the repository's files named from where its readers are."""
     from dataclasses import replace  # noqa: PLC0415
 
     from codegen.diagnostics import Finding, Location, Related  # noqa: PLC0415
 
     here = Path.cwd()
+    checkout = Path(os.environ.get(_CHECKOUTS.get(format_name, ""), "") or here).resolve()
+    here = checkout if here.is_relative_to(checkout) else here
     folder = root.resolve() if root is not None else here
     if root is None or folder == here or not folder.is_relative_to(here):
         return report
