@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from codegen.avro.canonical import render
 from codegen.baselines import SNAPSHOT
 from codegen.baselines.snapshot import SnapshotBaseline
+from codegen.contract.manifest import report_misfit
 from codegen.contract.model import Contract, Service
 from codegen.diagnostics import CouldNotCheck, Findings, KontraktError, Location, Severity, rule
 from codegen.files import write_atomically
@@ -305,10 +306,7 @@ def _has_wrong_options(
 
     errors = list(Draft202012Validator(target.options_schema).iter_errors(dict(options)))
     for error in errors:
-        where = place.at(*error.absolute_path)
-        known = ", ".join(sorted(target.options_schema.get("properties", {})))
-        hint = f"options of {target.name}: {known}" if known else f"{target.name} has no options"
-        findings.add(WRONG_OPTION, where, error.message, hint=hint)
+        report_misfit(error, place, WRONG_OPTION, findings)
     return bool(errors)
 
 

@@ -193,6 +193,7 @@ def test_a_package_has_the_version_that_the_manifest_states(
     findings = Findings()
     outputs = generate(replace(contract, services=(service,)), {"python": TARGET}, findings)
     assert [one.location.path[-1] for one in findings] == problems
+    assert [one.hint for one in findings] == ["put it in quotes"] or isinstance(version, str)
     for output in outputs:
         project = tomllib.loads(output.files[f"{output.folder}/pyproject.toml"])["project"]
         assert project["version"] == version

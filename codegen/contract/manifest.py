@@ -13,7 +13,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path as FilePath
 
-from codegen.diagnostics import Finding, Findings, Severity, rule
+from codegen.diagnostics import Finding, Findings, Rule, Severity, rule
 from codegen.source import Document, Json, Place
 
 WRONG_SHAPE = rule(
@@ -83,7 +83,7 @@ def check_shape(manifest: Document, findings: Findings, *, needs_topics: bool = 
     errors = list(Draft202012Validator(schema).iter_errors(value))
     found = Findings()
     for error in errors:
-        _report(manifest, error, found)
+        report_misfit(error, Place(manifest), WRONG_SHAPE, found)
     findings.items += map(hide_secrets, found)
     return not errors
 
@@ -95,9 +95,12 @@ def hide_secrets(finding: Finding) -> Finding:
     return replace(finding, location=replace(finding.location, excerpt=""))
 
 
-def _report(manifest: Document, error: Json, findings: Findings) -> None:
-    """Put a jsonschema ValidationError, whose attributes have no useful types, into words."""
-    place = Place(manifest, tuple(error.absolute_path))
+def report_misfit(error: Json, base: Place, broken: Rule, findings: Findings) -> None:
+    """Put a jsonschema ValidationError, whose attributes have no useful types, into words.
+
+    `base` is where the value stands that was validated.
+    """
+    place = base.at(*error.absolute_path)
     value = error.instance
     # What stands in `registry` may be a secret, in whichever key it was put by mistake.
     shown = "this value" if place.path[:1] == ("registry",) else _show(value)
@@ -106,7 +109,7 @@ def _report(manifest: Document, error: Json, findings: Findings) -> None:
             known = sorted(error.schema.get("properties", {}))
             for key in sorted(set(value) - set(known), key=str):
                 findings.add(
-                    WRONG_SHAPE,
+                    broken,
                     place.at(key, on_key=True),
                     f'unknown key "{key}"',
                     hint=_did_you_mean(key, known),
@@ -114,16 +117,16 @@ def _report(manifest: Document, error: Json, findings: Findings) -> None:
         case "required":
             missing = [key for key in error.validator_value if key not in value]
             keys = " and ".join(f'"{key}"' for key in missing)
-            where = Place(manifest, place.path, on_key=bool(place.path))
+            where = replace(place, on_key=bool(place.path))
             hint = _HOW_TO_BEGIN if missing == ["topics"] else ""
-            findings.add(WRONG_SHAPE, where, f"{keys} is missing here", hint=hint)
+            findings.add(broken, where, f"{keys} is missing here", hint=hint)
         case "enum" | "const":
             allowed = (
                 error.validator_value if error.validator == "enum" else [error.validator_value]
             )
             words = [str(item) for item in allowed]
             findings.add(
-                WRONG_SHAPE,
+                broken,
                 place,
                 f"{shown} is not {'one of ' if words[1:] else ''}{', '.join(words)}",
                 hint=_did_you_mean(str(value).upper() if words[0].isupper() else str(value), words),
@@ -131,27 +134,29 @@ def _report(manifest: Document, error: Json, findings: Findings) -> None:
         case "pattern" if "propertyNames" in error.absolute_schema_path:
             owner, hint = _NAMED.get(str(place.path[-1]) if place.path else "", ("this", ""))
             message = f"{shown} cannot be the name of {owner}"
-            findings.add(WRONG_SHAPE, place.at(str(value), on_key=True), message, hint=hint)
+            findings.add(broken, place.at(str(value), on_key=True), message, hint=hint)
         case "pattern":
             hint = error.schema.get("description", "")
-            findings.add(WRONG_SHAPE, place, f"{shown} does not have the right form", hint=hint)
+            findings.add(broken, place, f"{shown} does not have the right form", hint=hint)
         case "type":
             wanted = error.validator_value
             wanted = " or ".join(wanted) if isinstance(wanted, list) else wanted
-            findings.add(WRONG_SHAPE, place, f"{shown} is not of the type {wanted}")
+            is_bare = wanted == "string" and isinstance(value, int | float)
+            hint = "put it in quotes" if is_bare else ""
+            findings.add(broken, place, f"{shown} is not of the type {wanted}", hint=hint)
         case "uniqueItems":
-            findings.add(WRONG_SHAPE, place, "an item stands twice in this list", hint="keep one")
+            findings.add(broken, place, "an item stands twice in this list", hint="keep one")
         case "minItems":
-            findings.add(WRONG_SHAPE, place, "this list is empty")
+            findings.add(broken, place, "this list is empty")
         case "minProperties":
-            findings.add(WRONG_SHAPE, place, "there is nothing in here", hint=_HOW_TO_BEGIN)
+            findings.add(broken, place, "there is nothing in here", hint=_HOW_TO_BEGIN)
         case "anyOf" if isinstance(value, dict):
             inner = [item for item in error.context or () if item.schema_path[0] == 1]
             for item in inner:
-                _report(manifest, item, findings)
+                report_misfit(item, base, broken, findings)
         case _:
             hint = error.schema.get("description", "")
-            findings.add(WRONG_SHAPE, place, f"{shown} does not fit here", hint=hint)
+            findings.add(broken, place, f"{shown} does not fit here", hint=hint)
 
 
 _NAMED = {
