@@ -260,7 +260,7 @@ _REPORTED = {
     State.ORPHAN: (
         "is not a generated file",
         "are not generated files",
-        "move what is not generated out of the generated folder",
+        "delete what is left over, or move it out of the generated folder",
     ),
 }
 """What is said of one file, of several, and what to do; in the order in which it is told."""

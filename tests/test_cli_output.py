@@ -83,3 +83,26 @@ def test_output_that_nobody_reads_is_no_finding(shop: Path) -> None:
             check=False,
         )
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_an_interrupt_while_the_command_is_loaded_shows_no_traceback(shop: Path) -> None:
+    script = """
+import runpy, sys
+
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "click":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+runpy.run_module("codegen", run_name="__main__")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=shop,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
