@@ -327,6 +327,20 @@ def test_what_the_snapshot_remembers_gets_readers(kontrakt: Kontrakt, shop: Path
     assert kontrakt("generate", "--check").returncode == 0, "the newest version needs no reader"
 
 
+def test_stubs_that_are_not_fresh_are_told_in_any_format(kontrakt: Kontrakt, shop: Path) -> None:
+    kontrakt("generate")
+    fresh = kontrakt("generate", "--check", "--format", "json", "--report", "junit=tests.xml")
+    report = json.loads(fresh.stdout)
+    assert (fresh.returncode, report["findings"]) == (0, [])
+    assert "generated/order-service/python" in report["checked"]
+    assert 'failures="0"' in (shop / "tests.xml").read_text("utf-8")
+    edit(shop, PLACED, "Where the order was placed", "Where it was placed")
+    done = kontrakt("generate", "--check", "--format", "github")
+    assert done.returncode == 1
+    assert "::error file=generated/order-service/python,title=generate/not-fresh::" in done.stdout
+    assert kontrakt("generate", "--format", "json").returncode == 2
+
+
 def test_a_snapshot_that_is_none_leaves_the_stubs_alone(kontrakt: Kontrakt, shop: Path) -> None:
     kontrakt("generate")
     (shop / "schemas/registry.snapshot.json").write_text('{"version": 1, "subjects": []}')

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codegen.cli._repository import root_option
+from codegen.cli._repository import format_option, root_option
 from codegen.counting import count_words
 
 if TYPE_CHECKING:
@@ -19,46 +19,48 @@ if TYPE_CHECKING:
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 when a file is not fresh.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
 @click.option("--force", is_flag=True, help="Overwrite files that were edited by hand.")
-def command(root: Path | None, check: bool, diff: bool, force: bool) -> None:
+@format_option
+def command(root: Path | None, check: bool, diff: bool, force: bool, format_name: str) -> None:
     """Generate the typed stubs of each service into generated/.
 
-    Events that schemas/registry.snapshot.json holds older versions of get a reader for each.
+    Events that schemas/registry.snapshot.json holds older versions of get a reader for each. With
+    --check there is a report, which is empty where all is fresh.
 
     \b
     Example:
       kontrakt generate
       kontrakt generate --check
+      kontrakt generate --check --format github
     """
     from time import perf_counter  # noqa: PLC0415
 
     from codegen.cli._repository import open_repository, show  # noqa: PLC0415
-    from codegen.diagnostics import Findings, make_report  # noqa: PLC0415
+    from codegen.diagnostics import make_report  # noqa: PLC0415
     from codegen.generation import compare, generate, recall, report_states, write  # noqa: PLC0415
     from codegen.targets import discover_targets  # noqa: PLC0415
 
+    if format_name != "text" and (diff or not check):
+        raise click.UsageError("--format is about the report of --check, without --diff.")
     started = perf_counter()
-    folder, contract, findings = open_repository(root)
+    folder, contract, findings = open_repository(root, format_name)
     outputs = generate(recall(contract, folder), discover_targets(), findings)
     if findings.has_errors:
-        show(make_report(findings, summary="Nothing was written."))
+        show(make_report(findings, summary="Nothing was written."), format_name)
         raise click.exceptions.Exit(1)
     comparison = compare(contract, outputs, folder / "generated")
     if diff:
         _show_diff(comparison)
     if check or diff:
-        if comparison.is_fresh:
-            raise click.exceptions.Exit(0)
-        stale = Findings()
-        report_states(comparison, stale, "generated")
-        if check:
-            files = count_words(len(comparison.states) + 1, "file")
-            count = comparison.count_not_fresh()
-            summary = f"{count} of {files} in generated/, the lock included, not fresh."
-            show(make_report((*findings, *stale), summary=summary))
-        raise click.exceptions.Exit(1)
+        report_states(comparison, findings, "generated")
+        files = count_words(len(comparison.states) + 1, "file")
+        count = comparison.count_not_fresh()
+        summary = f"{count} of {files} in generated/, the lock included, not fresh."
+        folders = [f"generated/{output.folder}" for output in outputs]
+        is_silent = format_name == "text" and (comparison.is_fresh or not check)
+        show(make_report(findings, folders, summary), None if is_silent else format_name)
+        raise click.exceptions.Exit(0 if comparison.is_fresh else 1)
     write(comparison, force=force)
-    if len(findings):
-        show(make_report(findings))
+    show(make_report(findings), "text" if len(findings) else None)
     _show_outputs(comparison, perf_counter() - started)
 
 

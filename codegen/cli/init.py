@@ -94,7 +94,7 @@ jobs:
         if: ${{ !cancelled() && steps.install.outcome == 'success' }}
       - run: kontrakt format --check
         if: ${{ !cancelled() && steps.install.outcome == 'success' }}
-      - run: kontrakt generate --check
+      - run: kontrakt generate --check --format github
         if: ${{ !cancelled() && steps.install.outcome == 'success' }}
 """  # noqa: E501 - a command keeps its line
 
