@@ -162,7 +162,7 @@ def open_registry_settings(
         if findings.has_errors:
             show(make_report(findings, summary="The manifest cannot be used as it is."))
             raise click.exceptions.Exit(1)
-    elif settings.url is None and not address and not (folder / EMBEDDED).is_file():
+    elif not settings.url and not address and not (folder / EMBEDDED).is_file():
         message = f"no {MANIFEST} in {folder} or above it, and no registry is named"
         raise CouldNotCheck(message, "set SCHEMA_REGISTRY_URL, or give the address as an option")
     return folder, manifest, settings
