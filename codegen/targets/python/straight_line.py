@@ -34,6 +34,8 @@ MAX_INLINED = 50
 MAX_INDENT = 8
 """Code that is nested deeper goes on in a function of its own."""
 
+_LEAST_SIZES: Mapping[str, int] = {"null": 0, "float": 4, "double": 8}
+
 _HOMES: Mapping[str, str] = {
     name: home.__name__.partition(".runtime.")[2]
     for home in (arrays, packing, unpacking)
@@ -54,7 +56,7 @@ _RESERVED |= {
     "TYPES",
     "UUID",
 }
-_RESERVED |= {"b", "c", "d", "data", "e", "event", "header", "n", "p", "start", "value"}
+_RESERVED |= {"b", "c", "d", "data", "e", "event", "f", "g", "header", "n", "p", "start", "value"}
 
 
 class Scope:
@@ -136,6 +138,7 @@ class Module:
     _names: dict[tuple[str, str], str] = field(default_factory=dict)
     _taken: set[str] = field(default_factory=set)
     _weights: dict[str, int] = field(default_factory=dict)
+    _least_sizes: dict[str, int] = field(default_factory=dict)
     _cyclic: frozenset[str] | None = None
 
     def use(self, name: str) -> str:
@@ -173,6 +176,23 @@ class Module:
             fill(scope)
             self.functions.append([f"def {name}{signature}:", *scope.lines])
         return self._names[key]
+
+    def least_size(self, schema: Schema) -> int:
+        """How many bytes a value takes for sure."""
+        target = self.graph.resolve(schema)
+        match target:
+            case Primitive(type=kind):
+                return _LEAST_SIZES.get(kind, 1)
+            case Fixed(size=size):
+                return size
+            case Record(name=name, fields=fields):
+                if name not in self._least_sizes:
+                    self._least_sizes[name] = 0  # for the time being: a record may hold itself
+                    total = sum(self.least_size(item.schema) for item in fields)
+                    self._least_sizes[name] = total
+                return self._least_sizes[name]
+            case _:
+                return 1
 
     def is_inlined(self, record: Record) -> bool:
         """Whether a record's code stands where the record is used."""
