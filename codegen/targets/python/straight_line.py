@@ -25,7 +25,7 @@ from codegen.avro.schema import (
 )
 from codegen.targets.python.literals import LINE_LENGTH
 from codegen.targets.python.names import unique
-from codegen.targets.python.runtime.avro import arrays, packing, unpacking
+from codegen.targets.python.runtime.avro import arrays, packing, raw, unpacking
 from codegen.targets.python.service_view import snake
 
 MAX_INLINED = 50
@@ -38,7 +38,7 @@ _LEAST_SIZES: Mapping[str, int] = {"null": 0, "float": 4, "double": 8}
 
 _HOMES: Mapping[str, str] = {
     name: home.__name__.partition(".runtime.")[2]
-    for home in (arrays, packing, unpacking)
+    for home in (arrays, packing, raw, unpacking)
     for name in home.__all__
 }
 """Which module of the runtime has a name."""
@@ -142,7 +142,7 @@ class Module:
     _cyclic: frozenset[str] | None = None
 
     def use(self, name: str) -> str:
-        """A name of the runtime's `arrays`, `packing` or `unpacking`, imported from now on."""
+        """A name of the modules of the runtime for generated code, imported from now on."""
         self.runtime.setdefault(_HOMES[name], set()).add(name)
         return name
 

@@ -11,8 +11,8 @@ from ._runtime.avro.codec import (
     EventType,
 )
 from ._runtime.avro.packing import (
+    FIRST_TWO,
     LAST_TWO,
-    NEXT_TWO,
     SHORT,
     decimal_writer,
     symbol_texts,
@@ -302,8 +302,8 @@ def _encode_order_placed(event: Any, header: bytes) -> bytes:
                     raise TypeError
                 if -1025 < quantity < 1024:
                     quantity_text = SHORT[quantity]
-                elif 8191 < quantity < 0x8000000 and LAST_TWO:
-                    quantity_text = NEXT_TWO[quantity << 1 & 0x3FFF] + LAST_TWO[quantity >> 13]
+                elif 8191 < quantity < 0x8000000 and FIRST_TWO:
+                    quantity_text = FIRST_TWO[quantity & 0x1FFF] + LAST_TWO[quantity >> 13]
                 else:
                     quantity_text = write_int(quantity)
                 unit_price = item.unit_price
@@ -663,8 +663,8 @@ def _encode_stock_reserved(event: Any, header: bytes) -> bytes:
                     raise TypeError
                 if -1025 < quantity < 1024:
                     quantity_text = SHORT[quantity]
-                elif 8191 < quantity < 0x8000000 and LAST_TWO:
-                    quantity_text = NEXT_TWO[quantity << 1 & 0x3FFF] + LAST_TWO[quantity >> 13]
+                elif 8191 < quantity < 0x8000000 and FIRST_TWO:
+                    quantity_text = FIRST_TWO[quantity & 0x1FFF] + LAST_TWO[quantity >> 13]
                 else:
                     quantity_text = write_int(quantity)
                 unit_price = item.unit_price
