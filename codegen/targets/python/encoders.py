@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import assert_never
 
 from codegen.avro.schema import (
@@ -24,6 +25,7 @@ from codegen.avro.schema import (
     Schema,
     Union,
 )
+from codegen.targets.python.branches import branch_tests
 from codegen.targets.python.names import name_attributes
 from codegen.targets.python.pieces import (
     RAW,
@@ -74,13 +76,15 @@ def write_encoder(module: Module, record: Record, codec: str) -> str:
 class _Encoder:
     """Writes the code for values into one function."""
 
-    def __init__(self, module: Module, scope: Scope, form: Form) -> None:
+    def __init__(self, module: Module, scope: Scope, form: Form, parts: str = "") -> None:
+        """`parts` is a list to which pieces are added at once, where there is one."""
         self._module = module
         self._scope = scope
         self._form = form
+        self._parts = parts
 
     def value(self, schema: Schema, value: str) -> Pieces:
-        """Add the code for one value, held by a variable; the pieces that it becomes."""
+        """Add the code for one value, held by a variable; the pieces that are still to be added."""
         target = self._module.graph.resolve(schema)
         match target:
             case Primitive(logical=LogicalType() as logical):
@@ -119,9 +123,9 @@ class _Encoder:
             if code:
                 waiting.append((code, variable))
                 continue
-            pieces += self._floats(waiting)
+            pieces += self._added(self._floats(waiting))
             waiting = []
-            pieces += self.value(field.schema, variable)
+            pieces += self._added(self.value(field.schema, variable))
         return pieces + self._floats(waiting)
 
     def _function(self, target: Record | Array | Map | Union) -> str:
@@ -156,14 +160,12 @@ class _Encoder:
         pack = self._module.constant(
             f"PACK_{hint.upper()}", f'struct.Struct("<{_short(codes)}").pack'
         )
-        numbers = self._scope.name("numbers")
         variables = [variable for _, variable in waiting]
         packed = self._form.from_raw(f"{pack}({', '.join(variables)})")
-        line = f"{numbers} = {packed}"
-        if self._scope.fits(line) and len(variables) < 4:
-            self._scope.line(line)
-        else:
-            self._scope.items(f"{numbers} = {pack}(", variables, self._form.from_raw(")"))
+        if self._scope.fits(f"{' ' * 20}{packed}") and len(variables) < 4:
+            return [packed]
+        numbers = self._scope.name("numbers")
+        self._scope.items(f"{numbers} = {pack}(", variables, self._form.from_raw(")"))
         return [numbers]
 
     def _table(self, name: str) -> str:
@@ -223,16 +225,21 @@ class _Encoder:
     def _integer(self, writer: str, value: str) -> Pieces:
         """The common numbers of up to four bytes are looked up; a function writes all others."""
         short, first, last = map(self._use, ("SHORT", "FIRST_TWO", "LAST_TWO"))
-        piece = self._scope.name(f"{value[:14]}_{self._form.hint}")
+        if self._parts:
+            store = partial(self._scope.call, f"{self._parts}.append")
+            pieces = []
+        else:
+            piece = self._scope.name(f"{value[:14]}_{self._form.hint}")
+            store = partial(self._scope.assign, piece)
+            pieces = [piece]
         self._scope.refuse_if(f"type({value}) is not int")
         with self._scope.block(f"if -1025 < {value} < 1024:"):
-            self._scope.line(f"{piece} = {short}[{value}]")
+            store(f"{short}[{value}]")
         with self._scope.block(f"elif 8191 < {value} < 0x8000000 and {first}:"):
-            low, high = f"{first}[{value} & 0x1FFF]", f"{last}[{value} >> 13]"
-            self._scope.assign(piece, f"{low} + {high}")
+            store(f"{first}[{value} & 0x1FFF] + {last}[{value} >> 13]")
         with self._scope.block("else:"):
-            self._scope.line(f"{piece} = {self._use(writer)}({value})")
-        return [piece]
+            store(f"{self._use(writer)}({value})")
+        return pieces
 
     def _string(self, value: str) -> Pieces:
         if self._form.is_raw:
@@ -315,9 +322,23 @@ class _Encoder:
         item = self._scope.name("item")
         self._scope.line(f"{parts} = [{size}]")
         with self._scope.block(f"for {item} in {value}:"):
-            self._extend(parts, self.value(items, item))
+            self._add_value(parts, items, item)
         self._scope.line(f"{parts}.append({self._form.literal(_END)})")
         self._scope.line(f"{goal} = {form.from_form(self._form, self._form.joined(parts))}")
+
+    def _add_value(self, parts: str, schema: Schema, value: str) -> None:
+        """Add the code that adds the pieces of a value to a list; few of them one by one."""
+        target = self._module.graph.resolve(schema)
+        is_long = isinstance(target, Record) and len(target.fields) > MAX_APPENDED
+        inner = _Encoder(self._module, self._scope, self._form, "" if is_long else parts)
+        self._extend(parts, inner.value(schema, value))
+
+    def _added(self, pieces: Pieces) -> Pieces:
+        """Add pieces to the list, if there is one; those that are still to be added."""
+        if not self._parts:
+            return pieces
+        self._extend(self._parts, pieces)
+        return []
 
     def _extend(self, parts: str, pieces: Pieces) -> None:
         if len(pieces) > MAX_APPENDED:
@@ -336,8 +357,8 @@ class _Encoder:
             key, item = self._scope.name("key"), self._scope.name("item")
             self._scope.line(f"{parts} = [{size}]")
             with self._scope.block(f"for {key}, {item} in {value}.items():"):
-                pieces = inner._string(key)
-                self._extend(parts, pieces + inner.value(values, item))
+                self._extend(parts, inner._string(key))
+                inner._add_value(parts, values, item)
             self._scope.line(f"{parts}.append({inner._form.literal(_END)})")
             joined = inner._form.joined(parts)
             self._scope.line(f"{entries} = {self._form.from_form(inner._form, joined)}")
@@ -347,81 +368,24 @@ class _Encoder:
 
     def _union(self, union: Union, value: str) -> Pieces:
         chosen = self._scope.name(f"{value[:14]}_branch")
-        tests = _branch_tests(self._module, union, value)
+        inner = self._in_form(self._form)
+        tests = branch_tests(self._module, union, value)
         word = "if"
         for index, test in tests.items():
             branch = self._module.graph.resolve(union.branches[index])
             with self._scope.block(f"{word} {test}:"):
                 if isinstance(branch, Record) and self._module.is_inlined(branch):
-                    pieces = self.record(branch, value, is_checked=True)
+                    pieces = inner.record(branch, value, is_checked=True)
                 elif isinstance(branch, Primitive) and branch.type == "null":
                     pieces = []
                 else:
-                    pieces = self.value(branch, value)
+                    pieces = inner.value(branch, value)
                 pieces = [self._form.literal(_index(index)), *pieces]
                 join(self._scope, self._form, pieces, f"{chosen} = {{}}")
             word = "elif"
         with self._scope.block("else:" if tests else "if True:"):
             self._scope.line("raise TypeError")
         return [chosen]
-
-
-def _branch_tests(module: Module, union: Union, value: str) -> dict[int, str]:
-    """How the value of each branch is told from the others; the Codec knows about the rest."""
-    tests: dict[int, str] = {}
-    has_double = any(
-        isinstance(target, Primitive) and target.type == "double"
-        for target in map(module.graph.resolve, union.branches)
-    )
-    for index, branch in enumerate(union.branches):
-        target = module.graph.resolve(branch)
-        if isinstance(target, Primitive) and target.type == "float" and has_double:
-            continue
-        test = _branch_test(module, target, value)
-        if test not in tests.values():
-            tests[index] = test
-    return tests
-
-
-_TESTS: Mapping[str, str] = {
-    "null": "{0} is None",
-    "boolean": "type({0}) is bool",
-    "int": "type({0}) is int and -2147483648 <= {0} <= 2147483647",
-    "long": "type({0}) is int",
-    "float": "type({0}) is float",
-    "double": "type({0}) is float",
-    "bytes": "type({0}) is bytes",
-    "string": "type({0}) is str",
-    "decimal": "type({0}) is Decimal",
-    "uuid": "type({0}) is UUID",
-    "date": "type({0}) is dt.date",
-    "time-millis": "type({0}) is dt.time",
-    "time-micros": "type({0}) is dt.time",
-    "timestamp-millis": "type({0}) is dt.datetime and {0}.tzinfo is not None",
-    "timestamp-micros": "type({0}) is dt.datetime and {0}.tzinfo is not None",
-    "timestamp-nanos": "type({0}) is int",
-    "local-timestamp-millis": "type({0}) is dt.datetime and {0}.tzinfo is None",
-    "local-timestamp-micros": "type({0}) is dt.datetime and {0}.tzinfo is None",
-    "local-timestamp-nanos": "type({0}) is int",
-    "duration": "type({0}) is Duration",
-}
-"""What tells a value of each type from those of other branches."""
-
-
-def _branch_test(module: Module, target: Schema, value: str) -> str:
-    match target:
-        case Primitive(logical=LogicalType(name=name)) | Fixed(logical=LogicalType(name=name)):
-            return _TESTS[name].format(value)
-        case Primitive(type=name):
-            return _TESTS[name].format(value)
-        case Fixed(size=size):
-            return f"type({value}) is bytes and len({value}) == {size}"
-        case Record(name=name) | Enum(name=name):
-            return f"type({value}) is {module.classes[name]}"
-        case Array():
-            return f"type({value}) is list"
-        case _:
-            return f"type({value}) is dict"
 
 
 def _index(index: int) -> bytes:

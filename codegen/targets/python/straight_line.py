@@ -73,11 +73,18 @@ class Scope:
 
     def assign(self, goal: str, value: str) -> None:
         """Add an assignment, its value in brackets where only that makes it short enough."""
-        line = f"{goal} = {value}"
+        self._put(f"{goal} = ", value, f"{goal} = (")
+
+    def call(self, function: str, argument: str) -> None:
+        """Add the call of a function with one argument."""
+        self._put(f"{function}(", argument, f"{function}(", ")")
+
+    def _put(self, start: str, value: str, opened: str, end: str = "") -> None:
+        line = f"{start}{value}{end}"
         if self.fits(line) or not self.fits(f"    {value}"):
             self.line(line)
         else:
-            self.line(f"{goal} = (")
+            self.line(opened)
             self.line(f"    {value}")
             self.line(")")
 
