@@ -65,17 +65,15 @@ class Integers(Generic[AnyStr]):
             number, sign, first_two = value, 0, self.first_two
         else:
             number, sign, first_two = ~value, 1, self._negative
-        if number < 0x2000:
+        high = number >> 13
+        if not high:
             return self.last_two[number << 1 | sign]
-        if number < 0x8000000:
-            return first_two[number & 0x1FFF] + self.last_two[number >> 13]
-        # Parts of a number are faster than all of it.
-        low = number & 0x7FFFFFF
-        high = number >> 27
-        start = first_two[low & 0x1FFF] + self.next_two[low >> 13]
+        start = first_two[number & 0x1FFF]
         if high < 0x4000:
             return start + self.last_two[high]
-        if high >> 36:
+        if high < 0x10000000:
+            return start + self.next_two[high & 0x3FFF] + self.last_two[high >> 14]
+        if high >> 50:
             raise OverflowError
         return start + self.write_zigzag(high)
 
@@ -87,7 +85,7 @@ class Integers(Generic[AnyStr]):
             return self.last_two[value]
         if value < 0x10000000:
             return self.next_two[value & 0x3FFF] + self.last_two[value >> 14]
-        low = value & 0xFFFFFFF
+        low = value & 0xFFFFFFF  # parts of a number are faster than all of it
         start = self.next_two[low & 0x3FFF] + self.next_two[low >> 14]
         return start + self.write_zigzag(value >> 28)
 
