@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import partial
 from typing import assert_never
 
 from codegen.avro.schema import (
@@ -225,21 +224,22 @@ class _Encoder:
     def _integer(self, writer: str, value: str) -> Pieces:
         """The common numbers of up to four bytes are looked up; a function writes all others."""
         short, first, last = map(self._use, ("SHORT", "FIRST_TWO", "LAST_TWO"))
-        if self._parts:
-            store = partial(self._scope.call, f"{self._parts}.append")
-            pieces = []
-        else:
-            piece = self._scope.name(f"{value[:14]}_{self._form.hint}")
-            store = partial(self._scope.assign, piece)
-            pieces = [piece]
+        piece = self._scope.name(f"{value[:14]}_{self._form.hint}")
+
+        def store(*parts: str) -> None:
+            if self._parts:
+                self._extend(self._parts, [*parts])
+            else:
+                self._scope.assign(piece, " + ".join(parts))
+
         self._scope.refuse_if(f"type({value}) is not int")
         with self._scope.block(f"if -1025 < {value} < 1024:"):
             store(f"{short}[{value}]")
         with self._scope.block(f"elif 8191 < {value} < 0x8000000 and {first}:"):
-            store(f"{first}[{value} & 0x1FFF] + {last}[{value} >> 13]")
+            store(f"{first}[{value} & 0x1FFF]", f"{last}[{value} >> 13]")
         with self._scope.block("else:"):
             store(f"{self._use(writer)}({value})")
-        return pieces
+        return [] if self._parts else [piece]
 
     def _string(self, value: str) -> Pieces:
         if self._form.is_raw:
@@ -345,7 +345,7 @@ class _Encoder:
             self._scope.items(f"{parts} += (", pieces, ")")
         else:
             for piece in pieces:
-                self._scope.line(f"{parts}.append({piece})")
+                self._scope.call(f"{parts}.append", piece)
 
     def _map(self, values: Schema, value: str) -> Pieces:
         entries = self._scope.name(f"{value[:14]}_entries")

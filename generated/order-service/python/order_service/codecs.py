@@ -305,7 +305,8 @@ def _encode_order_placed(event: Any, header: bytes) -> bytes:
                 if -1025 < quantity < 1024:
                     lines_parts.append(SHORT[quantity])
                 elif 8191 < quantity < 0x8000000 and FIRST_TWO:
-                    lines_parts.append(FIRST_TWO[quantity & 0x1FFF] + LAST_TWO[quantity >> 13])
+                    lines_parts.append(FIRST_TWO[quantity & 0x1FFF])
+                    lines_parts.append(LAST_TWO[quantity >> 13])
                 else:
                     lines_parts.append(write_int(quantity))
                 unit_price = item.unit_price
@@ -665,7 +666,8 @@ def _encode_stock_reserved(event: Any, header: bytes) -> bytes:
                 if -1025 < quantity < 1024:
                     lines_parts.append(SHORT[quantity])
                 elif 8191 < quantity < 0x8000000 and FIRST_TWO:
-                    lines_parts.append(FIRST_TWO[quantity & 0x1FFF] + LAST_TWO[quantity >> 13])
+                    lines_parts.append(FIRST_TWO[quantity & 0x1FFF])
+                    lines_parts.append(LAST_TWO[quantity >> 13])
                 else:
                     lines_parts.append(write_int(quantity))
                 unit_price = item.unit_price

@@ -84,10 +84,10 @@ def blank(model: type[Any]) -> Any:
 # of the third and so on are added to the second; each takes off the mark of the byte before it.
 FIRST: Final = ZIGZAG * 2
 SIGN: Final = (64, -64) * 128
-HIGH: Final = tuple((byte - 1) << 7 for byte in range(256))
-FOURTH: Final = tuple((byte - 1) << 14 for byte in range(256))
-FIFTH: Final = tuple((byte - 1) << 21 for byte in range(256))
-SIXTH: Final = tuple((byte - 1) << 28 for byte in range(256))
+HIGH: Final = tuple(range(-1 << 7, 255 << 7, 1 << 7))
+FOURTH: Final = tuple(range(-1 << 14, 255 << 14, 1 << 14))
+FIFTH: Final = tuple(range(-1 << 21, 255 << 21, 1 << 21))
+SIXTH: Final = tuple(range(-1 << 28, 255 << 28, 1 << 28))
 
 # What each byte of a number of several adds to it, its sign left out.
 _LOW: Final = tuple(byte >> 1 for byte in range(128)) * 2
