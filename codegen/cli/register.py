@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from codegen.contract.model import Contract
     from codegen.diagnostics import Findings
     from codegen.publication import Done, Plan
+    from codegen.publication.planning import Step
 
 _AT_ONCE = "\0"
 """What `--apply` without a file gives: no name of a file."""
@@ -101,7 +102,6 @@ def _stop_on_errors(
 
 def _show_plan(plan: Plan) -> None:
     from codegen.publication import Action  # noqa: PLC0415
-    from codegen.report.escaping import single_line  # noqa: PLC0415
 
     click.echo(plan.registry)
     width = max((len(step.subject.name) for step in plan.changes), default=0)
@@ -113,8 +113,7 @@ def _show_plan(plan: Plan) -> None:
             click.echo(f"  register   {name}  v{step.version}{level}")
         else:
             click.echo(f"  set level  {name}  {level.strip()}")
-        for words in step.changes if step.latest else ():
-            click.echo(f"             {single_line(words)}")
+        _show_changes(step)
     _show_unchanged(plan)
 
 
@@ -132,7 +131,15 @@ def _show_done(plan: Plan, done: tuple[Done, ...]) -> None:
             )
         else:
             click.echo(f"  set level  {name}  {level.strip()}")
+        _show_changes(one.step)
     _show_unchanged(plan)
+
+
+def _show_changes(step: Step) -> None:
+    from codegen.report.escaping import single_line  # noqa: PLC0415
+
+    for words in step.changes if step.latest else ():
+        click.echo(f"             {single_line(words)}")
 
 
 def _show_unchanged(plan: Plan) -> None:

@@ -7,7 +7,8 @@ event's Codec takes over. No length and no count makes it reserve memory.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import assert_never
 
 from codegen.avro.schema import (
@@ -39,6 +40,15 @@ _LOGICAL: Mapping[str, str] = {
 
 _STRUCT: Mapping[str, tuple[str, int]] = {"float": ("f", 4), "double": ("d", 8)}
 
+_BYTES = "bcdefg"
+"""The variables for the bytes of a number, from its first."""
+
+_HIGHER = ("HIGH", "FOURTH", "FIFTH", "SIXTH")
+"""What the third byte of a number and those behind it add to the second, by tables."""
+
+_READ_AT_ONCE: Mapping[str, int] = {"int": 4, "long": 6}
+"""As many bytes of a number are unpacked with floats before it. Five may be too large an int."""
+
 MAX_GOAL = 40
 """A longer attribute is read to a variable first, so that lines stay short."""
 
@@ -66,6 +76,15 @@ class Decoder:
     def __init__(self, module: Module, scope: Scope) -> None:
         self._module = module
         self._scope = scope
+        self._behind = 0
+        """As many bytes there are behind the value that is read, unless the data is damaged."""
+
+    @contextmanager
+    def _before(self, size: int) -> Iterator[None]:
+        """What is read within stands before so many bytes more."""
+        self._behind += size
+        yield
+        self._behind -= size
 
     def record(self, record: Record) -> str:
         """Add the code for a record; the variable that holds it."""
@@ -75,19 +94,26 @@ class Decoder:
         value = self._scope.name(snake(cls))
         self._scope.line(f"{value} = {blank}()")
         attributes = name_attributes(field.name for field in record.fields)
+        rest = self._module.least_size(record)
         waiting: list[tuple[str, str]] = []
         for field, attribute in zip(record.fields, attributes, strict=True):
+            rest -= self._module.least_size(field.schema)
             kind = self.float_kind(field.schema)
-            if kind:
-                waiting.append((kind, f"{value}.{attribute}"))
-                continue
-            self.floats(waiting)
-            waiting = []
             goal = f"{value}.{attribute}"
-            if len(goal) > MAX_GOAL:
-                self._scope.assign(goal, self.variable(field.schema, attribute))
-            else:
-                self.value(field.schema, goal, attribute)
+            if kind:
+                waiting.append((kind, goal))
+                continue
+            floats, waiting = waiting, []
+            integers = integer_kind(self._module.graph.resolve(field.schema))
+            with self._before(rest):
+                if floats and integers and len(goal) <= MAX_GOAL:
+                    self._floats_and_integer(floats, integers, goal)
+                    continue
+                self.floats(floats)
+                if len(goal) > MAX_GOAL:
+                    self._scope.assign(goal, self.variable(field.schema, attribute))
+                else:
+                    self.value(field.schema, goal, attribute)
         self.floats(waiting)
         self._scope.line(f"{value}.__class__ = {cls}")
         return value
@@ -163,21 +189,40 @@ class Decoder:
 
     def floats(self, waiting: list[tuple[str, str]]) -> None:
         """Neighbouring floats and doubles, unpacked in one step."""
-        if not waiting:
-            return
+        if waiting:
+            size = self._unpack(waiting, "")
+            self._scope.line(f"p += {size}")
+
+    def _floats_and_integer(self, waiting: list[tuple[str, str]], kind: str, goal: str) -> None:
+        """Neighbouring floats and an integer behind them, unpacked in one step: so are as many of
+        its bytes as there are in any case, of which the last may belong to what follows."""
+        given = min(_READ_AT_ONCE[kind], 1 + self._behind)
+        while given > 3 and not self._scope.fits(" " * 8 + _number(given)):
+            given -= 1
+        size = self._unpack(waiting, _BYTES[:given])
+        self._integer(kind, goal, size, given)
+
+    def _unpack(self, waiting: list[tuple[str, str]], following: str) -> int:
+        """Unpack floats, and single bytes to variables; the size of the floats."""
         codes = "".join(_STRUCT[kind][0] for kind, _ in waiting)
-        self._module.needs_struct = True
         hint = codes if len(codes) < 9 else f"{len(codes)}_NUMBERS"
+        if following:
+            byte = f"{len(following)}B" if len(following) > 1 else "B"
+            codes += byte
+            hint += byte
+        self._module.needs_struct = True
         unpack = self._module.constant(
             f"UNPACK_{hint.upper()}", f'struct.Struct("<{codes}").unpack_from'
         )
-        goals = [goal for _, goal in waiting]
-        line = f"({', '.join(goals)}{',' if len(goals) == 1 else ''}) = {unpack}(data, p)"
+        goals = [*(goal for _, goal in waiting), *following]
+        line = f"{', '.join(goals)} = {unpack}(data, p)"
         if len(goals) == 1:
+            self._scope.line(f"({goals[0]},) = {unpack}(data, p)")
+        elif len(waiting) == 1 and self._scope.fits(line):
             self._scope.line(line)
         else:
             self._scope.items("(", goals, f") = {unpack}(data, p)")
-        self._scope.line(f"p += {sum(_STRUCT[kind][1] for kind, _ in waiting)}")
+        return sum(_STRUCT[kind][1] for kind, _ in waiting)
 
     def short(self, goal: str, short: str, long: str) -> None:
         """A value behind its length: read at once if that is one byte, else by a function."""
@@ -222,20 +267,28 @@ class Decoder:
 
     def integer(self, kind: str, goal: str) -> None:
         """An int or a long: up to three bytes are read at once, more of them by a function."""
-        use = self._module.use
-        zigzag, first, sign = use("ZIGZAG"), use("FIRST"), use("SIGN")
         self._scope.line("b = data[p]")
+        self._integer(kind, goal, 0, 1)
+
+    def _integer(self, kind: str, goal: str, start: int, given: int) -> None:
+        """An int or a long that begins so many bytes behind `p`; some of its bytes are given."""
+        use = self._module.use
         with self._scope.block("if b < 128:"):
-            self._scope.line(f"{goal} = {zigzag}[b]")
-            self._scope.line("p += 1")
-        with self._scope.block("elif (c := data[p + 1]) < 128:"):
-            self._scope.assign(goal, f"{first}[b] + {sign}[b] * c")
-            self._scope.line("p += 2")
-        with self._scope.block("elif (d := data[p + 2]) < 128:"):
-            self._scope.assign(goal, f"{first}[b] + {sign}[b] * (c + {use('HIGH')}[d])")
-            self._scope.line("p += 3")
+            self._scope.line(f"{goal} = {use('ZIGZAG')}[b]")
+            self._scope.line(f"p += {start + 1}")
+        most = max(3, given)
+        for table in ("FIRST", "SIGN", *_HIGHER[: most - 2]):
+            use(table)
+        for count in range(2, most + 1):
+            byte = _BYTES[count - 1]
+            test = byte if count <= given else f"({byte} := data[p + {start + count - 1}])"
+            with self._scope.block(f"elif {test} < 128:"):
+                self._scope.assign(goal, _number(count))
+                self._scope.line(f"p += {start + count}")
         with self._scope.block("else:"):
-            self._scope.line(f"{goal}, p = {use(f'read_large_{kind}')}(data, p, b, c, d)")
+            position = f"p + {start}" if start else "p"
+            read = use(f"read_large_{kind}")
+            self._scope.line(f"{goal}, p = {read}(data, {position}, b, c, d)")
 
     def _fixed(self, schema: Fixed, goal: str) -> None:
         raw = f"data[p : p + {schema.size}]"
@@ -310,7 +363,7 @@ class Decoder:
                     self.end_blocks()
                 word = "elif"
             with self._scope.block(f"{word} n:"):
-                with self._scope.block("for _ in range(n >> 1):"):
+                with self._scope.block("for _ in range(n >> 1):"), self._before(1):
                     item = self.variable(items, "item")
                     self._scope.line(f"{values}.append({item})")
                 self.end_blocks()
@@ -322,7 +375,7 @@ class Decoder:
         self.begin_block()
         self._scope.line(f"{entries}: dict[str, Any] = {{}}")
         with self._scope.block("if n:"):
-            with self._scope.block("for _ in range(n >> 1):"):
+            with self._scope.block("for _ in range(n >> 1):"), self._before(1):
                 self.short(key, "data[p + 1 : e].decode()", "read_text")
                 item = self.variable(values, "item")
                 self._scope.line(f"{entries}[{key}] = {item}")
@@ -340,3 +393,11 @@ class Decoder:
             word = "elif"
         with self._scope.block("else:" if union.branches else "if True:"):
             self._scope.line("raise TypeError")
+
+
+def _number(size: int) -> str:
+    """The expression for a number of so many bytes, which are more than one."""
+    higher = zip(_HIGHER, _BYTES[2:size], strict=False)
+    terms = ["c", *(f"{table}[{byte}]" for table, byte in higher)]
+    factor = f"({' + '.join(terms)})" if len(terms) > 1 else "c"
+    return f"FIRST[b] + SIGN[b] * {factor}"

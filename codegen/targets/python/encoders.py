@@ -1,9 +1,9 @@
 """Straight-line Python code that writes the values of one schema, made for speed.
 
-A message becomes one tuple of short texts, joined once (see `packing` in the runtime). The code
-only handles what is common: whatever else comes raises something, and the event's Codec takes over.
-It must never write a wrong value silently, so each value's type is checked, if only by what is done
-to it.
+A message becomes one tuple of short texts, or of bytes, joined once (see `pieces`). The code only
+handles what is common: whatever else comes raises something, and the event's Codec takes over. It
+must never write a wrong value silently, so each value's type is checked, if only by what is done to
+it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from codegen.avro.schema import (
     Array,
     Broken,
     Enum,
-    Field,
     Fixed,
     LogicalType,
     Map,
@@ -25,15 +24,22 @@ from codegen.avro.schema import (
     Schema,
     Union,
 )
-from codegen.targets.python.literals import string
+from codegen.targets.python.branches import branch_tests
 from codegen.targets.python.names import name_attributes
+from codegen.targets.python.pieces import (
+    RAW,
+    TEXT,
+    Form,
+    Pieces,
+    float_code,
+    form_of_record,
+    form_of_values,
+    join,
+)
 from codegen.targets.python.runtime.avro.arrays import FEWEST
 from codegen.targets.python.runtime.avro.encoding import write_long
 from codegen.targets.python.service_view import snake
 from codegen.targets.python.straight_line import Module, Scope, integer_kind
-
-Pieces = list[str]
-"""Expressions of texts that are written one after the other."""
 
 _LOGICAL: Mapping[str, str] = {
     "uuid": "write_uuid",
@@ -46,8 +52,7 @@ _LOGICAL: Mapping[str, str] = {
     "local-timestamp-micros": "write_local_timestamp_micros",
 }
 
-_END = '"\\x00"'
-_STRUCT = {"float": "f", "double": "d"}
+_END = b"\0"
 
 MAX_APPENDED = 8
 """More pieces than these are faster added to a list in one step."""
@@ -58,37 +63,27 @@ def write_encoder(module: Module, record: Record, codec: str) -> str:
     name = f"_encode_{snake(module.classes[record.name])}"
     scope = module.scope()
     with scope.block("try:"):
-        pieces = _Encoder(module, scope).record(record, "event")
-        _join(scope, pieces, 'return header + {}.encode("latin-1")')
+        form = form_of_record(module, record)
+        pieces = _Encoder(module, scope, form).record(record, "event")
+        join(scope, form, pieces, f"return header + {RAW.from_form(form, '{}')}")
     with scope.block("except Exception:"):
         scope.line(f"return {codec}.encode(event, header)")
     module.functions.append([f"def {name}(event: Any, header: bytes) -> bytes:", *scope.lines])
     return name
 
 
-def _join(scope: Scope, pieces: Pieces, statement: str) -> None:
-    """Add a statement with the pieces put together where it has braces."""
-    if len(pieces) < 2:
-        scope.line(statement.format(pieces[0] if pieces else '""'))
-        return
-    added = " + ".join(pieces)
-    if len(pieces) < 5 and "{}." not in statement and scope.fits(statement.format(added)):
-        scope.line(statement.format(added))
-        return
-    joined = scope.name("pieces")
-    scope.items(f"{joined} = (", pieces, ")")
-    scope.line(statement.format(f'"".join({joined})'))
-
-
 class _Encoder:
     """Writes the code for values into one function."""
 
-    def __init__(self, module: Module, scope: Scope) -> None:
+    def __init__(self, module: Module, scope: Scope, form: Form, parts: str = "") -> None:
+        """`parts` is a list to which pieces are added at once, where there is one."""
         self._module = module
         self._scope = scope
+        self._form = form
+        self._parts = parts
 
     def value(self, schema: Schema, value: str) -> Pieces:
-        """Add the code for one value, held by a variable; the pieces that it becomes."""
+        """Add the code for one value, held by a variable; the pieces that are still to be added."""
         target = self._module.graph.resolve(schema)
         match target:
             case Primitive(logical=LogicalType() as logical):
@@ -103,10 +98,10 @@ class _Encoder:
             case Record():
                 if self._module.is_inlined(target) and not self._scope.is_deep:
                     return self.record(target, value)
-                return [f"{self._function(target)}({value})"]
+                return [self._form.from_text(f"{self._function(target)}({value})")]
             case Array() | Map() | Union():
                 if self._scope.is_deep:
-                    return [f"{self._function(target)}({value})"]
+                    return [self._form.from_text(f"{self._function(target)}({value})")]
                 return self._container(target, value)
             case Broken():
                 raise ValueError("a schema that is no schema")
@@ -123,23 +118,23 @@ class _Encoder:
         for field, attribute in zip(record.fields, attributes, strict=True):
             variable = self._scope.name(attribute)
             self._scope.assign(variable, f"{value}.{attribute}")
-            kind = self._struct_code(field)
-            if kind:
-                waiting.append((kind, variable))
+            code = float_code(self._module.graph.resolve(field.schema))
+            if code:
+                waiting.append((code, variable))
                 continue
-            pieces += self._floats(waiting)
+            pieces += self._added(self._floats(waiting))
             waiting = []
-            pieces += self.value(field.schema, variable)
+            pieces += self._added(self.value(field.schema, variable))
         return pieces + self._floats(waiting)
 
     def _function(self, target: Record | Array | Map | Union) -> str:
         def fill(scope: Scope) -> None:
-            inner = _Encoder(self._module, scope)
+            inner = _Encoder(self._module, scope, TEXT)
             if isinstance(target, Record):
                 pieces = inner.record(target, "value")
             else:
                 pieces = inner._container(target, "value")
-            _join(scope, pieces, "return {}")
+            join(scope, TEXT, pieces, "return {}")
 
         return self._module.function("write", target, fill, "(value: Any) -> str")
 
@@ -151,11 +146,6 @@ class _Encoder:
                 return self._map(values, value)
             case _:
                 return self._union(target, value)
-
-    def _struct_code(self, field: Field) -> str:
-        target = self._module.graph.resolve(field.schema)
-        is_plain = isinstance(target, Primitive) and target.logical is None
-        return _STRUCT.get(target.type, "") if isinstance(target, Primitive) and is_plain else ""
 
     def _floats(self, waiting: list[tuple[str, str]]) -> Pieces:
         """Neighbouring floats and doubles, packed in one step."""
@@ -169,19 +159,20 @@ class _Encoder:
         pack = self._module.constant(
             f"PACK_{hint.upper()}", f'struct.Struct("<{_short(codes)}").pack'
         )
-        text = self._scope.name("numbers")
         variables = [variable for _, variable in waiting]
-        line = f'{text} = {pack}({", ".join(variables)}).decode("latin-1")'
-        if self._scope.fits(line) and len(variables) < 4:
-            self._scope.line(line)
-        else:
-            self._scope.items(f"{text} = {pack}(", variables, ').decode("latin-1")')
-        return [text]
+        packed = self._form.from_raw(f"{pack}({', '.join(variables)})")
+        if self._scope.fits(f"{' ' * 20}{packed}") and len(variables) < 4:
+            return [packed]
+        numbers = self._scope.name("numbers")
+        self._scope.items(f"{numbers} = {pack}(", variables, self._form.from_raw(")"))
+        return [numbers]
 
     def _table(self, name: str) -> str:
         cls = self._module.classes[name]
-        self._module.use("symbol_texts")
-        return self._module.constant(f"{snake(cls).upper()}_TEXTS", f"symbol_texts({cls})")
+        kind = "raw" if self._form.is_raw else "texts"
+        hint = f"{snake(cls).upper()}_{kind.upper()}"
+        symbols = self._module.use("symbols_raw" if self._form.is_raw else "symbol_texts")
+        return self._module.constant(hint, f"{symbols}({cls})")
 
     def _logical(self, logical: LogicalType, value: str) -> Pieces:
         use = self._module.use
@@ -189,9 +180,10 @@ class _Encoder:
             digits = f"{logical.precision}, {logical.scale}"
             hint = f"WRITE_DECIMAL_{logical.precision}_{logical.scale}"
             use("decimal_writer")
-            return [f"{self._module.constant(hint, f'decimal_writer({digits})')}({value})"]
+            write = self._module.constant(hint, f"decimal_writer({digits})")
+            return [self._form.from_text(f"{write}({value})")]
         if logical.name in _LOGICAL:
-            return [f"{use(_LOGICAL[logical.name])}({value})"]
+            return [self._form.from_text(f"{use(_LOGICAL[logical.name])}({value})")]
         return self._integer("write_long", value)
 
     def _primitive(self, schema: Primitive, value: str) -> Pieces:
@@ -206,39 +198,54 @@ class _Encoder:
             case "long":
                 return self._integer("write_long", value)
             case "float":
-                return [f"{self._module.use('write_float')}({value})"]
+                return self._floats([("f", value)])
             case "double":
-                return [f"{self._module.use('write_double')}({value})"]
+                return self._floats([("d", value)])
             case "bytes":
                 return self._bytes(value)
             case _:
                 return self._string(value)
 
     def _boolean(self, value: str) -> Pieces:
-        text = self._scope.name("flag")
+        flag = self._scope.name("flag")
+        true, false = map(self._form.literal, (b"\1", b"\0"))
         with self._scope.block(f"if {value} is True:"):
-            self._scope.line(f'{text} = "\\x01"')
+            self._scope.line(f"{flag} = {true}")
         with self._scope.block(f"elif {value} is False:"):
-            self._scope.line(f"{text} = {_END}")
+            self._scope.line(f"{flag} = {false}")
         with self._scope.block("else:"):
             self._scope.line("raise TypeError")
-        return [text]
+        return [flag]
+
+    def _use(self, name: str) -> str:
+        """A name of the runtime that there is for texts and for bytes."""
+        return self._module.use(self._form.name(name))
 
     def _integer(self, writer: str, value: str) -> Pieces:
         """The common numbers of up to four bytes are looked up; a function writes all others."""
-        short, last, more = map(self._module.use, ("SHORT", "LAST_TWO", "NEXT_TWO"))
-        text = self._scope.name(f"{value[:14]}_text")
+        short, first, last = map(self._use, ("SHORT", "FIRST_TWO", "LAST_TWO"))
+        piece = self._scope.name(f"{value[:14]}_{self._form.hint}")
+
+        def store(*parts: str) -> None:
+            if self._parts:
+                self._extend(self._parts, [*parts])
+            else:
+                self._scope.assign(piece, " + ".join(parts))
+
         self._scope.refuse_if(f"type({value}) is not int")
         with self._scope.block(f"if -1025 < {value} < 1024:"):
-            self._scope.line(f"{text} = {short}[{value}]")
-        with self._scope.block(f"elif 8191 < {value} < 0x8000000 and {last}:"):
-            low, high = f"{more}[{value} << 1 & 0x3FFF]", f"{last}[{value} >> 13]"
-            self._scope.assign(text, f"{low} + {high}")
+            store(f"{short}[{value}]")
+        with self._scope.block(f"elif 8191 < {value} < 0x8000000 and {first}:"):
+            store(f"{first}[{value} & 0x1FFF]", f"{last}[{value} >> 13]")
         with self._scope.block("else:"):
-            self._scope.line(f"{text} = {self._module.use(writer)}({value})")
-        return [text]
+            store(f"{self._use(writer)}({value})")
+        return [] if self._parts else [piece]
 
     def _string(self, value: str) -> Pieces:
+        if self._form.is_raw:
+            raw = self._scope.name(f"{value[:14]}_raw")
+            self._scope.line(f"{raw} = str.encode({value})")
+            return [self._size(raw), raw]
         short, write = self._module.use("SHORT"), self._module.use("write_text")
         size = self._scope.name(f"{value[:14]}_size")
         self._scope.line(f"n = len({value})")
@@ -250,7 +257,7 @@ class _Encoder:
 
     def _size(self, value: str) -> str:
         """Add the code for the length of something that has one."""
-        short, write = self._module.use("SHORT"), self._module.use("write_long")
+        short, write = self._use("SHORT"), self._use("write_long")
         size = self._scope.name(f"{value[:14]}_size")
         self._scope.line(f"n = len({value})")
         self._scope.line(f"{size} = {short}[n] if n < 1024 else {write}(n)")
@@ -259,164 +266,132 @@ class _Encoder:
     def _bytes(self, value: str) -> Pieces:
         self._scope.refuse_if(f"type({value}) is not bytes")
         size = self._size(value)
-        return [size, f'{value}.decode("latin-1")']
+        return [size, self._form.from_raw(value)]
 
     def _fixed(self, schema: Fixed, value: str) -> Pieces:
         if schema.logical is None:
             self._scope.refuse_if(f"type({value}) is not bytes or len({value}) != {schema.size}")
-            return [f'{value}.decode("latin-1")']
+            return [self._form.from_raw(value)]
         if schema.logical.name == "uuid":
-            return [f"{self._module.use('write_uuid_bytes')}({value})"]
-        if schema.logical.name == "duration":
-            return [f"{self._module.use('write_duration')}({value})"]
-        logical = schema.logical
-        digits = f"{logical.precision}, {logical.scale}, {schema.size}"
-        hint = f"WRITE_DECIMAL_{digits.replace(', ', '_')}"
-        self._module.use("fixed_decimal_writer")
-        return [f"{self._module.constant(hint, f'fixed_decimal_writer({digits})')}({value})"]
+            write = self._module.use("write_uuid_bytes")
+        elif schema.logical.name == "duration":
+            write = self._module.use("write_duration")
+        else:
+            logical = schema.logical
+            digits = f"{logical.precision}, {logical.scale}, {schema.size}"
+            hint = f"WRITE_DECIMAL_{digits.replace(', ', '_')}"
+            self._module.use("fixed_decimal_writer")
+            write = self._module.constant(hint, f"fixed_decimal_writer({digits})")
+        return [self._form.from_text(f"{write}({value})")]
 
     def _array(self, items: Schema, value: str) -> Pieces:
-        text = self._scope.name(f"{value[:14]}_items")
+        array = self._scope.name(f"{value[:14]}_items")
         self._scope.refuse_if(f"type({value}) is not list")
         target = self._module.graph.resolve(items)
-        is_plain = isinstance(target, Primitive) and target.logical is None
-        code = _STRUCT.get(target.type, "") if isinstance(target, Primitive) and is_plain else ""
-        kind = integer_kind(target)
+        code, kind = float_code(target), integer_kind(target)
+        end = self._form.literal(_END)
         with self._scope.block(f"if {value}:"):
-            size = self._size(value)
             if code:
+                size = self._size(value)
                 self._module.needs_struct = True
                 self._scope.refuse_if(f"set(map(type, {value})) != {{float}}")
-                packed = f'struct.pack(f"<{{n}}{code}", *{value}).decode("latin-1")'
-                self._scope.line(f"{text} = {packed}")
-                self._scope.line(f"{text} = {size} + {text} + {_END}")
+                packed = self._form.from_raw(f'struct.pack(f"<{{n}}{code}", *{value})')
+                self._scope.line(f"{array} = {packed}")
+                self._scope.line(f"{array} = {size} + {array} + {end}")
             elif kind:
-                write = self._module.use(f"write_{kind}s")
+                size = self._size(value)
+                written = self._form.from_text(f"{self._module.use(f'write_{kind}s')}({value})")
                 with self._scope.block(f"if n < {FEWEST}:"):
-                    self._loop(text, f"[{size}]", items, value)
+                    self._loop(array, size, items, value, self._form)
                 with self._scope.block("else:"):
-                    self._scope.line(f"{text} = {size} + {write}({value}) + {_END}")
+                    self._scope.line(f"{array} = {size} + {written} + {end}")
             else:
-                self._loop(text, f"[{size}]", items, value)
+                inner = self._in_form(form_of_values(self._module, items))
+                inner._loop(array, inner._size(value), items, value, self._form)
         with self._scope.block("else:"):
-            self._scope.line(f"{text} = {_END}")
-        return [text]
+            self._scope.line(f"{array} = {end}")
+        return [array]
 
-    def _loop(self, text: str, start: str, items: Schema, value: str) -> None:
+    def _in_form(self, form: Form) -> _Encoder:
+        """What writes the pieces of something within, which may be of another form."""
+        return _Encoder(self._module, self._scope, form)
+
+    def _loop(self, goal: str, size: str, items: Schema, value: str, form: Form) -> None:
+        """Add the code for items, one after the other, and put them together in some form."""
         parts = self._scope.name(f"{value[:14]}_parts")
         item = self._scope.name("item")
-        self._scope.line(f"{parts} = {start}")
+        self._scope.line(f"{parts} = [{size}]")
         with self._scope.block(f"for {item} in {value}:"):
-            self._extend(parts, self.value(items, item))
-        self._scope.line(f"{parts}.append({_END})")
-        self._scope.line(f'{text} = "".join({parts})')
+            self._add_value(parts, items, item)
+        self._scope.line(f"{parts}.append({self._form.literal(_END)})")
+        self._scope.line(f"{goal} = {form.from_form(self._form, self._form.joined(parts))}")
+
+    def _add_value(self, parts: str, schema: Schema, value: str) -> None:
+        """Add the code that adds the pieces of a value to a list; few of them one by one."""
+        target = self._module.graph.resolve(schema)
+        is_long = isinstance(target, Record) and len(target.fields) > MAX_APPENDED
+        inner = _Encoder(self._module, self._scope, self._form, "" if is_long else parts)
+        self._extend(parts, inner.value(schema, value))
+
+    def _added(self, pieces: Pieces) -> Pieces:
+        """Add pieces to the list, if there is one; those that are still to be added."""
+        if not self._parts:
+            return pieces
+        self._extend(self._parts, pieces)
+        return []
 
     def _extend(self, parts: str, pieces: Pieces) -> None:
         if len(pieces) > MAX_APPENDED:
             self._scope.items(f"{parts} += (", pieces, ")")
         else:
             for piece in pieces:
-                self._scope.line(f"{parts}.append({piece})")
+                self._scope.call(f"{parts}.append", piece)
 
     def _map(self, values: Schema, value: str) -> Pieces:
-        text = self._scope.name(f"{value[:14]}_entries")
+        entries = self._scope.name(f"{value[:14]}_entries")
         self._scope.refuse_if(f"type({value}) is not dict")
+        inner = self._in_form(form_of_values(self._module, values, texts=1))
         with self._scope.block(f"if {value}:"):
-            size = self._size(value)
+            size = inner._size(value)
             parts = self._scope.name(f"{value[:14]}_parts")
             key, item = self._scope.name("key"), self._scope.name("item")
             self._scope.line(f"{parts} = [{size}]")
             with self._scope.block(f"for {key}, {item} in {value}.items():"):
-                pieces = self._string(key)
-                self._extend(parts, pieces + self.value(values, item))
-            self._scope.line(f"{parts}.append({_END})")
-            self._scope.line(f'{text} = "".join({parts})')
+                self._extend(parts, inner._string(key))
+                inner._add_value(parts, values, item)
+            self._scope.line(f"{parts}.append({inner._form.literal(_END)})")
+            joined = inner._form.joined(parts)
+            self._scope.line(f"{entries} = {self._form.from_form(inner._form, joined)}")
         with self._scope.block("else:"):
-            self._scope.line(f"{text} = {_END}")
-        return [text]
+            self._scope.line(f"{entries} = {self._form.literal(_END)}")
+        return [entries]
 
     def _union(self, union: Union, value: str) -> Pieces:
-        text = self._scope.name(f"{value[:14]}_branch")
-        tests = _branch_tests(self._module, union, value)
+        chosen = self._scope.name(f"{value[:14]}_branch")
+        inner = self._in_form(self._form)
+        tests = branch_tests(self._module, union, value)
         word = "if"
         for index, test in tests.items():
             branch = self._module.graph.resolve(union.branches[index])
             with self._scope.block(f"{word} {test}:"):
                 if isinstance(branch, Record) and self._module.is_inlined(branch):
-                    pieces = self.record(branch, value, is_checked=True)
+                    pieces = inner.record(branch, value, is_checked=True)
                 elif isinstance(branch, Primitive) and branch.type == "null":
                     pieces = []
                 else:
-                    pieces = self.value(branch, value)
-                _join(self._scope, [_index_text(index), *pieces], f"{text} = {{}}")
+                    pieces = inner.value(branch, value)
+                pieces = [self._form.literal(_index(index)), *pieces]
+                join(self._scope, self._form, pieces, f"{chosen} = {{}}")
             word = "elif"
         with self._scope.block("else:" if tests else "if True:"):
             self._scope.line("raise TypeError")
-        return [text]
+        return [chosen]
 
 
-def _branch_tests(module: Module, union: Union, value: str) -> dict[int, str]:
-    """How the value of each branch is told from the others; the Codec knows about the rest."""
-    tests: dict[int, str] = {}
-    has_double = any(
-        isinstance(target, Primitive) and target.type == "double"
-        for target in map(module.graph.resolve, union.branches)
-    )
-    for index, branch in enumerate(union.branches):
-        target = module.graph.resolve(branch)
-        if isinstance(target, Primitive) and target.type == "float" and has_double:
-            continue
-        test = _branch_test(module, target, value)
-        if test not in tests.values():
-            tests[index] = test
-    return tests
-
-
-_TESTS: Mapping[str, str] = {
-    "null": "{0} is None",
-    "boolean": "type({0}) is bool",
-    "int": "type({0}) is int and -2147483648 <= {0} <= 2147483647",
-    "long": "type({0}) is int",
-    "float": "type({0}) is float",
-    "double": "type({0}) is float",
-    "bytes": "type({0}) is bytes",
-    "string": "type({0}) is str",
-    "decimal": "type({0}) is Decimal",
-    "uuid": "type({0}) is UUID",
-    "date": "type({0}) is dt.date",
-    "time-millis": "type({0}) is dt.time",
-    "time-micros": "type({0}) is dt.time",
-    "timestamp-millis": "type({0}) is dt.datetime and {0}.tzinfo is not None",
-    "timestamp-micros": "type({0}) is dt.datetime and {0}.tzinfo is not None",
-    "timestamp-nanos": "type({0}) is int",
-    "local-timestamp-millis": "type({0}) is dt.datetime and {0}.tzinfo is None",
-    "local-timestamp-micros": "type({0}) is dt.datetime and {0}.tzinfo is None",
-    "local-timestamp-nanos": "type({0}) is int",
-    "duration": "type({0}) is Duration",
-}
-"""What tells a value of each type from those of other branches."""
-
-
-def _branch_test(module: Module, target: Schema, value: str) -> str:
-    match target:
-        case Primitive(logical=LogicalType(name=name)) | Fixed(logical=LogicalType(name=name)):
-            return _TESTS[name].format(value)
-        case Primitive(type=name):
-            return _TESTS[name].format(value)
-        case Fixed(size=size):
-            return f"type({value}) is bytes and len({value}) == {size}"
-        case Record(name=name) | Enum(name=name):
-            return f"type({value}) is {module.classes[name]}"
-        case Array():
-            return f"type({value}) is list"
-        case _:
-            return f"type({value}) is dict"
-
-
-def _index_text(index: int) -> str:
+def _index(index: int) -> bytes:
     out = bytearray()
     write_long(index, out)
-    return string(out.decode("latin-1"))
+    return bytes(out)
 
 
 def _short(codes: str) -> str:

@@ -25,7 +25,7 @@ from codegen.avro.schema import (
 )
 from codegen.targets.python.literals import LINE_LENGTH
 from codegen.targets.python.names import unique
-from codegen.targets.python.runtime.avro import arrays, packing, unpacking
+from codegen.targets.python.runtime.avro import arrays, packing, raw, unpacking
 from codegen.targets.python.service_view import snake
 
 MAX_INLINED = 50
@@ -34,9 +34,11 @@ MAX_INLINED = 50
 MAX_INDENT = 8
 """Code that is nested deeper goes on in a function of its own."""
 
+_LEAST_SIZES: Mapping[str, int] = {"null": 0, "float": 4, "double": 8}
+
 _HOMES: Mapping[str, str] = {
     name: home.__name__.partition(".runtime.")[2]
-    for home in (arrays, packing, unpacking)
+    for home in (arrays, packing, raw, unpacking)
     for name in home.__all__
 }
 """Which module of the runtime has a name."""
@@ -54,7 +56,7 @@ _RESERVED |= {
     "TYPES",
     "UUID",
 }
-_RESERVED |= {"b", "c", "d", "data", "e", "event", "header", "n", "p", "start", "value"}
+_RESERVED |= {"b", "c", "d", "data", "e", "event", "f", "g", "header", "n", "p", "start", "value"}
 
 
 class Scope:
@@ -71,11 +73,18 @@ class Scope:
 
     def assign(self, goal: str, value: str) -> None:
         """Add an assignment, its value in brackets where only that makes it short enough."""
-        line = f"{goal} = {value}"
+        self._put(f"{goal} = ", value, f"{goal} = (")
+
+    def call(self, function: str, argument: str) -> None:
+        """Add the call of a function with one argument."""
+        self._put(f"{function}(", argument, f"{function}(", ")")
+
+    def _put(self, start: str, value: str, opened: str, end: str = "") -> None:
+        line = f"{start}{value}{end}"
         if self.fits(line) or not self.fits(f"    {value}"):
             self.line(line)
         else:
-            self.line(f"{goal} = (")
+            self.line(opened)
             self.line(f"    {value}")
             self.line(")")
 
@@ -136,10 +145,11 @@ class Module:
     _names: dict[tuple[str, str], str] = field(default_factory=dict)
     _taken: set[str] = field(default_factory=set)
     _weights: dict[str, int] = field(default_factory=dict)
+    _least_sizes: dict[str, int] = field(default_factory=dict)
     _cyclic: frozenset[str] | None = None
 
     def use(self, name: str) -> str:
-        """A name of the runtime's `arrays`, `packing` or `unpacking`, imported from now on."""
+        """A name of the modules of the runtime for generated code, imported from now on."""
         self.runtime.setdefault(_HOMES[name], set()).add(name)
         return name
 
@@ -173,6 +183,23 @@ class Module:
             fill(scope)
             self.functions.append([f"def {name}{signature}:", *scope.lines])
         return self._names[key]
+
+    def least_size(self, schema: Schema) -> int:
+        """How many bytes a value takes for sure."""
+        target = self.graph.resolve(schema)
+        match target:
+            case Primitive(type=kind):
+                return _LEAST_SIZES.get(kind, 1)
+            case Fixed(size=size):
+                return size
+            case Record(name=name, fields=fields):
+                if name not in self._least_sizes:
+                    self._least_sizes[name] = 0  # for the time being: a record may hold itself
+                    total = sum(self.least_size(item.schema) for item in fields)
+                    self._least_sizes[name] = total
+                return self._least_sizes[name]
+            case _:
+                return 1
 
     def is_inlined(self, record: Record) -> bool:
         """Whether a record's code stands where the record is used."""

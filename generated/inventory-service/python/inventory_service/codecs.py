@@ -11,8 +11,8 @@ from ._runtime.avro.codec import (
     EventType,
 )
 from ._runtime.avro.packing import (
+    FIRST_TWO,
     LAST_TWO,
-    NEXT_TWO,
     SHORT,
     decimal_writer,
     symbol_texts,
@@ -183,19 +183,19 @@ def _encode_stock_reserved(event: Any, header: bytes) -> bytes:
                     sku_size = SHORT[n]
                 else:
                     sku_size, sku = write_text(sku)
+                lines_parts.append(sku_size)
+                lines_parts.append(sku)
                 quantity = item.quantity
                 if type(quantity) is not int:
                     raise TypeError
                 if -1025 < quantity < 1024:
-                    quantity_text = SHORT[quantity]
-                elif 8191 < quantity < 0x8000000 and LAST_TWO:
-                    quantity_text = NEXT_TWO[quantity << 1 & 0x3FFF] + LAST_TWO[quantity >> 13]
+                    lines_parts.append(SHORT[quantity])
+                elif 8191 < quantity < 0x8000000 and FIRST_TWO:
+                    lines_parts.append(FIRST_TWO[quantity & 0x1FFF])
+                    lines_parts.append(LAST_TWO[quantity >> 13])
                 else:
-                    quantity_text = write_int(quantity)
+                    lines_parts.append(write_int(quantity))
                 unit_price = item.unit_price
-                lines_parts.append(sku_size)
-                lines_parts.append(sku)
-                lines_parts.append(quantity_text)
                 lines_parts.append(_WRITE_DECIMAL_12_2(unit_price))
             lines_parts.append("\x00")
             lines_items = "".join(lines_parts)
@@ -487,19 +487,19 @@ def _encode_order_placed(event: Any, header: bytes) -> bytes:
                     sku_size = SHORT[n]
                 else:
                     sku_size, sku = write_text(sku)
+                lines_parts.append(sku_size)
+                lines_parts.append(sku)
                 quantity = item.quantity
                 if type(quantity) is not int:
                     raise TypeError
                 if -1025 < quantity < 1024:
-                    quantity_text = SHORT[quantity]
-                elif 8191 < quantity < 0x8000000 and LAST_TWO:
-                    quantity_text = NEXT_TWO[quantity << 1 & 0x3FFF] + LAST_TWO[quantity >> 13]
+                    lines_parts.append(SHORT[quantity])
+                elif 8191 < quantity < 0x8000000 and FIRST_TWO:
+                    lines_parts.append(FIRST_TWO[quantity & 0x1FFF])
+                    lines_parts.append(LAST_TWO[quantity >> 13])
                 else:
-                    quantity_text = write_int(quantity)
+                    lines_parts.append(write_int(quantity))
                 unit_price = item.unit_price
-                lines_parts.append(sku_size)
-                lines_parts.append(sku)
-                lines_parts.append(quantity_text)
                 lines_parts.append(_WRITE_DECIMAL_12_2(unit_price))
             lines_parts.append("\x00")
             lines_items = "".join(lines_parts)
@@ -553,13 +553,13 @@ def _encode_order_placed(event: Any, header: bytes) -> bytes:
                     key_size = SHORT[n]
                 else:
                     key_size, key = write_text(key)
+                attributes_parts.append(key_size)
+                attributes_parts.append(key)
                 n = len(item_2)
                 if n < 1024 and item_2.isascii():
                     item_2_size = SHORT[n]
                 else:
                     item_2_size, item_2 = write_text(item_2)
-                attributes_parts.append(key_size)
-                attributes_parts.append(key)
                 attributes_parts.append(item_2_size)
                 attributes_parts.append(item_2)
             attributes_parts.append("\x00")

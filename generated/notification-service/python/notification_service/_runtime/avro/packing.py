@@ -16,19 +16,18 @@ from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
+from .integers import Integers
 from .values import CACHED, EPOCH, EPOCH_DAY, LOCAL_EPOCH, MAX_PRECISION, Duration
 
 __all__ = [
+    "FIRST_TWO",
     "LAST_TWO",
-    "NEXT_TWO",
     "SHORT",
     "decimal_writer",
     "fixed_decimal_writer",
     "symbol_texts",
     "write_date",
-    "write_double",
     "write_duration",
-    "write_float",
     "write_int",
     "write_local_timestamp_micros",
     "write_local_timestamp_millis",
@@ -42,78 +41,16 @@ __all__ = [
     "write_uuid_bytes",
 ]
 
-_LAST: Final = tuple(map(chr, range(128)))
-"""The last byte of a number."""
+_BYTES: Final = tuple(map(chr, range(256)))
 
-_MORE: Final = tuple(map(chr, range(128, 256)))
-"""A byte of a number that goes on."""
-
-_BYTES: Final = _LAST + _MORE
-
-SHORT: Final = (
-    *_LAST[::2],
-    *(first + last for last in _LAST[1:16] for first in _MORE[::2]),
-    *(first + last for last in _LAST[15:0:-1] for first in _MORE[::-2]),
-    *_LAST[::-2],
-)
-"""The numbers from -1024 to 1023, each at its index: Python counts negative ones from behind."""
-
-
-def write_int(value: int) -> str:
-    """An int of any size that it may have."""
-    if type(value) is not int or not -0x80000000 <= value <= 0x7FFFFFFF:
-        raise OverflowError
-    return _write_zigzag(value + value if value >= 0 else ~(value + value))
-
-
-def write_long(value: int) -> str:
-    """A long of any size that it may have."""
-    if type(value) is not int:
-        raise TypeError
-    zigzag = value + value if value >= 0 else ~(value + value)
-    # The first lines of `_write_zigzag` once more: a call takes as long as what it does.
-    try:
-        if zigzag < 0x4000:
-            return LAST_TWO[zigzag]
-        if zigzag < 0x10000000:
-            return NEXT_TWO[zigzag & 0x3FFF] + LAST_TWO[zigzag >> 14]
-        if zigzag < 0x40000000000:
-            low = zigzag & 0xFFFFFFF
-            return f"{NEXT_TWO[low & 0x3FFF]}{NEXT_TWO[low >> 14]}{LAST_TWO[zigzag >> 28]}"
-    except IndexError:
-        pass
-    if zigzag >> 64:
-        raise OverflowError
-    return _write_zigzag(zigzag)
-
-
-LAST_TWO: Final[list[str]] = []
-"""The last byte of a number, or its last two, by what they stand for; filled when first needed."""
-
-NEXT_TWO: Final[list[str]] = []
-"""Two bytes of a number that goes on, by what they stand for; filled when first needed."""
-
-
-def _write_zigzag(value: int) -> str:
-    try:
-        if value < 0x4000:
-            return LAST_TWO[value]
-        if value < 0x10000000:
-            return NEXT_TWO[value & 0x3FFF] + LAST_TWO[value >> 14]
-        # Parts of a number are faster than all of it.
-        low = value & 0xFFFFFFF
-        high = value >> 28
-        if high < 0x4000:
-            return f"{NEXT_TWO[low & 0x3FFF]}{NEXT_TWO[low >> 14]}{LAST_TWO[high]}"
-        return f"{NEXT_TWO[low & 0x3FFF]}{NEXT_TWO[low >> 14]}{_write_zigzag(high)}"
-    except IndexError:
-        _fill_tables()
-        return _write_zigzag(value)
-
-
-def _fill_tables() -> None:
-    NEXT_TWO[:] = [first + second for second in _MORE for first in _MORE]
-    LAST_TWO[:] = [*_LAST, *(first + second for second in _LAST[1:] for first in _MORE)]
+_integers: Final = Integers([*_BYTES])
+SHORT: Final = _integers.short
+FIRST_TWO: Final = _integers.first_two
+LAST_TWO: Final = _integers.last_two
+_NEXT_TWO: Final = _integers.next_two
+write_int: Final = _integers.write_int
+write_long: Final = _integers.write_long
+_write_zigzag: Final = _integers.write_zigzag
 
 
 def write_text(value: str) -> tuple[str, str]:
@@ -132,24 +69,6 @@ def write_uuid(value: UUID) -> str:
 def write_uuid_bytes(value: UUID) -> str:
     """A UUID as a fixed of 16 bytes."""
     return value.bytes.decode("latin-1")
-
-
-def write_float(value: float) -> str:
-    """A float."""
-    if type(value) is not float:
-        raise TypeError
-    return _pack_float(value).decode("latin-1")
-
-
-def write_double(value: float) -> str:
-    """A double."""
-    if type(value) is not float:
-        raise TypeError
-    return _pack_double(value).decode("latin-1")
-
-
-_pack_float: Final = struct.Struct("<f").pack
-_pack_double: Final = struct.Struct("<d").pack
 
 
 class _DateTexts(dict[dt.date, str]):
@@ -193,10 +112,10 @@ def write_timestamp_millis(value: dt.datetime) -> str:
     """A moment: its milliseconds since 1970. Without a time zone it raises."""
     since = value - EPOCH
     number = since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
-    if 0x4_0000_0000 <= number < 0x200_0000_0000 and LAST_TWO:
+    if 0x4_0000_0000 <= number < 0x200_0000_0000 and FIRST_TWO:
         # Six bytes, from July 1970 to 2039; parts of a number are faster than all of it.
         low = number & 0x7FFFFFF
-        return f"{NEXT_TWO[low << 1 & 0x3FFF]}{NEXT_TWO[low >> 13]}{LAST_TWO[number >> 27]}"
+        return f"{FIRST_TWO[low & 0x1FFF]}{_NEXT_TWO[low >> 13]}{LAST_TWO[number >> 27]}"
     return _write_zigzag(number << 1 ^ number >> 63)
 
 
@@ -251,10 +170,10 @@ def decimal_writer(precision: int, scale: int) -> Callable[[Decimal], str]:
     return write
 
 
-_TWO_BYTES: Final = tuple("\x04" + byte for byte in _LAST)
+_TWO_BYTES: Final = tuple("\x04" + byte for byte in _BYTES[:128])
 """The length of a decimal of two bytes, and its first."""
 
-_THREE_BYTES: Final = tuple("\x06" + byte for byte in _LAST)
+_THREE_BYTES: Final = tuple("\x06" + byte for byte in _BYTES[:128])
 """The length of a decimal of three bytes, and its first."""
 
 

@@ -21,9 +21,12 @@ from .values import CACHED, EPOCH, EPOCH_DAY, LOCAL_EPOCH, MAX_PRECISION, Durati
 __all__ = [
     "BOOLEANS",
     "END",
+    "FIFTH",
     "FIRST",
+    "FOURTH",
     "HIGH",
     "SIGN",
+    "SIXTH",
     "ZIGZAG",
     "blank",
     "decimal_product",
@@ -77,11 +80,14 @@ def blank(model: type[Any]) -> Any:
     return type(model.__name__, (model,), members)
 
 
-# A number of two bytes is FIRST of the first byte, and SIGN of it times the second. For three, HIGH
-# of the third is added to the second.
+# A number of two bytes is FIRST of the first byte, and SIGN of it times the second. For more, HIGH
+# of the third and so on are added to the second; each takes off the mark of the byte before it.
 FIRST: Final = ZIGZAG * 2
 SIGN: Final = (64, -64) * 128
-HIGH: Final = tuple(range(-128, 127 << 7, 128))
+HIGH: Final = tuple(range(-1 << 7, 255 << 7, 1 << 7))
+FOURTH: Final = tuple(range(-1 << 14, 255 << 14, 1 << 14))
+FIFTH: Final = tuple(range(-1 << 21, 255 << 21, 1 << 21))
+SIXTH: Final = tuple(range(-1 << 28, 255 << 28, 1 << 28))
 
 # What each byte of a number of several adds to it, its sign left out.
 _LOW: Final = tuple(byte >> 1 for byte in range(128)) * 2
