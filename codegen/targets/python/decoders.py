@@ -232,10 +232,10 @@ class Decoder:
             self._scope.assign(goal, f"{first}[b] + {sign}[b] * c")
             self._scope.line("p += 2")
         with self._scope.block("elif (d := data[p + 2]) < 128:"):
-            self._scope.assign(goal, f"{first}[b] + {sign}[b] * (c + {use('HIGH')}[d])")
+            self._scope.assign(goal, f"{sign}[b] * (c + {use('HIGH')}[d])", f"{first}[b]")
             self._scope.line("p += 3")
         with self._scope.block("else:"):
-            self._scope.line(f"{goal}, p = {use(f'read_large_{kind}')}(data, p, b, c, d)")
+            self._scope.call(f"{goal}, p", use(f"read_large_{kind}"), "data, p, b, c, d")
 
     def _fixed(self, schema: Fixed, goal: str) -> None:
         raw = f"data[p : p + {schema.size}]"

@@ -141,7 +141,7 @@ class _Encoder:
                 pieces = inner._container(target, "value")
             _join(scope, pieces, "return {}")
 
-        return self._module.function("write", target, fill, "(value: Any) -> str")
+        return self._module.function("write", target, fill, "(value: Any) -> Any")
 
     def _container(self, target: Array | Map | Union, value: str) -> Pieces:
         match target:
@@ -233,7 +233,7 @@ class _Encoder:
             self._scope.line(f"{text} = {short}[{value}]")
         with self._scope.block(f"elif 8191 < {value} < 0x8000000 and {last}:"):
             low, high = f"{more}[{value} << 1 & 0x3FFF]", f"{last}[{value} >> 13]"
-            self._scope.assign(text, f"{low} + {high}")
+            self._scope.assign(text, low, high)
         with self._scope.block("else:"):
             self._scope.line(f"{text} = {self._module.use(writer)}({value})")
         return [text]
@@ -245,7 +245,7 @@ class _Encoder:
         with self._scope.block(f"if n < 1024 and {value}.isascii():"):
             self._scope.line(f"{size} = {short}[n]")
         with self._scope.block("else:"):
-            self._scope.line(f"{size}, {value} = {write}({value})")
+            self._scope.call(f"{size}, {value}", write, value)
         return [size, value]
 
     def _size(self, value: str) -> str:
@@ -295,7 +295,7 @@ class _Encoder:
                 with self._scope.block(f"if n < {FEWEST}:"):
                     self._loop(text, f"[{size}]", items, value)
                 with self._scope.block("else:"):
-                    self._scope.line(f"{text} = {size} + {write}({value}) + {_END}")
+                    self._scope.assign(text, size, f"{write}({value})", _END)
             else:
                 self._loop(text, f"[{size}]", items, value)
         with self._scope.block("else:"):

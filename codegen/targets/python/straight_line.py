@@ -69,14 +69,30 @@ class Scope:
         """Add a line at the current depth."""
         self.lines.append("    " * self._indent + text)
 
-    def assign(self, goal: str, value: str) -> None:
-        """Add an assignment, its value in brackets where only that makes it short enough."""
-        line = f"{goal} = {value}"
-        if self.fits(line) or not self.fits(f"    {value}"):
+    def assign(self, goal: str, *terms: str) -> None:
+        """Add an assignment of a sum, in brackets where only that makes its lines short enough."""
+        value = " + ".join(terms)
+        is_short = self.fits(f"    {value}")
+        if self.fits(f"{goal} = {value}") or not (is_short or len(terms) > 1):
+            self.line(f"{goal} = {value}")
+            return
+        self.line(f"{goal} = (")
+        if is_short:
+            self.line(f"    {value}")
+        else:
+            self.line(f"    {terms[0]}")
+            for term in terms[1:]:
+                self.line(f"    + {term}")
+        self.line(")")
+
+    def call(self, goal: str, function: str, arguments: str) -> None:
+        """Add an assignment of a call, its arguments on a line of their own where it is long."""
+        line = f"{goal} = {function}({arguments})"
+        if self.fits(line):
             self.line(line)
         else:
-            self.line(f"{goal} = (")
-            self.line(f"    {value}")
+            self.line(f"{goal} = {function}(")
+            self.line(f"    {arguments}")
             self.line(")")
 
     def declare(self, goal: str) -> None:
@@ -93,8 +109,18 @@ class Scope:
 
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
-        """Add a line and indent those that follow it."""
-        self.line(head)
+        """Add a line and indent those that follow it; one that is too long is broken at `and`."""
+        word, _, condition = head.removesuffix(":").partition(" ")
+        if self.fits(head) or " and " not in condition:
+            self.line(head)
+        else:
+            is_short = self.fits(f"    {condition}")
+            first, *others = [condition] if is_short else condition.split(" and ")
+            self.line(f"{word} (")
+            self.line(f"    {first}")
+            for other in others:
+                self.line(f"    and {other}")
+            self.line("):")
         self._indent += 1
         yield
         self._indent -= 1

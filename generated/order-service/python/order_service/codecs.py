@@ -155,7 +155,7 @@ def _decode_order_placed(data: bytes, start: int = 5, /) -> Any:
                     order_line.quantity = FIRST[b] + SIGN[b] * c
                     p += 2
                 elif (d := data[p + 2]) < 128:
-                    order_line.quantity = FIRST[b] + SIGN[b] * (c + HIGH[d])
+                    order_line.quantity = SIGN[b] * (c + HIGH[d]) + FIRST[b]
                     p += 3
                 else:
                     order_line.quantity, p = read_large_int(data, p, b, c, d)
@@ -607,7 +607,7 @@ def _decode_stock_reserved(data: bytes, start: int = 5, /) -> Any:
                     order_line.quantity = FIRST[b] + SIGN[b] * c
                     p += 2
                 elif (d := data[p + 2]) < 128:
-                    order_line.quantity = FIRST[b] + SIGN[b] * (c + HIGH[d])
+                    order_line.quantity = SIGN[b] * (c + HIGH[d]) + FIRST[b]
                     p += 3
                 else:
                     order_line.quantity, p = read_large_int(data, p, b, c, d)
