@@ -6,14 +6,14 @@ The same JSON Schema serves editors. What the manifest means, load.py finds out.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from pathlib import Path as FilePath
 
-from codegen.diagnostics import Finding, Findings, Severity, rule
+from codegen.diagnostics import Finding, Findings, Related, Severity, locate, rule
 from codegen.source import Document, Json, Place
 
 WRONG_SHAPE = rule(
@@ -140,7 +140,14 @@ def _report(manifest: Document, error: Json, findings: Findings) -> None:
             wanted = " or ".join(wanted) if isinstance(wanted, list) else wanted
             findings.add(WRONG_SHAPE, place, f"{shown} is not of the type {wanted}")
         case "uniqueItems":
-            findings.add(WRONG_SHAPE, place, "an item stands twice in this list", hint="keep one")
+            for first, again in _repeated(value):
+                findings.add(
+                    WRONG_SHAPE,
+                    place.at(again),
+                    f"{_show(value[again])} stands twice in this list",
+                    hint="keep one",
+                    related=(Related("first here", location=locate(place.at(first))),),
+                )
         case "minItems":
             findings.add(WRONG_SHAPE, place, "this list is empty")
         case "minProperties":
@@ -160,6 +167,15 @@ _NAMED = {
     "headers": ("a header", "use letters, digits and -"),
 }
 """What the keys of an object are names of, and what such a name may hold."""
+
+
+def _repeated(items: list[Json]) -> Iterator[tuple[int, int]]:
+    """The positions of each item that stood before, its first one before its own."""
+    first: dict[str, int] = {}
+    for index, item in enumerate(items):
+        before = first.setdefault(json.dumps(item, sort_keys=True, default=str), index)
+        if before != index:
+            yield before, index
 
 
 def _show(value: Json) -> str:

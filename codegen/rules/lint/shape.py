@@ -92,14 +92,12 @@ def check_default_in_type(field: Field, here: Here) -> Iterator[Problem]:
     if not isinstance(value, dict) or "default" not in value or value.get("type") == "enum":
         return
     place = field.origin.at("type", "default", on_key=True)
-    edits: tuple[Edit, ...] = ()
     message = f"the default of {field.name} stands in its type, where it is ignored"
+    edits: tuple[Edit, ...] = (Remove(place.path),)
+    hint = "remove it; the field has one"
     if field.default is None:
-        edits = (
-            Insert((*field.origin.path, "default"), value["default"], ("type",)),
-            Remove(place.path),
-        )
-    hint = "move it out of the type" if edits else "remove it; the field has one"
+        edits = (Insert((*field.origin.path, "default"), value["default"], ("type",)), *edits)
+        hint = "move it out of the type"
     yield Problem(place, message, hint, edits=edits)
 
 
