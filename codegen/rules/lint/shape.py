@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 from codegen.avro.advice import suggest_default
 from codegen.avro.defaults import check_default, show_value
@@ -140,6 +141,7 @@ def check_misspelt_attribute(
         yield Problem(place, message, f'write "{meant}"', edits=edits)
 
 
+@lru_cache(maxsize=4096)  # the same few properties stand everywhere, and comparing takes long
 def _closest(key: str, known: tuple[str, ...]) -> str:
     folded = key.lower().replace("_", "").replace("-", "")
 
