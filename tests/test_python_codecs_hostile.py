@@ -22,6 +22,7 @@ from python_packages import (
     load,
     make_event,
     remember,
+    remember_all,
     run_generated_tests,
     write_package,
 )
@@ -188,6 +189,8 @@ def named_like_their_types() -> Any:
             {"name": "numberOfInsertedRecordsInBytes", "type": "long"},
             {"name": "numberOfDeletedRecords", "type": ["null", "int"]},
             {"name": "sizesOfWrittenFilesInBytes", "type": {"type": "array", "items": "int"}},
+            {"name": "pathOfTheBootstrapFile", "type": "string"},
+            {"name": "pathsOfWrittenFiles", "type": {"type": "array", "items": "string"}},
         ],
     }
     text_or_map: Any = ["string", {"type": "map", "values": "string"}]
@@ -211,7 +214,15 @@ def named_like_their_types() -> Any:
 
 
 def test_fields_that_are_called_like_their_types(tmp_path: Path) -> None:
-    contract = load(tmp_path, {"event": named_like_their_types()}, ["test.event"])
+    event = named_like_their_types()
+    counted = {"type": "record", "name": "Counted", "namespace": "test"}
+    now, before = (
+        {**counted, "fields": [{"name": "count", "type": kind}]} for kind in ("long", "int")
+    )
+    headers = {"name": "headers", "type": {"type": "array", "items": "string"}}
+    older = {**event, "fields": [headers, *event["fields"][:5]]}
+    contract = load(tmp_path, {"event": event, "Counted": now}, ["test.event", "test.Counted"])
+    contract = remember_all(contract, {"test.event": [older], "test.Counted": [before]})
     folder = tmp_path / "generated"
     package = import_package(contract, folder)
     run("ruff", "format", "--check", "--isolated", "--line-length", "100", ".", cwd=folder)

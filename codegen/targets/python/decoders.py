@@ -108,10 +108,10 @@ class Decoder:
                 if self._module.is_inlined(target) and not self._scope.is_deep:
                     self._scope.line(f"{goal} = {self.record(target)}")
                 else:
-                    self._scope.line(f"{goal}, p = {self._function(target)}(data, p)")
+                    self._scope.call(f"{goal}, p", self._function(target), "data, p")
             case Array() | Map() | Union():
                 if self._scope.is_deep:
-                    self._scope.line(f"{goal}, p = {self._function(target)}(data, p)")
+                    self._scope.call(f"{goal}, p", self._function(target), "data, p")
                 else:
                     self._container(target, goal, hint)
             case Broken():
@@ -179,16 +179,19 @@ class Decoder:
             self._scope.items("(", goals, f") = {unpack}(data, p)")
         self._scope.line(f"p += {sum(_STRUCT[kind][1] for kind, _ in waiting)}")
 
-    def short(self, goal: str, short: str, long: str) -> None:
-        """A value behind its length: read at once if that is one byte, else by a function."""
+    def short(self, goal: str, long: str, convert: str = "") -> None:
+        """A value behind its length: read at once if that is one byte, else by a function.
+
+        `convert` is what the bytes of a short one are called with.
+        """
         end = self._module.use("END")
         self._scope.line("b = data[p]")
         with self._scope.block("if b < 128:"):
             self._scope.line(f"e = p + {end}[b]")
-            self._scope.line(f"{goal} = {short}")
+            self._scope.bracketed(f"{goal} = data[", "p + 1 : e", f"]{convert}")
             self._scope.line("p = e")
         with self._scope.block("else:"):
-            self._scope.line(f"{goal}, p = {self._module.use(long)}(data, p)")
+            self._scope.call(f"{goal}, p", self._module.use(long), "data, p")
 
     def _logical(self, logical: LogicalType, goal: str) -> None:
         if logical.name == "decimal":
@@ -200,7 +203,7 @@ class Decoder:
             self._scope.line("p += 37")
         elif logical.name in _LOGICAL:
             read = self._module.use(_LOGICAL[logical.name])
-            self._scope.line(f"{goal}, p = {read}(data, p)")
+            self._scope.call(f"{goal}, p", read, "data, p")
         else:
             self.integer("long", goal)
 
@@ -216,9 +219,9 @@ class Decoder:
             case "float" | "double":
                 self.floats([(schema.type, goal)])
             case "bytes":
-                self.short(goal, "data[p + 1 : e]", "read_bytes")
+                self.short(goal, "read_bytes")
             case _:
-                self.short(goal, "data[p + 1 : e].decode()", "read_text")
+                self.short(goal, "read_text", ".decode()")
 
     def integer(self, kind: str, goal: str) -> None:
         """An int or a long: up to three bytes are read at once, more of them by a function."""
@@ -323,7 +326,7 @@ class Decoder:
         self._scope.line(f"{entries}: dict[str, Any] = {{}}")
         with self._scope.block("if n:"):
             with self._scope.block("for _ in range(n >> 1):"):
-                self.short(key, "data[p + 1 : e].decode()", "read_text")
+                self.short(key, "read_text", ".decode()")
                 item = self.variable(values, "item")
                 self._scope.line(f"{entries}[{key}] = {item}")
             self.end_blocks()

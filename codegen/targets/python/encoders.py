@@ -316,7 +316,7 @@ class _Encoder:
             self._scope.items(f"{parts} += (", pieces, ")")
         else:
             for piece in pieces:
-                self._scope.line(f"{parts}.append({piece})")
+                self._scope.bracketed(f"{parts}.append(", piece, ")")
 
     def _map(self, values: Schema, value: str) -> Pieces:
         text = self._scope.name(f"{value[:14]}_entries")

@@ -85,15 +85,18 @@ class Scope:
                 self.line(f"    + {term}")
         self.line(")")
 
-    def call(self, goal: str, function: str, arguments: str) -> None:
-        """Add an assignment of a call, its arguments on a line of their own where it is long."""
-        line = f"{goal} = {function}({arguments})"
-        if self.fits(line):
-            self.line(line)
+    def bracketed(self, head: str, inner: str, tail: str) -> None:
+        """Add something with brackets, what is in them on its own line where it is too long."""
+        if self.fits(head + inner + tail):
+            self.line(head + inner + tail)
         else:
-            self.line(f"{goal} = {function}(")
-            self.line(f"    {arguments}")
-            self.line(")")
+            self.line(head)
+            self.line(f"    {inner}")
+            self.line(tail)
+
+    def call(self, goal: str, function: str, arguments: str) -> None:
+        """Add an assignment of a call."""
+        self.bracketed(f"{goal} = {function}(", arguments, ")")
 
     def declare(self, goal: str) -> None:
         """Tell type checkers that a variable may hold values of several types."""
