@@ -174,6 +174,11 @@ def test_generated_files_are_as_ruff_leaves_them(tmp_path: Path) -> None:
 def named_like_their_types() -> Any:
     """What contracts of others hold: long names, and fields that are called like their types."""
     status = {"type": "enum", "name": "Status", "symbols": ["ACTIVE", "GONE"]}
+    kind = {
+        "type": "enum",
+        "name": "IncrementingSegmentFieldTransformerType",
+        "symbols": ["A", "B"],
+    }
     page: Any = {
         "type": "record",
         "name": "page",
@@ -190,6 +195,7 @@ def named_like_their_types() -> Any:
             {"name": "numberOfDeletedRecords", "type": ["null", "int"]},
             {"name": "sizesOfWrittenFilesInBytes", "type": {"type": "array", "items": "int"}},
             {"name": "pathOfTheBootstrapFile", "type": "string"},
+            {"name": "kindOfTransformer", "type": kind},
             {"name": "pathsOfWrittenFiles", "type": {"type": "array", "items": "string"}},
         ],
     }
@@ -206,6 +212,7 @@ def named_like_their_types() -> Any:
             {"name": "previous", "type": "Status", "default": "GONE"},
             {"name": "page", "type": page, "default": {"bytes": 4}},
             {"name": "pages", "type": {"type": "array", "items": "page"}, "default": [{}]},
+            {"name": "firstPageOfTheWholeResultsOfASearch", "type": "page", "default": {}},
             {"name": "statisticsOfPartitions", "type": counts},
             {"name": "headers", "type": text_or_map},
             {"name": "predictedMedianInsertSize", "type": ["int", "string", "long"]},
@@ -220,7 +227,7 @@ def test_fields_that_are_called_like_their_types(tmp_path: Path) -> None:
         {**counted, "fields": [{"name": "count", "type": kind}]} for kind in ("long", "int")
     )
     headers = {"name": "headers", "type": {"type": "array", "items": "string"}}
-    older = {**event, "fields": [headers, *event["fields"][:5]]}
+    older = {**event, "fields": [headers, *event["fields"][:6]]}
     contract = load(tmp_path, {"event": event, "Counted": now}, ["test.event", "test.Counted"])
     contract = remember_all(contract, {"test.event": [older], "test.Counted": [before]})
     folder = tmp_path / "generated"

@@ -188,7 +188,7 @@ class Decoder:
         self._scope.line("b = data[p]")
         with self._scope.block("if b < 128:"):
             self._scope.line(f"e = p + {end}[b]")
-            self._scope.bracketed(f"{goal} = data[", "p + 1 : e", f"]{convert}")
+            self._scope.assign_bracketed(goal, "data[", "p + 1 : e", f"]{convert}")
             self._scope.line("p = e")
         with self._scope.block("else:"):
             self._scope.call(f"{goal}, p", self._module.use(long), "data, p")
@@ -265,10 +265,9 @@ class Decoder:
     def _enum(self, schema: Enum, goal: str) -> None:
         cls = self._module.classes[schema.name]
         self._module.use("symbol_bytes")
-        hint = f"{snake(cls).upper()}_BYTES"
-        table = self._module.constant(hint, f"symbol_bytes({cls})")
+        table = self._module.table(cls, "BYTES", f"symbol_bytes({cls})")
         if len(schema.symbols) <= 64:
-            self._scope.line(f"{goal} = {table}[data[p]]")
+            self._scope.assign_bracketed(goal, f"{table}[", "data[p]", "]")
             self._scope.line("p += 1")
         else:
             self.count()

@@ -181,7 +181,7 @@ class _Encoder:
     def _table(self, name: str) -> str:
         cls = self._module.classes[name]
         self._module.use("symbol_texts")
-        return self._module.constant(f"{snake(cls).upper()}_TEXTS", f"symbol_texts({cls})")
+        return self._module.table(cls, "TEXTS", f"symbol_texts({cls})")
 
     def _logical(self, logical: LogicalType, value: str) -> Pieces:
         use = self._module.use

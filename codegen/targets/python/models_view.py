@@ -212,4 +212,8 @@ def _field_view(record: Record, item: Field, attribute: str, page: _Page) -> Map
         lines = [f"    {text}" for text in code.opened or (code.text,)]
         lines[0] = f"    return {lines[0].lstrip()}"
         page.functions.append({"name": factory, "type": kind, "lines": lines})
-    return {"lines": [f"{declaration} = field(default_factory={factory})"], "doc": doc}
+    line = f"{declaration} = field(default_factory={factory})"
+    if len(line) > LINE_LENGTH:
+        opened = [f"{declaration} = field(", f"        default_factory={factory}", "    )"]
+        return {"lines": opened, "doc": doc}
+    return {"lines": [line], "doc": doc}

@@ -207,7 +207,7 @@ class _Resolver:
         lines = [f"    {2 * at}: {cls}.{member}," for at, member in known]
         table = "\n".join(["{", *lines, "}"]) if lines else f"dict[int, {cls}]()"
         self._decoder.count()
-        self._scope.line(f"{goal} = {self._module.constant(f'{snake(cls).upper()}_OF', table)}[n]")
+        self._scope.line(f"{goal} = {self._module.table(cls, 'OF', table)}[n]")
 
     def _loop(self, goal: str, hint: str, empty: str, read: Callable[[str], None]) -> None:
         values = self._scope.name(hint)

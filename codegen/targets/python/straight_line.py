@@ -34,6 +34,9 @@ MAX_INLINED = 50
 MAX_INDENT = 8
 """Code that is nested deeper goes on in a function of its own."""
 
+MAX_TABLE_NAME = 30
+"""Of the name of an enum no more letters go into names of what is made of it."""
+
 _HOMES: Mapping[str, str] = {
     name: home.__name__.partition(".runtime.")[2]
     for home in (arrays, packing, unpacking)
@@ -94,9 +97,16 @@ class Scope:
             self.line(f"    {inner}")
             self.line(tail)
 
+    def assign_bracketed(self, goal: str, head: str, inner: str, tail: str) -> None:
+        """Add an assignment of something with brackets, or in brackets where not even that fits."""
+        if self.fits(f"{goal} = {head}"):
+            self.bracketed(f"{goal} = {head}", inner, tail)
+        else:
+            self.bracketed(f"{goal} = (", head + inner + tail, ")")
+
     def call(self, goal: str, function: str, arguments: str) -> None:
         """Add an assignment of a call."""
-        self.bracketed(f"{goal} = {function}(", arguments, ")")
+        self.assign_bracketed(goal, f"{function}(", arguments, ")")
 
     def declare(self, goal: str) -> None:
         """Tell type checkers that a variable may hold values of several types."""
@@ -177,6 +187,10 @@ class Module:
         if expression not in self.constants:
             self.constants[expression] = unique("_" + hint, self._taken)
         return self.constants[expression]
+
+    def table(self, cls: str, kind: str, expression: str) -> str:
+        """A constant about an enum, its name short enough for code deep inside."""
+        return self.constant(f"{snake(cls).upper()[:MAX_TABLE_NAME]}_{kind}", expression)
 
     def scope(self) -> Scope:
         """The body of a new function."""
