@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import importlib
+import itertools
 import json
 import random
 import struct
@@ -83,12 +84,26 @@ def import_package(contract: Contract, root: Path) -> ModuleType:
 def remember(contract: Contract, past: Iterable[Any]) -> Contract:
     """The contract with these older versions of its only event."""
     (event,) = contract.events
-    versions = tuple(
-        StoredVersion(event.subject, number, number, json.dumps(one))
-        for number, one in enumerate(past, 1)
+    return remember_all(contract, {event.name: past})
+
+
+def remember_all(contract: Contract, pasts: Mapping[str, Iterable[Any]]) -> Contract:
+    """The contract with these older versions of its events, by their names."""
+    numbers = itertools.count(1)
+    subjects = {event.subject: pasts[event.name] for event in contract.events}
+    holdings = Holdings(
+        {
+            subject: StoredSubject(
+                subject,
+                tuple(
+                    StoredVersion(subject, number, next(numbers), json.dumps(one))
+                    for number, one in enumerate(past, 1)
+                ),
+            )
+            for subject, past in subjects.items()
+        }
     )
-    holdings = Holdings({event.subject: StoredSubject(event.subject, versions)})
-    histories = make_histories(holdings, [event.subject], "snapshot")
+    histories = make_histories(holdings, list(subjects), "snapshot")
     assert all(one.schema for history in histories.values() for one in history.versions)
     return dataclasses.replace(contract, histories=histories)
 

@@ -46,6 +46,7 @@ from codegen.targets import discover_targets
 CORPUS = Path(__file__).parent / "rules"
 
 ABOUT_LINT = {rule.id for rule in lint_rules()} | {
+    "contract/unread-file",
     "lint/unknown-rule",
     "lint/unused-ignore",
     "lint/unused-path",

@@ -398,6 +398,20 @@ MENDS = {
         {"name": "note", "type": {"type": "string", "default": ""}, "doc": "A wish."},
         {"name": "note", "type": {"type": "string"}, "default": "", "doc": "A wish."},
     ),
+    "default in the type and beside it": (
+        {
+            "name": "parts",
+            "type": {"type": "array", "items": "int", "default": None},
+            "default": [],
+            "doc": "A wish.",
+        },
+        {
+            "name": "parts",
+            "type": {"type": "array", "items": "int"},
+            "default": [],
+            "doc": "A wish.",
+        },
+    ),
     "doc in the type": (
         {"name": "note", "type": {"type": "string", "doc": "A wish."}},
         {"name": "note", "type": {"type": "string"}, "doc": "A wish."},
@@ -426,6 +440,34 @@ def test_what_has_one_right_answer_is_mended(tmp_path: Path, what: str) -> None:
     assert "1 fixed, 0 left." in output
     assert f"  + {json.dumps(after)}" in output
     assert "0 fixed, 0 left." in run(tmp_path / "bad", "--fix")[1]
+
+
+def test_what_is_wrong_in_a_type_is_not_said_again_of_its_copies(tmp_path: Path) -> None:
+    place = {"type": "record", "name": "Place", "fields": [{"name": "street", "type": "string"}]}
+    other = {**place, "fields": [*place["fields"], {"name": "door", "type": "string"}]}
+    for name, inside in (("Sold", place), ("Sent", place), ("Used", other)):
+        write(tmp_path, {"name": "place", "type": inside, "doc": "Where."}, name=name)
+    _, output, _ = run(tmp_path)
+    lines = [
+        line for line in output.splitlines() if line.startswith("schemas/") and "docs/" in line
+    ]
+    about = [" ".join(line.split()[2:]) for line in lines]
+    assert sorted(about) == [
+        "docs/field: door has no doc",
+        "docs/field: street has no doc",
+        "docs/field: street has no doc",
+        "docs/type: Place has no doc",
+        "docs/type: Place has no doc",
+    ]
+    assert not any(line.startswith("schemas/shop/Sold.avsc") for line in lines)
+
+
+def test_a_decimal_is_not_told_to_state_what_it_states(tmp_path: Path) -> None:
+    total = {"type": "bytes", "logicalType": "decimal", "scale": 3}
+    write(tmp_path, {"name": "total", "type": total, "doc": "Paid."})
+    output = run(tmp_path)[1]
+    assert 'write for example "precision": 12\n' in output
+    assert '"scale": 2' not in output
 
 
 def test_an_own_alias_is_removed(tmp_path: Path) -> None:

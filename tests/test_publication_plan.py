@@ -337,6 +337,25 @@ def test_a_deleted_subject_goes_on_with_its_numbers(tmp_path: Path, url: str) ->
     assert [item.version for item in held.versions] == [2]
 
 
+def test_a_type_may_move_into_the_file_of_another_event(tmp_path: Path, url: str) -> None:
+    carrier = {"type": "record", "name": "Carrier", "fields": [{"name": "code", "type": "string"}]}
+
+    def cancelled(kind: object) -> dict[str, Any]:
+        fields = [{"name": "fee", "type": "Money"}, {"name": "carrier", "type": kind}]
+        return {**CANCELLED, "fields": [*CANCELLED["fields"], *fields]}
+
+    publish(tmp_path, url, cancelled(carrier))
+    sent = {**CANCELLED, "name": "OrderSent", "fields": [{"name": "carrier", "type": carrier}]}
+    manifest = OWNED.replace("shop.OrderCancelled]", "shop.OrderCancelled, shop.OrderSent]")
+    publish(tmp_path, url, cancelled("Carrier"), sent, manifest=manifest)
+    assert make(tmp_path, url, cancelled("Carrier"), sent, manifest=manifest).changes == ()
+    held = state(url, tmp_path).subjects["orders-shop.OrderCancelled"].versions
+    assert [sorted(one.name for one in version.references) for version in held] == [
+        ["shop.Money"],
+        ["shop.Money", "shop.OrderSent"],
+    ]
+
+
 def test_a_registry_that_normalizes_holds_the_same(tmp_path: Path, url: str) -> None:
     send(url, "PUT", "/config", {"compatibility": "BACKWARD", "normalize": True})
     odd = {"a.z": 1, **CANCELLED, "a.b": {"y": 1, "b": 2}}

@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import subprocess
 import sys
+import typing
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +16,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from python_packages import EVENT, import_package, load, make_event, remember, write_package
+from python_packages import (
+    EVENT,
+    import_package,
+    load,
+    make_event,
+    remember,
+    remember_all,
+    run_generated_tests,
+    write_package,
+)
 
 from codegen.diagnostics import KontraktError
 
@@ -159,6 +169,77 @@ def test_generated_files_are_as_ruff_leaves_them(tmp_path: Path) -> None:
     ruff = ["ruff", "check", "--isolated", "--select", "I,F,E", "--line-length", "100"]
     run(*ruff, ".", cwd=folder)
     run("mypy", "--strict", "thing_service", cwd=folder)
+
+
+def named_like_their_types() -> Any:
+    """What contracts of others hold: long names, and fields that are called like their types."""
+    status = {"type": "enum", "name": "Status", "symbols": ["ACTIVE", "GONE"]}
+    kind = {
+        "type": "enum",
+        "name": "IncrementingSegmentFieldTransformerType",
+        "symbols": ["A", "B"],
+    }
+    page: Any = {
+        "type": "record",
+        "name": "page",
+        "fields": [
+            {"name": "page", "type": ["null", "page"], "default": None},
+            {"name": "bytes", "type": "long", "default": 3},
+        ],
+    }
+    counts: Any = {
+        "type": "record",
+        "name": "PartitionWriteStatistics",
+        "fields": [
+            {"name": "numberOfInsertedRecordsInBytes", "type": "long"},
+            {"name": "numberOfDeletedRecords", "type": ["null", "int"]},
+            {"name": "sizesOfWrittenFilesInBytes", "type": {"type": "array", "items": "int"}},
+            {"name": "pathOfTheBootstrapFile", "type": "string"},
+            {"name": "kindOfTransformer", "type": kind},
+            {"name": "pathsOfWrittenFiles", "type": {"type": "array", "items": "string"}},
+        ],
+    }
+    text_or_map: Any = ["string", {"type": "map", "values": "string"}]
+    for _ in range(3):
+        counts = ["null", {"type": "array", "items": {"type": "map", "values": counts}}]
+        text_or_map = {"type": "array", "items": {"type": "map", "values": text_or_map}}
+    return {
+        "type": "record",
+        "name": "event",
+        "namespace": "test",
+        "fields": [
+            {"name": "Status", "type": status, "default": "ACTIVE"},
+            {"name": "previous", "type": "Status", "default": "GONE"},
+            {"name": "page", "type": page, "default": {"bytes": 4}},
+            {"name": "pages", "type": {"type": "array", "items": "page"}, "default": [{}]},
+            {"name": "firstPageOfTheWholeResultsOfASearch", "type": "page", "default": {}},
+            {"name": "statisticsOfPartitions", "type": counts},
+            {"name": "headers", "type": text_or_map},
+            {"name": "predictedMedianInsertSize", "type": ["int", "string", "long"]},
+        ],
+    }
+
+
+def test_fields_that_are_called_like_their_types(tmp_path: Path) -> None:
+    event = named_like_their_types()
+    counted = {"type": "record", "name": "Counted", "namespace": "test"}
+    now, before = (
+        {**counted, "fields": [{"name": "count", "type": kind}]} for kind in ("long", "int")
+    )
+    headers = {"name": "headers", "type": {"type": "array", "items": "string"}}
+    older = {**event, "fields": [headers, *event["fields"][:6]]}
+    contract = load(tmp_path, {"event": event, "Counted": now}, ["test.event", "test.Counted"])
+    contract = remember_all(contract, {"test.event": [older], "test.Counted": [before]})
+    folder = tmp_path / "generated"
+    package = import_package(contract, folder)
+    run("ruff", "format", "--check", "--isolated", "--line-length", "100", ".", cwd=folder)
+    run("mypy", "--strict", package.__name__, "tests", cwd=folder)
+    assert len(run_generated_tests(tmp_path)) > 3
+    hints = typing.get_type_hints(package.TestEvent)
+    assert hints["pages"] == list[package.page]
+    assert hints["previous"] is package.Status
+    value = package.TestEvent(statisticsOfPartitions=None, headers=[], predictedMedianInsertSize=1)
+    assert (value.previous, value.pages) == (package.Status.GONE, [package.page()])
 
 
 def test_the_same_contract_gives_the_same_bytes(tmp_path: Path) -> None:

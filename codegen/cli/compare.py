@@ -56,8 +56,9 @@ def command(
 
     With --jsonl each line of stdin is {"id", "reader", "writer"}, and each line of stdout
     {"id", "compatible", "incompatibilities", "sound"}: what Avro Java, and so a registry, answers,
-    as [kind, pointer into the reader, message], and whether the data can really be read. A row that
-    cannot be judged gives {"id", "error"}.
+    as [kind, pointer into the reader, message], and whether the data can be read by Avro's rules.
+    Where decoders fail all the same, only the comparison of two files tells. A row that cannot be
+    judged gives {"id", "error"}.
 
     \b
     Example:

@@ -41,7 +41,7 @@ from codegen.contract.model import (
     Topic,
     Waiver,
 )
-from codegen.contract.reading import find_schema_files, read_file
+from codegen.contract.reading import find_schema_files, read_file, report_unread_files
 from codegen.contract.registry import read_registry_settings, uses_references
 from codegen.contract.subjects import derive_subjects
 from codegen.diagnostics import CouldNotCheck, Findings, Severity, rule
@@ -132,6 +132,7 @@ def load_contract(root: FilePath, findings: Findings) -> Contract | None:
 def load_repository(root: FilePath, findings: Findings) -> Repository:
     """Load what can be read of the contract repository in a folder, for those who mend it."""
     check_editor_schema(root, findings)
+    report_unread_files(root / "schemas", root, findings)
     return _read(root, findings)
 
 

@@ -6,14 +6,14 @@ The same JSON Schema serves editors. What the manifest means, load.py finds out.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from pathlib import Path as FilePath
 
-from codegen.diagnostics import Finding, Findings, Rule, Severity, rule
+from codegen.diagnostics import Finding, Findings, Related, Rule, Severity, locate, rule
 from codegen.source import Document, Json, Place
 
 WRONG_SHAPE = rule(
@@ -145,7 +145,14 @@ def report_misfit(error: Json, base: Place, broken: Rule, findings: Findings) ->
             hint = "put it in quotes" if is_bare else ""
             findings.add(broken, place, f"{shown} is not of the type {wanted}", hint=hint)
         case "uniqueItems":
-            findings.add(broken, place, "an item stands twice in this list", hint="keep one")
+            for first, again in _repeated(value):
+                findings.add(
+                    broken,
+                    place.at(again),
+                    f"{_show(value[again])} stands twice in this list",
+                    hint="keep one",
+                    related=(Related("first here", location=locate(place.at(first))),),
+                )
         case "minItems":
             findings.add(broken, place, "this list is empty")
         case "minProperties":
@@ -165,6 +172,15 @@ _NAMED = {
     "headers": ("a header", "use letters, digits and -"),
 }
 """What the keys of an object are names of, and what such a name may hold."""
+
+
+def _repeated(items: list[Json]) -> Iterator[tuple[int, int]]:
+    """The positions of each item that stood before, its first one before its own."""
+    first: dict[str, int] = {}
+    for index, item in enumerate(items):
+        before = first.setdefault(json.dumps(item, sort_keys=True, default=str), index)
+        if before != index:
+            yield before, index
 
 
 def _show(value: Json) -> str:

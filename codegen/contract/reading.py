@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 
-from codegen.diagnostics import Findings, Location, rule
+from codegen.diagnostics import Findings, Location, Severity, rule
 from codegen.source import Document, Json, Place, Problem, SourceError, read_json, read_yaml
 
 SYNTAX = rule(
@@ -23,6 +23,15 @@ BYTE_ORDER_MARK = rule(
     "syntax/byte-order-mark",
     "A file begins with a byte order mark.",
     "RFC 8259 section 8.1 forbids to add one, and several registries refuse such a text.",
+)
+
+UNREAD_FILE = rule(
+    "contract/unread-file",
+    "A file among the schemas holds Avro in a form that is not read.",
+    "Schemas are read from files whose names end in .avsc. What Avro IDL (.avdl) and protocols "
+    "(.avpr) define is not linted, compared, registered or generated from, and nobody would say "
+    "so; nor is a file whose name ends in .AVSC.",
+    severity=Severity.WARNING,
 )
 
 
@@ -94,6 +103,27 @@ def find_schema_files(folder: FilePath, root: FilePath, findings: Findings) -> I
         for path in (FilePath(parent, name) for name in sorted(files)):
             if path.name.endswith(".avsc") and not leads_into(folder, path):
                 yield path
+
+
+def report_unread_files(folder: FilePath, root: FilePath, findings: Findings) -> None:
+    """Report files in a folder and below that hold Avro, and that nobody reads."""
+    for path in sorted(
+        FilePath(parent, name) for parent, _, names in os.walk(folder) for name in names
+    ):
+        suffix = path.suffix.lower()
+        if path.suffix == ".avsc" or suffix not in _OTHER_FORMS:
+            continue
+        message, hint = _OTHER_FORMS[suffix]
+        where = Location(_name_under(root, path))
+        findings.add(UNREAD_FILE, where, message, hint=hint.format(path.stem))
+
+
+_OTHER_FORMS = {
+    ".avdl": ("Avro IDL is not read", "write its types as .avsc files: avro-tools idl2schemata"),
+    ".avpr": ("a protocol is not read", "write its types as .avsc files, one type a file"),
+    ".avsc": ("a file with this ending is not read", "call the file {}.avsc"),
+}
+"""What is said of each ending in small letters."""
 
 
 def leads_into(folder: FilePath, path: FilePath) -> bool:

@@ -90,16 +90,22 @@ def judge_impacts(surroundings: Surroundings) -> tuple[Impact, ...]:
 
 def _find_subscribers(event: Event, surroundings: Surroundings) -> tuple[str, ...]:
     """The consumers of a new event that read its topic before it came."""
-    contract = surroundings.contract
+    contract, former = surroundings.contract, surroundings.former
     known = {
         one.name
         for one in contract.topic(event.topic).events
         if one.subject in surroundings.histories
     }
+    there_before = {
+        service.name
+        for service in (former.services if former is not None else ())
+        if any(one.topic == event.topic for one in service.consumes)
+    }
     return tuple(
         service.name
         for service in contract.consumers(event)
-        if any(one.topic == event.topic and one.name in known for one in service.consumes)
+        if service.name in there_before
+        or any(one.topic == event.topic and one.name in known for one in service.consumes)
     )
 
 

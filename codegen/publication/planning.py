@@ -12,6 +12,7 @@ from enum import Enum
 
 from codegen.avro.canonical import parsing_canonical_form, render
 from codegen.avro.wording import list_names
+from codegen.baselines.answers import RegistryRefusal
 from codegen.baselines.holdings import (
     Holdings,
     StoredSubject,
@@ -232,13 +233,22 @@ class _Comparison:
                 if parsing_canonical_form(past.schema) != form:
                     continue
                 if stored.references not in asked:
-                    answer = self.client.lookup(subject.name, text, stored.references)
-                    asked[stored.references] = answer
+                    asked[stored.references] = self._look_up(subject.name, text, stored.references)
                 same = asked[stored.references]
                 if same is None or same.version != stored.version:
                     continue
             found.append(stored)
         return found
+
+    def _look_up(
+        self, subject: str, text: str, references: tuple[VersionReference, ...]
+    ) -> StoredVersion | None:
+        """The version with a text; none where the text cannot be read with these references, as
+        when a type that it names has moved to a subject that they do not know."""
+        try:
+            return self.client.lookup(subject, text, references)
+        except RegistryRefusal:
+            return None
 
 
 def _describe(step: Step, history: History) -> tuple[str, ...]:

@@ -46,8 +46,13 @@ def _find_removed_event(event: Event, new: Topic, succession: Succession) -> Ite
     elsewhere = f"; it travels on {join(tuple(others))}" if others else ""
     did = [f"{producers} produced it"] if producers else []
     did += [f"{consumers} consumed it"] if consumers else []
-    steps = [f"{consumers} stop consuming it"] if consumers else []
-    steps += [f"{producers} stop producing it"] if producers else []
+    when = f"when no message of it is left ({describe_kept(new)})"
+    if producers and consumers:
+        hint = f"deploy {producers} first, and {consumers} {when}; or put it back"
+    elif consumers:
+        hint = f"deploy {consumers} {when}; or put it back"
+    else:
+        hint = "put it back, if anybody else consumes it"
     yield Shift(
         EVENT_REMOVED,
         new.name,
@@ -55,8 +60,7 @@ def _find_removed_event(event: Event, new: Topic, succession: Succession) -> Ite
         event.origin,
         f"{event.name} does not travel on topic {new.name} any more{elsewhere}",
         " and ".join(did),
-        f"put it back, and go in steps of a release each: first let {', then '.join(steps)}; "
-        f"remove it when no message of it is left ({describe_kept(new)})",
+        hint,
         before=event.name,
         after=None,
         severity=None if producers and consumers else Severity.WARNING,

@@ -16,6 +16,7 @@ from importlib import import_module
 from inspect import cleandoc
 from typing import Any, TypeAlias, TypeVar
 
+from codegen.avro.repetition import find_difference
 from codegen.avro.schema import (
     Broken,
     Enum,
@@ -100,6 +101,10 @@ class Survey:
             return self.types.get(schema.name) or Broken(schema.origin)
         return schema
 
+    def is_repetition(self, named: Named) -> bool:
+        """Whether a definition only says again what the one that counts says."""
+        return self.types[named.name] is not named and not find_difference(named, self.types)
+
     @cached_property
     def sent(self) -> frozenset[str]:
         """The full names of what travels on topics, as events or as keys."""
@@ -167,7 +172,10 @@ def lint_rules() -> tuple[Rule, ...]:
 
 
 def inspect(repository: Repository, findings: Findings) -> None:
-    """Report what the rules find; those about topics and services need a contract."""
+    """Report what the rules find; those about topics and services need a contract.
+
+    What is wrong in a type that files write out again is said once, of the definition that counts.
+    """
     survey = Survey(repository)
     checks = _checks()
 
@@ -199,6 +207,8 @@ def _walk(root: Schema, here: Here) -> Iterator[tuple[Schema | Field, Here]]:
             inner = [(node.schema, around)]
         else:
             if isinstance(node, Record | Enum | Fixed):
+                if here.survey.is_repetition(node):
+                    continue
                 here = Here(here.survey, here.file, node, here.field)
             yield node, here
             parts = node.fields if isinstance(node, Record) else tuple(children(node))

@@ -141,7 +141,9 @@ def check_decimal_precision(schema: Primitive | Fixed, here: Here) -> Iterator[P
     if message := _judge_decimal(precision, scale, size):
         at = "scale" if message.startswith("the scale") else "precision"
         place = schema.origin.at(at if at in value else "logicalType")
-        hint = 'write for example "precision": 12, "scale": 2'
+        hint = 'write for example "precision": 12'
+        if "scale" not in value or message.startswith("the scale"):
+            hint += ', "scale": 2'
         if size is not None and is_integer(precision) and precision > 0:
             hint = f"the precision can be 1 to {decimal_digits(size)}"
         yield Problem(place, f"{message}, so the decimal is ignored", hint)

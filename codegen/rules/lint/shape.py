@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 from codegen.avro.advice import suggest_default
 from codegen.avro.defaults import check_default, show_value
@@ -92,14 +93,12 @@ def check_default_in_type(field: Field, here: Here) -> Iterator[Problem]:
     if not isinstance(value, dict) or "default" not in value or value.get("type") == "enum":
         return
     place = field.origin.at("type", "default", on_key=True)
-    edits: tuple[Edit, ...] = ()
     message = f"the default of {field.name} stands in its type, where it is ignored"
+    edits: tuple[Edit, ...] = (Remove(place.path),)
+    hint = "remove it; the field has one"
     if field.default is None:
-        edits = (
-            Insert((*field.origin.path, "default"), value["default"], ("type",)),
-            Remove(place.path),
-        )
-    hint = "move it out of the type" if edits else "remove it; the field has one"
+        edits = (Insert((*field.origin.path, "default"), value["default"], ("type",)), *edits)
+        hint = "move it out of the type"
     yield Problem(place, message, hint, edits=edits)
 
 
@@ -142,6 +141,7 @@ def check_misspelt_attribute(
         yield Problem(place, message, f'write "{meant}"', edits=edits)
 
 
+@lru_cache(maxsize=4096)  # the same few properties stand everywhere, and comparing takes long
 def _closest(key: str, known: tuple[str, ...]) -> str:
     folded = key.lower().replace("_", "").replace("-", "")
 

@@ -14,7 +14,7 @@ from codegen.contract.model import Contract, Event, FieldKey, SchemaKey, Service
 from codegen.diagnostics import KontraktError
 from codegen.targets.python.decoders import write_decoder
 from codegen.targets.python.encoders import write_encoder
-from codegen.targets.python.literals import string, string_argument, words_in
+from codegen.targets.python.literals import definition, string, string_argument, words_in
 from codegen.targets.python.names import RESERVED_CLASSES, name_attributes, unique
 from codegen.targets.python.past import find_past
 from codegen.targets.python.service_view import import_order, snake
@@ -154,7 +154,7 @@ def codecs_view(
         "types": [{"name": string(name), "class": types[name]} for name in sorted(types)],
         "exports": sorted(["EVENTS", "TYPES", *(one.constant for one in named)]),
         "constants": [
-            {"name": name, "expression": text} for text, name in module.constants.items()
+            definition(f"{name}: Final", text) for text, name in module.constants.items()
         ],
         "functions": module.functions,
         "codecs": [

@@ -134,10 +134,10 @@ class Decoder:
                 if self._module.is_inlined(target) and not self._scope.is_deep:
                     self._scope.line(f"{goal} = {self.record(target)}")
                 else:
-                    self._scope.line(f"{goal}, p = {self._function(target)}(data, p)")
+                    self._scope.call(f"{goal}, p", self._function(target), "data, p")
             case Array() | Map() | Union():
                 if self._scope.is_deep:
-                    self._scope.line(f"{goal}, p = {self._function(target)}(data, p)")
+                    self._scope.call(f"{goal}, p", self._function(target), "data, p")
                 else:
                     self._container(target, goal, hint)
             case Broken():
@@ -197,7 +197,7 @@ class Decoder:
         """Neighbouring floats and an integer behind them, unpacked in one step: so are as many of
         its bytes as there are in any case, of which the last may belong to what follows."""
         given = min(_READ_AT_ONCE[kind], 1 + self._behind)
-        while given > 3 and not self._scope.fits(" " * 8 + _number(given)):
+        while given > 3 and not self._scope.fits(" " * 8 + " + ".join(_number(given))):
             given -= 1
         size = self._unpack(waiting, _BYTES[:given])
         self._integer(kind, goal, size, given)
@@ -224,16 +224,19 @@ class Decoder:
             self._scope.items("(", goals, f") = {unpack}(data, p)")
         return sum(_STRUCT[kind][1] for kind, _ in waiting)
 
-    def short(self, goal: str, short: str, long: str) -> None:
-        """A value behind its length: read at once if that is one byte, else by a function."""
+    def short(self, goal: str, long: str, convert: str = "") -> None:
+        """A value behind its length: read at once if that is one byte, else by a function.
+
+        `convert` is what the bytes of a short one are called with.
+        """
         end = self._module.use("END")
         self._scope.line("b = data[p]")
         with self._scope.block("if b < 128:"):
             self._scope.line(f"e = p + {end}[b]")
-            self._scope.line(f"{goal} = {short}")
+            self._scope.assign_bracketed(goal, "data[", "p + 1 : e", f"]{convert}")
             self._scope.line("p = e")
         with self._scope.block("else:"):
-            self._scope.line(f"{goal}, p = {self._module.use(long)}(data, p)")
+            self._scope.call(f"{goal}, p", self._module.use(long), "data, p")
 
     def _logical(self, logical: LogicalType, goal: str) -> None:
         if logical.name == "decimal":
@@ -245,7 +248,7 @@ class Decoder:
             self._scope.line("p += 37")
         elif logical.name in _LOGICAL:
             read = self._module.use(_LOGICAL[logical.name])
-            self._scope.line(f"{goal}, p = {read}(data, p)")
+            self._scope.call(f"{goal}, p", read, "data, p")
         else:
             self.integer("long", goal)
 
@@ -261,9 +264,9 @@ class Decoder:
             case "float" | "double":
                 self.floats([(schema.type, goal)])
             case "bytes":
-                self.short(goal, "data[p + 1 : e]", "read_bytes")
+                self.short(goal, "read_bytes")
             case _:
-                self.short(goal, "data[p + 1 : e].decode()", "read_text")
+                self.short(goal, "read_text", ".decode()")
 
     def integer(self, kind: str, goal: str) -> None:
         """An int or a long: up to three bytes are read at once, more of them by a function."""
@@ -283,7 +286,7 @@ class Decoder:
             byte = _BYTES[count - 1]
             test = byte if count <= given else f"({byte} := data[p + {start + count - 1}])"
             with self._scope.block(f"elif {test} < 128:"):
-                self._scope.assign(goal, _number(count))
+                self._scope.assign(goal, *_number(count))
                 self._scope.line(f"p += {start + count}")
         with self._scope.block("else:"):
             position = f"p + {start}" if start else "p"
@@ -315,10 +318,9 @@ class Decoder:
     def _enum(self, schema: Enum, goal: str) -> None:
         cls = self._module.classes[schema.name]
         self._module.use("symbol_bytes")
-        hint = f"{snake(cls).upper()}_BYTES"
-        table = self._module.constant(hint, f"symbol_bytes({cls})")
+        table = self._module.table(cls, "BYTES", f"symbol_bytes({cls})")
         if len(schema.symbols) <= 64:
-            self._scope.line(f"{goal} = {table}[data[p]]")
+            self._scope.assign_bracketed(goal, f"{table}[", "data[p]", "]")
             self._scope.line("p += 1")
         else:
             self.count()
@@ -376,7 +378,7 @@ class Decoder:
         self._scope.line(f"{entries}: dict[str, Any] = {{}}")
         with self._scope.block("if n:"):
             with self._scope.block("for _ in range(n >> 1):"), self._before(1):
-                self.short(key, "data[p + 1 : e].decode()", "read_text")
+                self.short(key, "read_text", ".decode()")
                 item = self.variable(values, "item")
                 self._scope.line(f"{entries}[{key}] = {item}")
             self.end_blocks()
@@ -395,9 +397,9 @@ class Decoder:
             self._scope.line("raise TypeError")
 
 
-def _number(size: int) -> str:
-    """The expression for a number of so many bytes, which are more than one."""
+def _number(size: int) -> tuple[str, str]:
+    """The terms of a number of so many bytes, which are more than one."""
     higher = zip(_HIGHER, _BYTES[2:size], strict=False)
     terms = ["c", *(f"{table}[{byte}]" for table, byte in higher)]
     factor = f"({' + '.join(terms)})" if len(terms) > 1 else "c"
-    return f"FIRST[b] + SIGN[b] * {factor}"
+    return "FIRST[b]", f"SIGN[b] * {factor}"

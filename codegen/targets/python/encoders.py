@@ -136,7 +136,7 @@ class _Encoder:
                 pieces = inner._container(target, "value")
             join(scope, TEXT, pieces, "return {}")
 
-        return self._module.function("write", target, fill, "(value: Any) -> str")
+        return self._module.function("write", target, fill, "(value: Any) -> Any")
 
     def _container(self, target: Array | Map | Union, value: str) -> Pieces:
         match target:
@@ -170,9 +170,8 @@ class _Encoder:
     def _table(self, name: str) -> str:
         cls = self._module.classes[name]
         kind = "raw" if self._form.is_raw else "texts"
-        hint = f"{snake(cls).upper()}_{kind.upper()}"
         symbols = self._module.use("symbols_raw" if self._form.is_raw else "symbol_texts")
-        return self._module.constant(hint, f"{symbols}({cls})")
+        return self._module.table(cls, kind.upper(), f"{symbols}({cls})")
 
     def _logical(self, logical: LogicalType, value: str) -> Pieces:
         use = self._module.use
@@ -230,7 +229,7 @@ class _Encoder:
             if self._parts:
                 self._extend(self._parts, [*parts])
             else:
-                self._scope.assign(piece, " + ".join(parts))
+                self._scope.assign(piece, *parts)
 
         self._scope.refuse_if(f"type({value}) is not int")
         with self._scope.block(f"if -1025 < {value} < 1024:"):
@@ -252,7 +251,7 @@ class _Encoder:
         with self._scope.block(f"if n < 1024 and {value}.isascii():"):
             self._scope.line(f"{size} = {short}[n]")
         with self._scope.block("else:"):
-            self._scope.line(f"{size}, {value} = {write}({value})")
+            self._scope.call(f"{size}, {value}", write, value)
         return [size, value]
 
     def _size(self, value: str) -> str:
@@ -304,7 +303,7 @@ class _Encoder:
                 with self._scope.block(f"if n < {FEWEST}:"):
                     self._loop(array, size, items, value, self._form)
                 with self._scope.block("else:"):
-                    self._scope.line(f"{array} = {size} + {written} + {end}")
+                    self._scope.assign(array, size, written, end)
             else:
                 inner = self._in_form(form_of_values(self._module, items))
                 inner._loop(array, inner._size(value), items, value, self._form)
@@ -345,7 +344,7 @@ class _Encoder:
             self._scope.items(f"{parts} += (", pieces, ")")
         else:
             for piece in pieces:
-                self._scope.call(f"{parts}.append", piece)
+                self._scope.bracketed(f"{parts}.append(", piece, ")")
 
     def _map(self, values: Schema, value: str) -> Pieces:
         entries = self._scope.name(f"{value[:14]}_entries")

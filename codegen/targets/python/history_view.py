@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from codegen.avro.schema import Enum, Record, SchemaGraph, reachable
 from codegen.contract.model import Contract
 from codegen.targets.python.codecs_view import NamedEvent, library_imports, runtime_imports
-from codegen.targets.python.literals import string_argument, words_in
+from codegen.targets.python.literals import definition, string_argument, words_in
 from codegen.targets.python.past import find_past, write_plainly
 from codegen.targets.python.resolvers import write_resolver
 from codegen.targets.python.service_view import import_order
@@ -54,7 +54,9 @@ def history_view(
         "imports": library_imports(code, module),
         "classes": import_order(name for name in types.values() if name in words),
         "runtime": runtime_imports(code, module, {"avro.versions": ["PastSchema"]}),
-        "constants": [{"name": name, "text": text} for text, name in module.constants.items()],
+        "constants": [
+            definition(f"{name}: Final", text) for text, name in module.constants.items()
+        ],
         "functions": module.functions,
         "exports": sorted(one.constant for one, _ in named),
         "events": views,

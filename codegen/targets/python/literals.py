@@ -53,6 +53,23 @@ def string_argument(name: str, text: str, indent: int) -> list[str]:
     return [f"{margin}{name}=(", *long_string(text, indent + 4), f"{margin}),"]
 
 
+def function_head(name: str, parameters: str, indent: int) -> list[str]:
+    """The first lines of a function that returns nothing, as they stand at an indent."""
+    line = f"{name}({parameters}) -> None:"
+    if indent + len(line) <= LINE_LENGTH:
+        return [line]
+    return [f"{name}(", f"    {parameters}", ") -> None:"]
+
+
+def definition(name: str, expression: str) -> list[str]:
+    """The lines that give a name to an expression, broken at the brackets of a call."""
+    function, _, arguments = expression.partition("(")
+    line = f"{name} = {expression}"
+    if len(line) <= LINE_LENGTH or not (function.isidentifier() and arguments.endswith(")")):
+        return [line]
+    return [f"{name} = {function}(", f"    {arguments.removesuffix(')')}", ")"]
+
+
 def words_in(lines: Iterable[str]) -> set[str]:
     """Every name, keyword and number in lines of code; words of texts and comments too."""
     return {word for line in lines for word in re.findall(r"\w+", line)}

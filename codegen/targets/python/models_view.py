@@ -7,7 +7,7 @@ the order in which the service's events need them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from codegen.avro.schema import Enum, Field, Named, Record, SchemaGraph, Union
 from codegen.targets.python.literals import (
@@ -34,6 +34,8 @@ class _Page:
     taken: set[str]
     functions: list[Mapping[str, object]] = field(default_factory=list)
     aliases: list[Mapping[str, object]] = field(default_factory=list)
+    second_names: dict[str, str] = field(default_factory=dict)
+    """The other name of each class that an attribute has the name of."""
 
 
 def models_view(
@@ -45,12 +47,14 @@ def models_view(
     """
     named = tuple(types)
     page = _Page(graph, classes, set(classes.values()))
-    enums = [_enum_view(one, classes) for one in named if isinstance(one, Enum)]
     records = [_record_view(one, page) for one in named if isinstance(one, Record)]
+    enums = [_enum_view(one, page) for one in named if isinstance(one, Enum)]
     used = " ".join(field_types(named, graph, classes))
     return {
         "enums": enums,
-        "records": records,
+        "records": [
+            {**view, "second_name": page.second_names.get(str(view["class"]))} for view in records
+        ],
         "functions": page.functions,
         "aliases": page.aliases,
         "exports": sorted(exported_models(named, graph, classes)),
@@ -101,14 +105,15 @@ def _imports(
     return [*lines, *[""] * bool(lines and runtime), *runtime]
 
 
-def _enum_view(enum: Enum, classes: Mapping[str, str]) -> Mapping[str, object]:
+def _enum_view(enum: Enum, page: _Page) -> Mapping[str, object]:
     members = dict(zip(enum.symbols, name_members(enum.symbols), strict=True))
     doc = (enum.doc or "").strip() or f"The Avro enum {enum.name}."
     if enum.default:
         known = members[enum.default]
         doc += f"\n\nA symbol that this version does not know is read as {known}."
     return {
-        "class": classes[enum.name],
+        "class": page.classes[enum.name],
+        "second_name": page.second_names.get(page.classes[enum.name]),
         "doc": docstring(doc, 4),
         "members": [f"{member} = {string(symbol)}" for symbol, member in members.items()],
     }
@@ -116,8 +121,9 @@ def _enum_view(enum: Enum, classes: Mapping[str, str]) -> Mapping[str, object]:
 
 def _record_view(record: Record, page: _Page) -> Mapping[str, object]:
     attributes = name_attributes(item.name for item in record.fields)
+    inside = _inside(record, attributes, page)
     fields = [
-        _field_view(record, item, attribute, page)
+        _field_view(record, item, attribute, inside)
         for item, attribute in zip(record.fields, attributes, strict=True)
     ]
     return {
@@ -131,6 +137,22 @@ def _record_view(record: Record, page: _Page) -> Mapping[str, object]:
         ],
         "has_factories": any("field(" in str(view["lines"]) for view in fields),
     }
+
+
+def _inside(record: Record, attributes: Iterable[str], page: _Page) -> _Page:
+    """The page with the classes as they are called inside of one: an attribute hides its namesake,
+    whose members and type the other attributes need."""
+    used = words_in(field_types((record,), page.graph, page.classes))
+    hidden = used.intersection(attributes, page.classes.values())
+    if not hidden:
+        return page
+    for name in sorted(hidden.difference(page.second_names)):
+        page.second_names[name] = unique(f"_{name}", page.taken)
+    names = {
+        full_name: page.second_names[name] if name in hidden else name
+        for full_name, name in page.classes.items()
+    }
+    return replace(page, classes=names)
 
 
 def _deprecation(item: Field) -> str:
@@ -190,4 +212,8 @@ def _field_view(record: Record, item: Field, attribute: str, page: _Page) -> Map
         lines = [f"    {text}" for text in code.opened or (code.text,)]
         lines[0] = f"    return {lines[0].lstrip()}"
         page.functions.append({"name": factory, "type": kind, "lines": lines})
-    return {"lines": [f"{declaration} = field(default_factory={factory})"], "doc": doc}
+    line = f"{declaration} = field(default_factory={factory})"
+    if len(line) > LINE_LENGTH:
+        opened = [f"{declaration} = field(", f"        default_factory={factory}", "    )"]
+        return {"lines": opened, "doc": doc}
+    return {"lines": [line], "doc": doc}

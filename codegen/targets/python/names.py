@@ -48,6 +48,9 @@ _CODECS = frozenset(
 )
 """What the module of codecs imports and defines."""
 
+_TESTS = frozenset(("data", "event", "past"))
+"""What the functions of the generated tests call their values."""
+
 _MODULES = frozenset(
     (
         "codecs",
@@ -71,6 +74,7 @@ RESERVED_CLASSES = frozenset(
         *_ANNOTATIONS,
         *_MODULES,
         *_CODECS,
+        *_TESTS,
         *vars(arrays),
         *vars(packing),
         *vars(unpacking),

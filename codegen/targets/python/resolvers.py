@@ -140,9 +140,9 @@ class _Resolver:
             case Fields() if self._is_inlined(plan):
                 self._scope.line(f"{goal} = {self.record(plan)}")
             case Fields():
-                self._scope.line(f"{goal}, p = {self._function(plan)}(data, p)")
+                self._scope.call(f"{goal}, p", self._function(plan), "data, p")
             case Items() | Entries() | Branches() if self._scope.is_deep:
-                self._scope.line(f"{goal}, p = {self._function(plan)}(data, p)")
+                self._scope.call(f"{goal}, p", self._function(plan), "data, p")
             case Items(items=items):
                 self._loop(goal, hint, "list[Any] = []", partial(self._item, items))
             case Entries(values=inner):
@@ -179,7 +179,7 @@ class _Resolver:
         texts = [string(render(SchemaGraph(one, {}), inline=True)) for one in (writer, reader)]
         expression = "\n".join(["value_reader(", *(f"    {text}," for text in texts), ")"])
         read = self._module.constant("CONVERT", expression)
-        self._scope.line(f"{goal}, p = {read}(data, p)")
+        self._scope.call(f"{goal}, p", read, "data, p")
 
     def _promote(self, writer: str, reader: str, goal: str) -> None:
         match writer, reader:
@@ -195,9 +195,9 @@ class _Resolver:
                 self._decoder.floats([("float", goal)])
             case "string", _:
                 # The bytes of what is no UTF-8 would not have been a string.
-                self._decoder.short(goal, "data[p + 1 : e].decode().encode()", "read_text_bytes")
+                self._decoder.short(goal, "read_text_bytes", ".decode().encode()")
             case _:
-                self._decoder.short(goal, "data[p + 1 : e].decode()", "read_text")
+                self._decoder.short(goal, "read_text", ".decode()")
 
     def _symbols(self, plan: Symbols, goal: str) -> None:
         """Symbols that the reader makes nothing of are not in the table."""
@@ -207,7 +207,7 @@ class _Resolver:
         lines = [f"    {2 * at}: {cls}.{member}," for at, member in known]
         table = "\n".join(["{", *lines, "}"]) if lines else f"dict[int, {cls}]()"
         self._decoder.count()
-        self._scope.line(f"{goal} = {self._module.constant(f'{snake(cls).upper()}_OF', table)}[n]")
+        self._scope.line(f"{goal} = {self._module.table(cls, 'OF', table)}[n]")
 
     def _loop(self, goal: str, hint: str, empty: str, read: Callable[[str], None]) -> None:
         values = self._scope.name(hint)
@@ -224,7 +224,7 @@ class _Resolver:
 
     def _entry(self, plan: Plan, values: str) -> None:
         key = self._scope.name("key")
-        self._decoder.short(key, "data[p + 1 : e].decode()", "read_text")
+        self._decoder.short(key, "read_text", ".decode()")
         item = self._variable(plan, "item")
         self._scope.line(f"{values}[{key}] = {item}")
 

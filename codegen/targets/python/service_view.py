@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from codegen.contract.model import Contract, Event, FieldKey, Service, Topic
 from codegen.diagnostics import KontraktError
+from codegen.targets.python.literals import function_head
 
 CONFLUENT_KAFKA = "confluent-kafka>=2.6"
 AIOKAFKA = "aiokafka[lz4,snappy,zstd]>=0.13"
@@ -225,7 +226,7 @@ def _view(service: Service, contract: Contract, names: Names) -> Mapping[str, ob
         "produces": bool(produced),
         "consumed": consumed,
         "produced": produced,
-        "handlers": _handlers(consumed),
+        "handlers": _handlers(consumed, names),
         "consumed_classes": consumed_classes,
         "produced_classes": produced_classes,
         "event_classes": import_order([*consumed_classes, *produced_classes]),
@@ -314,19 +315,21 @@ def _key_text(topic: Topic) -> str:
             return "none"
 
 
-def _handlers(consumed: Iterable[Mapping[str, object]]) -> list[Mapping[str, object]]:
+def _handlers(consumed: Iterable[Mapping[str, object]], names: Names) -> list[Mapping[str, object]]:
     """The method of each event, also where it comes on several topics, with keys of their own."""
     methods: dict[object, list[Mapping[str, object]]] = {}
     for view in consumed:
         methods.setdefault(view["handler"], []).append(view)
-    return [
-        {
-            **views[-1],
-            "message": " | ".join(dict.fromkeys(str(view["message"]) for view in views)),
-            "received": " | ".join(dict.fromkeys(str(view["received"]) for view in views)),
-        }
-        for views in methods.values()
-    ]
+    handlers: list[Mapping[str, object]] = []
+    for method, views in methods.items():
+        message = " | ".join(dict.fromkeys(str(view["message"]) for view in views))
+        received = " | ".join(dict.fromkeys(str(view["received"]) for view in views))
+        head = f"{'async ' * names.is_async}def {method}"
+        signature = function_head(head, f"self, event: {views[-1]['class']}, message: {message}", 4)
+        handlers.append(
+            {**views[-1], "message": message, "received": received, "signature": signature}
+        )
+    return handlers
 
 
 def _message(key_class: str) -> str:

@@ -36,6 +36,9 @@ MAX_INDENT = 8
 
 _LEAST_SIZES: Mapping[str, int] = {"null": 0, "float": 4, "double": 8}
 
+MAX_TABLE_NAME = 30
+"""Of the name of an enum no more letters go into names of what is made of it."""
+
 _HOMES: Mapping[str, str] = {
     name: home.__name__.partition(".runtime.")[2]
     for home in (arrays, packing, raw, unpacking)
@@ -71,22 +74,41 @@ class Scope:
         """Add a line at the current depth."""
         self.lines.append("    " * self._indent + text)
 
-    def assign(self, goal: str, value: str) -> None:
-        """Add an assignment, its value in brackets where only that makes it short enough."""
-        self._put(f"{goal} = ", value, f"{goal} = (")
-
-    def call(self, function: str, argument: str) -> None:
-        """Add the call of a function with one argument."""
-        self._put(f"{function}(", argument, f"{function}(", ")")
-
-    def _put(self, start: str, value: str, opened: str, end: str = "") -> None:
-        line = f"{start}{value}{end}"
-        if self.fits(line) or not self.fits(f"    {value}"):
-            self.line(line)
-        else:
-            self.line(opened)
+    def assign(self, goal: str, *terms: str) -> None:
+        """Add an assignment of a sum, in brackets where only that makes its lines short enough."""
+        value = " + ".join(terms)
+        is_short = self.fits(f"    {value}")
+        if self.fits(f"{goal} = {value}") or not (is_short or len(terms) > 1):
+            self.line(f"{goal} = {value}")
+            return
+        self.line(f"{goal} = (")
+        if is_short:
             self.line(f"    {value}")
-            self.line(")")
+        else:
+            self.line(f"    {terms[0]}")
+            for term in terms[1:]:
+                self.line(f"    + {term}")
+        self.line(")")
+
+    def bracketed(self, head: str, inner: str, tail: str) -> None:
+        """Add something with brackets, what is in them on its own line where it is too long."""
+        if self.fits(head + inner + tail):
+            self.line(head + inner + tail)
+        else:
+            self.line(head)
+            self.line(f"    {inner}")
+            self.line(tail)
+
+    def assign_bracketed(self, goal: str, head: str, inner: str, tail: str) -> None:
+        """Add an assignment of something with brackets, or in brackets where not even that fits."""
+        if self.fits(f"{goal} = {head}"):
+            self.bracketed(f"{goal} = {head}", inner, tail)
+        else:
+            self.bracketed(f"{goal} = (", head + inner + tail, ")")
+
+    def call(self, goal: str, function: str, arguments: str) -> None:
+        """Add an assignment of a call."""
+        self.assign_bracketed(goal, f"{function}(", arguments, ")")
 
     def declare(self, goal: str) -> None:
         """Tell type checkers that a variable may hold values of several types."""
@@ -102,8 +124,18 @@ class Scope:
 
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
-        """Add a line and indent those that follow it."""
-        self.line(head)
+        """Add a line and indent those that follow it; one that is too long is broken at `and`."""
+        word, _, condition = head.removesuffix(":").partition(" ")
+        if self.fits(head) or " and " not in condition:
+            self.line(head)
+        else:
+            is_short = self.fits(f"    {condition}")
+            first, *others = [condition] if is_short else condition.split(" and ")
+            self.line(f"{word} (")
+            self.line(f"    {first}")
+            for other in others:
+                self.line(f"    and {other}")
+            self.line("):")
         self._indent += 1
         yield
         self._indent -= 1
@@ -158,6 +190,10 @@ class Module:
         if expression not in self.constants:
             self.constants[expression] = unique("_" + hint, self._taken)
         return self.constants[expression]
+
+    def table(self, cls: str, kind: str, expression: str) -> str:
+        """A constant about an enum, its name short enough for code deep inside."""
+        return self.constant(f"{snake(cls).upper()[:MAX_TABLE_NAME]}_{kind}", expression)
 
     def scope(self) -> Scope:
         """The body of a new function."""
