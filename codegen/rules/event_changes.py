@@ -13,8 +13,8 @@ EVENT_REMOVED = rule(
     "change/event-removed",
     "An event that services produce or consume does not travel on its topic any more.",
     "Its messages are on the topic until retention takes them, and services that still run send "
-    "more. Stubs made from the new manifest do not know it. First let its consumers stop, then its "
-    "producers; remove it when no message of it is left.",
+    "more. Stubs made from the new manifest do not know it. First let its producers stop, and its "
+    "consumers when no message of it is left.",
 )
 EVENT_ADDED = rule(
     "change/event-added",

@@ -14,8 +14,8 @@ PRODUCER_REMOVED = rule(
     "change/producer-removed",
     "A service does not produce any more what others consume.",
     "A consumer whose producer is gone fails nothing and says nothing: it waits. Where nobody else "
-    "produces the event the contract promises what will not come. Let the consumers go first, or "
-    "have another service take over.",
+    "produces the event the contract promises what will not come. Have another service take over, "
+    "or end the event for its consumers as well, when they have handled what is left of it.",
 )
 SERVICE_RENAMED = rule(
     "change/service-renamed",
@@ -92,8 +92,8 @@ def _find_lost_events(new: Service | None, old: Service, succession: Succession)
         f"nobody produces {'all of them' if is_plural else 'it'} now"
         if is_orphaned
         else f"other services still produce {'them' if is_plural else 'it'}",
-        f"let {join(consumers)} stop consuming {'them' if is_plural else 'it'} first, or name the "
-        "service that takes over",
+        f"name the service that takes over, or let {join(consumers)} no longer consume "
+        f"{'them' if is_plural else 'it'}, when what is left is handled",
         before=sorted(lost),
         after=None,
         severity=None if is_orphaned else Severity.WARNING,
