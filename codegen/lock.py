@@ -17,6 +17,9 @@ from codegen.source import Json, SourceError, read_json
 LOCK_NAME = "kontrakt.lock"
 """The lock file's name under generated/."""
 
+LOCK_FILE = f"generated/{LOCK_NAME}"
+"""The lock file, from the root of a repository."""
+
 LOCK_VERSION = 1
 """The version of the lock's format that is written, and the only one that is read."""
 
@@ -45,6 +48,11 @@ def read_lock(path: Path) -> Lock:
         raise CouldNotCheck(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise _damaged(path) from None
+    return parse_lock(path, text)
+
+
+def parse_lock(path: Path, text: str) -> Lock:
+    """What the text of a lock says. Raises CouldNotCheck as `read_lock` does."""
     try:
         value = read_json(str(path), text).value
         if value["version"] != LOCK_VERSION:

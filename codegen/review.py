@@ -112,12 +112,14 @@ def review(
 ) -> Review:
     """Judge every subject of the contract at its level. Raises CouldNotCheck.
 
-    `lock` tells which schemas the services' stubs were made from, `today` which waivers hold; by
+    `lock` tells which schemas the services' stubs were made from, unless the baseline has a lock of
+    its own, which says what runs until the change comes. `today` tells which waivers hold; by
     default it is the day in UTC, so that it is one day everywhere.
     """
     histories = baseline.histories(contract)
     found = Findings()
-    outcome = _judge_all(contract, baseline, histories, found, lock or Lock())
+    deployed = baseline.lock() if isinstance(baseline, Repository) else None
+    outcome = _judge_all(contract, baseline, histories, found, deployed or lock or Lock())
     named = name_changes(found, contract, histories)
     day = today or datetime.now(UTC).date()
     judged = Findings(apply_waivers(contract.waivers, named, day))

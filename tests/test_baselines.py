@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -503,3 +504,41 @@ def test_the_default_is_the_registry_then_the_snapshot(root: Path) -> None:
     assert against(None, root).name == "snapshot schemas/registry.snapshot.json"
     named = open_baseline(None, RegistrySettings("http://127.0.0.1:1"), root)
     assert named.name == "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize("spec", ["folder:../before", "git:HEAD"])
+def test_what_runs_until_the_change_comes_is_what_the_lock_of_the_past_says(
+    tmp_path: Path, spec: str
+) -> None:
+    manifest = (
+        "version: 1\ntopics: {returns: {events: [shop.Returned]}}\n"
+        "services:\n  shop: {produces: [returns], targets: {python: {}}}\n"
+    )
+    shop = write(tmp_path / "shop", {"Returned": record("Returned", id="string")}, manifest)
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, "-m", "codegen", *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+        done = subprocess.run(
+            command, cwd=shop, env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    run("generate")
+    shutil.copytree(shop, tmp_path / "before")
+    git(shop, "init", "-q")
+    commit_all(shop)
+    grown = {"name": "why", "type": "string", "default": "unknown"}
+    schema = record("Returned", id="string")
+    schema["fields"].append(grown)
+    write(shop, {"Returned": schema}, None)
+    run("generate")
+    told = run("impact", "--against", spec)
+    assert "added field why" in told and "assumed" not in told
+    for lock in (tmp_path / "before", shop):
+        (lock / "generated" / "kontrakt.lock").write_text("{}")
+    commit_all(shop)
+    (shop / "schemas" / "shop" / "Returned.avsc").write_text(json.dumps({**schema, "doc": "A."}))
+    shutil.rmtree(shop / "generated")
+    run("generate")
+    assert "assumed" in run("impact", "--against", spec)

@@ -16,6 +16,7 @@ from codegen.diagnostics import Findings, KontraktError
 if TYPE_CHECKING:
     from codegen.baselines.answers import Transport
     from codegen.baselines.registry import RegistryBaseline, RegistryClient
+    from codegen.lock import Lock
 
 EMBEDDED = ".kontrakt/registry.db"
 """Where the embedded registry lies under the root of a contract repository."""
@@ -60,6 +61,9 @@ class Repository(Baseline, Protocol):
         None where it holds no manifest, and then `findings` stay as they are; None also where the
         manifest or the schemas have errors, which are added to `findings`. Raises CouldNotCheck.
         """
+
+    def lock(self) -> Lock | None:
+        """What services were generated from in that past; None where no lock says it."""
 
 
 def open_baseline(spec: str | None, settings: RegistrySettings, root: FilePath) -> Archive:

@@ -20,6 +20,7 @@ from codegen.contract.load import MANIFEST, load_documents
 from codegen.contract.model import Contract, History, PastVersion, Subject
 from codegen.contract.reading import leads_into, read_document
 from codegen.diagnostics import CouldNotCheck, Findings, Severity
+from codegen.lock import LOCK_FILE, Lock, parse_lock
 from codegen.source import Document
 
 MAX_FILES = 50_000
@@ -31,7 +32,7 @@ MAX_BYTES = 16_000_000
 
 @dataclass(frozen=True, slots=True)
 class PastFiles:
-    """Files of the past: the manifest, if there is one, and the schemas by name.
+    """Files of the past: the manifest and the lock, if there are such, and the schemas by name.
 
     `prefix` goes before each name where people see it, `label` says which past it is.
     """
@@ -40,6 +41,7 @@ class PastFiles:
     manifest: tuple[str, bytes] | None
     schemas: Mapping[str, bytes]
     prefix: str = ""
+    lock: bytes | None = None
 
 
 class FolderBaseline:
@@ -65,6 +67,10 @@ class FolderBaseline:
         """The contract that the folder states; see Repository."""
         return self._past.contract(findings)
 
+    def lock(self) -> Lock | None:
+        """What the folder's services were generated from; see Repository."""
+        return self._past.lock()
+
     @cached_property
     def _past(self) -> Past:
         return Past(self._read())
@@ -81,7 +87,9 @@ class FolderBaseline:
             message = f"{self._folder} holds neither {MANIFEST} nor any .avsc file"
             raise CouldNotCheck(message, hint="name the folder that holds schemas/")
         contracts = (MANIFEST, _read_bytes(manifest)) if has_manifest else None
-        return PastFiles(self.name, contracts, schemas, prefix)
+        lock = self._folder / LOCK_FILE
+        held = _read_bytes(lock) if has_manifest and lock.is_file() else None
+        return PastFiles(self.name, contracts, schemas, prefix, held)
 
     def _read_schemas(self, folder: FilePath) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
@@ -150,6 +158,15 @@ class Past:
         if self._contract is None and self._files.manifest is not None:
             findings.items += self._findings
         return self._contract
+
+    def lock(self) -> Lock | None:
+        """What the files' own lock says; None without one, and where it cannot be read."""
+        if self._files.lock is None:
+            return None
+        try:
+            return parse_lock(FilePath(LOCK_FILE), self._files.lock.decode("utf-8"))
+        except (CouldNotCheck, UnicodeDecodeError):
+            return None
 
 
 def _read_schemas(files: PastFiles, findings: Findings) -> list[Document]:

@@ -21,6 +21,7 @@ from codegen.baselines.directory import Past, PastFiles, check_count, check_size
 from codegen.contract.load import MANIFEST
 from codegen.contract.model import Contract, History
 from codegen.diagnostics import CouldNotCheck, Findings
+from codegen.lock import LOCK_FILE, Lock
 
 MAX_ENTRIES = 500_000
 """A revision with more files and folders than this is not searched."""
@@ -62,6 +63,10 @@ class GitBaseline:
         """The contract that the revision states; see Repository."""
         return None if self._past is None else self._past.contract(findings)
 
+    def lock(self) -> Lock | None:
+        """What services were generated from in the revision; see Repository."""
+        return None if self._past is None else self._past.lock()
+
     @cached_property
     def _past(self) -> Past | None:
         if not self._commit:
@@ -89,6 +94,7 @@ class GitBaseline:
             (manifest, objects.read_file(self._commit, manifest)) if manifest in paths else None,
             {path: objects.read_file(self._commit, path) for path in names},
             f"{self._shown}:",
+            objects.read_if_there(self._commit, prefix + LOCK_FILE),
         )
 
     def _find_project(self, paths: list[str]) -> tuple[str, str]:
@@ -259,6 +265,11 @@ class _Objects:
             message = f"{path} of {commit[:7]} is a symbolic link that leads to no file there"
             raise CouldNotCheck(message, "put the file itself there")
         return check_size(found[1], path)
+
+    def read_if_there(self, commit: str, path: str) -> bytes | None:
+        """A file of a commit; None where there is none. Raises CouldNotCheck."""
+        found = self.read(f"{commit}:{path}")
+        return check_size(found[1], path) if found is not None and found[0] == "blob" else None
 
     def read_link(self, path: str, id: str) -> str:
         """Where a symbolic link at a path leads; an absolute path leads out of every commit."""

@@ -57,10 +57,10 @@ def command(root: Path | None, against: str | None, fix: bool, format_name: str)
 
 def _mend(folder: Path, contract: Contract, baseline: Baseline, *, is_text: bool) -> Mended:
     from codegen.cli._mending import write_mended  # noqa: PLC0415
-    from codegen.lock import LOCK_NAME, read_lock  # noqa: PLC0415
+    from codegen.lock import LOCK_FILE, read_lock  # noqa: PLC0415
     from codegen.mending import mend  # noqa: PLC0415
 
-    mending = mend(contract, baseline, read_lock(folder / "generated" / LOCK_NAME))
+    mending = mend(contract, baseline, read_lock(folder / LOCK_FILE))
     return write_mended(folder, mending, is_text=is_text)
 
 
@@ -77,10 +77,10 @@ def _check(
     from codegen.difference import describe_differences  # noqa: PLC0415
     from codegen.impact.plan import make_plan  # noqa: PLC0415
     from codegen.impact.wording import describe  # noqa: PLC0415
-    from codegen.lock import LOCK_NAME, read_lock  # noqa: PLC0415
+    from codegen.lock import LOCK_FILE, read_lock  # noqa: PLC0415
     from codegen.review import review  # noqa: PLC0415
 
-    outcome = review(contract, baseline, findings, read_lock(folder / "generated" / LOCK_NAME))
+    outcome = review(contract, baseline, findings, read_lock(folder / LOCK_FILE))
     found = make_report(override_severities(findings, contract.severities)).findings
     sections = (
         *describe_differences((*outcome.differences, *outcome.topology)),

@@ -40,12 +40,12 @@ def command(root: Path | None, against: str | None, format_name: str) -> None:
     from codegen.diagnostics import CouldNotCheck, Findings  # noqa: PLC0415
     from codegen.impact.account import FORMATS, Account  # noqa: PLC0415
     from codegen.impact.plan import make_plan  # noqa: PLC0415
-    from codegen.lock import LOCK_NAME, read_lock  # noqa: PLC0415
+    from codegen.lock import LOCK_FILE, read_lock  # noqa: PLC0415
     from codegen.review import review  # noqa: PLC0415
 
     folder, contract, _ = open_repository(root, format_name)
     baseline = open_baseline(against, contract.registry, folder)
-    lock = read_lock(folder / "generated" / LOCK_NAME)
+    lock = read_lock(folder / LOCK_FILE)
     outcome = review(contract, baseline, Findings(), lock)
     plan = make_plan(outcome.impacts)
     account = Account(

@@ -18,7 +18,7 @@ from codegen.contract.model import Contract
 from codegen.contract.reading import SYNTAX, find_schema_files, read_document, read_file
 from codegen.diagnostics import Finding, Findings, override_severities
 from codegen.linting import lint
-from codegen.lock import LOCK_NAME, read_lock
+from codegen.lock import LOCK_FILE, read_lock
 from codegen.review import review
 from codegen.source import Document
 
@@ -127,7 +127,7 @@ class Workspace:
         if contract is None or state.stale or against is None:
             return ()
         findings = Findings()
-        lock = read_lock(self.root / "generated" / LOCK_NAME)
+        lock = read_lock(self.root / LOCK_FILE)
         review(contract, open_baseline(against, contract.registry, self.root), findings, lock)
         return tuple(override_severities(findings, contract.severities))
 
