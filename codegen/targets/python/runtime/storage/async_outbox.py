@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from ..errors import DeliveryError, DeliveryFailed
 from ..messages.message import ExtraHeaders, Message
 from ..producing.async_delivery import Delivery
-from .async_tables import Connection, make_postgres_table
+from .async_tables import Connection, make_postgres_table, undo
 from .tables import (
     OUTBOX,
     Outgoing,
@@ -82,9 +82,9 @@ class EventOutbox(Generic[Produced_contra]):
         check_relay(self._connection)
         try:
             outgoing = await self._relay(limit)
-        except BaseException:
+        except BaseException as error:
             # The next attempt must not find a transaction that this one has left open.
-            await self._connection.rollback()
+            await undo(self._connection, error)
             raise
         if outgoing.failures:
             raise DeliveryFailed(outgoing.failures)

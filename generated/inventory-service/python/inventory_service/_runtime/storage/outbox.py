@@ -24,6 +24,7 @@ from .tables import (
     make_postgres_table,
     outbox_statements,
     read_headers,
+    undo,
     write_headers,
 )
 
@@ -82,9 +83,9 @@ class EventOutbox(Generic[Produced_contra]):
         check_relay(self._connection)
         try:
             outgoing = self._relay(limit)
-        except BaseException:
+        except BaseException as error:
             # The next attempt must not find a transaction that this one has left open.
-            self._connection.rollback()
+            undo(self._connection.rollback, error)
             raise
         if outgoing.failures:
             raise DeliveryFailed(outgoing.failures)

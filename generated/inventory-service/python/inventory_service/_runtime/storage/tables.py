@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, Final, Protocol, TypeAlias
 
-from ..errors import DeliveryError, StubError
+from ..errors import DeliveryError, InboxLost, StubError
 from ..kafka.transport import Headers
 from ..late_dataclass import dataclass
 
@@ -213,6 +213,27 @@ def check_handled(connection: object) -> None:
             "the handler has ended the transaction of its inbox, by a commit, a rollback or `with` "
             "the connection; leave that to the inbox, which keeps the id of the event in it"
         )
+
+
+def undo(roll_back: Callable[[], object], error: BaseException) -> None:
+    """Roll a transaction back that this error has ended, which stays the one that is told."""
+    try:
+        roll_back()
+    except Exception as failed:
+        note_undone(error, failed)
+
+
+def note_undone(error: BaseException, failed: Exception) -> None:
+    """Say beside an error that its transaction could not be rolled back either."""
+    error.add_note(f"its transaction could not be rolled back: {failed!r}")
+
+
+def lost(error: Exception) -> InboxLost:
+    """What an inbox raises whose connection does nothing more."""
+    return InboxLost(
+        f"the connection of the inbox is of no use any more: {error}; end this process, and let "
+        "whatever starts it again make a new one"
+    )
 
 
 def write_headers(headers: Headers) -> str:
