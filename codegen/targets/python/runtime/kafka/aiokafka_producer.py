@@ -12,6 +12,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from importlib import import_module
+from itertools import chain
 from typing import Any, Final
 
 from .aiokafka_client import FENCED, KafkaFailure, errors, make_client, start_client
@@ -107,6 +108,7 @@ class KafkaProducer:
         await self._step(self._client.abort_transaction)
 
     async def _step(self, step: Callable[[], Awaitable[None]]) -> None:
+        self._hear()
         if self._end is not None:
             raise self._end.with_traceback(None)
         try:
@@ -119,6 +121,21 @@ class KafkaProducer:
                 self._end = refused
             raise refused from error
 
+    def _hear(self) -> None:
+        """Look at errors that aiokafka keeps for those who wait for it.
+
+        Nobody does, since the deliveries tell the same; asyncio would report each as never
+        retrieved.
+        """
+        accumulator = self._client._message_accumulator
+        batches = chain(accumulator._pending_batches, *accumulator._batches.values())
+        waiters = [batch._drain_waiter for batch in batches]
+        if self._client._txn_manager is not None:
+            waiters.append(self._client._txn_manager._transaction_waiter)
+        for waiter in waiters:
+            if waiter is not None and waiter.done() and not waiter.cancelled():
+                waiter.exception()
+
     async def close(self, timeout: float) -> None:
         """Disconnect; what is still queued then is given up."""
         try:
@@ -128,6 +145,8 @@ class KafkaProducer:
             _log.warning("Kafka did not take what was queued within %.0f seconds", timeout)
             # aiokafka goes on trying for as long as it is connected.
             await self._client.client.close()
+        finally:
+            self._hear()
 
 
 class _Missing:
