@@ -129,6 +129,10 @@ class EventConsumer:
         self._is_joined = self._is_closed = False
         self._end_by: float | None = None
         """When what is in hand must be done: some time after the consumer was stopped."""
+        self._bound = f"within {self._policy.stop_within:g} seconds"
+        """Until when it had time, for people."""
+        self._is_late = False
+        """Whether handlers did not end until then."""
 
     @property
     def statistics(self) -> Statistics:
@@ -281,6 +285,7 @@ class EventConsumer:
     def _interrupt(self) -> None:
         """What is in hand has no more time."""
         self._end_by = self._transport.monotonic()
+        self._bound = "before the consumer was interrupted"
 
     async def _finish(self) -> None:
         """End what is in hand, within the bound, and commit what is done."""
@@ -288,10 +293,9 @@ class EventConsumer:
         if self._end_by is not None:
             left = max(0.0, self._end_by - self._transport.monotonic())
         if not await self._workers.settle(left):
-            _log.warning(
-                "handlers did not end within %g seconds; their messages come again",
-                self._policy.stop_within,
-            )
+            if not self._is_late:
+                self._is_late = True
+                _log.warning("handlers did not end %s; their messages come again", self._bound)
             await self._workers.cancel()
         first = FirstError()
         with first:

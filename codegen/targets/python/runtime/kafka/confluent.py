@@ -27,6 +27,16 @@ _HOPELESS: Final = frozenset(
 )
 
 
+_ADVICE: Final = {
+    KafkaError._MAX_POLL_EXCEEDED: (
+        "; a handler took that long, so another member has its partitions, and what was not "
+        "committed comes again: raise max.poll.interval.ms, or let several threads handle"
+    ),
+    KafkaError.UNKNOWN_TOPIC_OR_PART: "; kontrakt topics --apply creates it",
+}
+"""What to do about errors that Kafka reports in place of a record."""
+
+
 class KafkaTransport:
     """Clients of one Kafka cluster and of one registry."""
 
@@ -179,5 +189,6 @@ def _tell(record: confluent_kafka.Message) -> bool:
     assert error is not None
     if error.fatal() or error.code() in _HOPELESS:
         raise StubError(f"Kafka refuses this consumer: {error.name()}: {error.str()}")
-    _log.warning("Kafka: %s: %s", error.name(), error.str())
+    advice = _ADVICE.get(error.code(), "")
+    _log.warning("Kafka: %s: %s%s", error.name(), error.str(), advice)
     return True

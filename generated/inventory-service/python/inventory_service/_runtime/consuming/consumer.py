@@ -147,6 +147,10 @@ class EventConsumer:
         self._polled_at = self._transport.monotonic()
         self._end_by: float | None = None
         """When what is in hand must be done: some time after the consumer was stopped."""
+        self._bound = f"within {self._policy.stop_within:g} seconds"
+        """Until when it had time, for people."""
+        self._is_late = False
+        """Whether a handler did not return until then."""
         self._exactly_once = exactly_once
         self._interrupts = concurrency == 1
         """Whether handlers run in the thread that runs the consumer, where a signal ends them."""
@@ -178,7 +182,7 @@ class EventConsumer:
             is_paused=control.is_paused,
             silence=max(0.0, self._transport.monotonic() - self._polled_at),
             lag={} if self._is_closed else self._client.lag(),
-            backlog=self._progress.backlog(),
+            backlog=self._progress.backlog() + len(self._pending),
         )
 
     def run(self) -> None:
@@ -202,6 +206,7 @@ class EventConsumer:
         except KeyboardInterrupt:
             # Asked twice: leaving does not wait for a thread whose handler does not return.
             self._end_by = self._transport.monotonic()
+            self._bound = "before the consumer was interrupted"
             raise
         self._finish()
 
@@ -357,7 +362,8 @@ class EventConsumer:
         kept = [record for record in self._pending if partition_of(record) not in partitions]
         self._pending.clear()
         self._pending += kept
-        self._mode.give_back(partitions, _SETTLE / 2)
+        left = self._time_left()
+        self._mode.give_back(partitions, _SETTLE / 2 if left is None else min(left, _SETTLE / 2))
         try:
             self._progress.settle(_SETTLE / 2)
         finally:
@@ -366,19 +372,22 @@ class EventConsumer:
 
     def _finish(self) -> None:
         """Wait for what is in hand and for what it has sent, within the bound, then store."""
-        left: float | None = None
-        if self._end_by is not None:
-            left = max(0.0, self._end_by - self._transport.monotonic())
         first = FirstError()
         with first:
-            if not self._mode.settle(left) and self._control.is_stopping:
+            if not self._mode.settle(self._time_left()) and self._control.is_stopping:
                 self._tell_late()
         with first:
             self._progress.settle(_SETTLE)
         first.raise_new()
 
+    def _time_left(self) -> float | None:
+        """Seconds that what is in hand still has; None as long as nobody stops the consumer."""
+        if self._end_by is None:
+            return None
+        return max(0.0, self._end_by - self._transport.monotonic())
+
     def _tell_late(self) -> None:
-        _log.warning(
-            "a handler did not return within %g seconds; its message comes again",
-            self._policy.stop_within,
-        )
+        """Say it once: leaving the consumer waits, and gives up, once more after `run` did."""
+        if not self._is_late:
+            self._is_late = True
+            _log.warning("a handler did not return %s; its message comes again", self._bound)

@@ -152,12 +152,19 @@ class Judge:
                 is_new = reason in (Reason.UNKNOWN_EVENT, Reason.UNKNOWN_SYMBOL)
                 detail = error if is_new else ""
                 kind = f"{step.record.topic()} {reason.value} {detail}"
-                if kind not in self._told and len(self._told) < _TOLD_LIMIT:
+                if reason is Reason.HANDLER_FAILED:
+                    # What is lost so was to be handled: each is told.
+                    _log.warning("%s skipped: %r", place, error, exc_info=error)
+                elif kind not in self._told and len(self._told) < _TOLD_LIMIT:
                     self._told.add(kind)
                     _log.warning("%s skipped (%s): %s", place, reason.value, error)
                 return None
             case Action.DEAD_LETTER:
-                _log.error("%s becomes a dead letter (%s): %r", place, reason.value, error)
+                # Only where a handler failed does the stack say what the error does not.
+                stack = error if reason is Reason.HANDLER_FAILED else None
+                _log.error(
+                    "%s becomes a dead letter (%s): %r", place, reason.value, error, exc_info=stack
+                )
                 return Letter(reason, error, step.attempts)
 
 
