@@ -82,8 +82,9 @@ def _make(kind: Callable[[dict[str, object]], _Client], options: dict[str, objec
     try:
         return kind(options)
     except (KafkaException, ValueError, TypeError) as error:
+        problem = error.args[0].str() if isinstance(error, KafkaException) else error
         raise SettingsError(
-            f"librdkafka does not take these options: {error}; "
+            f"librdkafka does not take these options: {problem}; "
             "see KAFKA_* in the environment and `options` of settings()"
         ) from error
 
