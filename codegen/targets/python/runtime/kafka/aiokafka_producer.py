@@ -27,8 +27,10 @@ _log: Final = logging.getLogger(__name__)
 class KafkaProducer:
     """A client that sends."""
 
-    def __init__(self, arguments: Mapping[str, object]) -> None:
+    def __init__(self, arguments: Mapping[str, object], patience: float) -> None:
+        """`patience`: for how many seconds at least a full queue is waited for."""
         self._arguments = dict(arguments)
+        self._patience = patience
         self._client: Any = None
         self._offsets: TransactionalOffsets | None = None
         self._end: Refused | None = None
@@ -42,18 +44,27 @@ class KafkaProducer:
     async def produce(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Headers
     ) -> asyncio.Future[Place]:
-        """Queue a message; a full queue is waited for."""
+        """Queue a message; a full queue is waited for, within bounds."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._patience
         while True:
             try:
                 sent = await self._queue(topic, key, value, headers)
-            except errors.KafkaTimeoutError:
-                # The queue was full for as long as a request may take: wait on.
-                continue
+            except errors.KafkaTimeoutError as error:
+                # The queue was full for as long as a request may take.
+                if loop.time() < end:
+                    continue
+                text = (
+                    f"no room was in the queue for {self._patience:.0f} seconds "
+                    "(delivery.timeout.ms), since Kafka took nothing, so it was not sent"
+                )
+                raise Refused(_NotQueued("_QUEUE_FULL", text)) from error
             except errors.UnknownTopicOrPartitionError as error:
-                raise Refused(_Missing(topic)) from error
+                text = f"there is no topic {topic}, or this service may not see it"
+                raise Refused(_NotQueued("UNKNOWN_TOPIC_OR_PART", text)) from error
             except errors.KafkaError as error:
                 raise Refused(KafkaFailure(error)) from error
-            placed: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
+            placed: asyncio.Future[Place] = loop.create_future()
             sent.add_done_callback(partial(self._pass_on, placed))
             return placed
 
@@ -149,22 +160,23 @@ class KafkaProducer:
             self._hear()
 
 
-class _Missing:
-    """The failure of a topic that is not there."""
+class _NotQueued:
+    """Why a message was not queued."""
 
-    def __init__(self, topic: str) -> None:
-        self._topic = topic
+    def __init__(self, name: str, text: str) -> None:
+        self._name = name
+        self._text = text
 
     def name(self) -> str:
         """The name of the error code."""
-        return "UNKNOWN_TOPIC_OR_PART"
+        return self._name
 
     def str(self) -> str:
-        """What to do."""
-        return f"there is no topic {self._topic}, or this service may not see it"
+        """What happened, for people."""
+        return self._text
 
     def fatal(self) -> bool:
-        """Another topic may be there."""
+        """Another message may be queued."""
         return False
 
 
