@@ -20,6 +20,7 @@ from .tables import (
     Place,
     Row,
     as_bytes,
+    check_alone,
     check_relay,
     outbox_statements,
     read_headers,
@@ -115,10 +116,13 @@ class EventOutbox(Generic[Produced_contra]):
             if not isinstance(sent, DeliveryError):
                 await sent.wait()
             outgoing.note(row, sent if isinstance(sent, DeliveryError) else sent.exception())
+        removed = 0
         for number in outgoing.removable:
-            await self._connection.execute(self._statements.delete, number)
+            cursor: Any = await self._connection.execute(self._statements.delete, number)
+            removed += cursor.rowcount
         if outgoing.removable:
             await self._connection.commit()
+            check_alone(len(outgoing.removable), removed)
         return outgoing
 
     async def _choose(self, limit: int) -> Outgoing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -11,6 +12,8 @@ from typing import Any, Final, Protocol, TypeAlias
 from ..errors import DeliveryError, InboxLost, StubError
 from ..kafka.transport import Headers
 from ..late_dataclass import dataclass
+
+_log: Final = logging.getLogger(__name__)
 
 Row: TypeAlias = tuple[int, str, bytes | None, bytes | None, str]
 """An event in an outbox: id, topic, key, value and headers."""
@@ -176,6 +179,16 @@ class Outgoing:
             # Where an earlier event of the key comes later, this one comes behind it once more:
             # the last message of a key is always the last event.
             self.removable.append((row[0],))
+
+
+def check_alone(sent: int, removed: int) -> None:
+    """Warn where somebody else has removed events that were sent here, so has sent them as well."""
+    if removed < sent:
+        _log.warning(
+            "another process relays this outbox too (events that both have sent: %d): they arrive "
+            "more than once and out of order; run one relay, and end it before the next one starts",
+            sent - removed,
+        )
 
 
 def _place_of(row: Row) -> Place | None:

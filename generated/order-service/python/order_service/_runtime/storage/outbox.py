@@ -20,6 +20,7 @@ from .tables import (
     Place,
     Row,
     as_bytes,
+    check_alone,
     check_relay,
     make_postgres_table,
     outbox_statements,
@@ -110,8 +111,10 @@ class EventOutbox(Generic[Produced_contra]):
         for row, sent in [(row, self._send_row(*row[1:])) for row in outgoing.rows]:
             outgoing.note(row, sent if isinstance(sent, DeliveryError) else sent.exception())
         if outgoing.removable:
-            self._connection.cursor().executemany(self._statements.delete, outgoing.removable)
+            cursor = self._connection.cursor()
+            cursor.executemany(self._statements.delete, outgoing.removable)
             self._connection.commit()
+            check_alone(len(outgoing.removable), cursor.rowcount)
         return outgoing
 
     def _choose(self, limit: int) -> Outgoing:
