@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 from types import ModuleType
 
+import async_desk
 import pytest
-from desk import answer_service, ask_service, desk_folders  # noqa: F401
+from desk import answer_service, async_answer, async_folders, desk_folders  # noqa: F401
 from test_python_runtime import Desk
 
 
@@ -47,3 +50,53 @@ def test_what_was_received_and_waits_for_its_handler_is_in_the_backlog(
     desk.consumer.drain()
     # The first one is in hand, and nothing is known of it yet.
     assert waiting[0] == 3
+
+
+LATE = "what handlers sent did not arrive in time; their messages come again"
+
+
+def test_stopping_waits_once_for_what_does_not_arrive_and_says_so(
+    answer_service: ModuleType, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("answer_service._runtime.consuming.consumer")
+    monkeypatch.setattr(module, "_SETTLE", 0.05)
+    desk = Desk(answer_service)
+    with monkeypatch.context() as silent:
+        # Kafka has taken it, and says nothing.
+        silent.setattr(desk.producer._client, "poll", lambda *_: 0)
+        silent.setattr(desk.producer._client, "flush", lambda *_: 1)
+        desk.handler.hook = lambda event: desk.consumer.stop()
+        desk.ask(1)
+        with desk.consumer:
+            desk.consumer.run()
+        assert [record.getMessage() for record in caplog.records].count(LATE) == 1
+        assert not any(desk.fake.kafka.groups["answer-service"].committed.values())
+
+
+def test_stopping_waits_once_for_what_does_not_arrive_and_says_so_with_asyncio(
+    async_answer: ModuleType, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("async_answer_service._runtime.consuming.async_consumer")
+    monkeypatch.setattr(module, "_SETTLE", 0.05)
+
+    async def test() -> None:
+        desk = async_desk.Desk(async_answer)
+
+        async def stop(event: object) -> None:
+            desk.consumer.stop()
+
+        async def keep_silent(*_: object) -> asyncio.Future[object]:
+            return asyncio.get_running_loop().create_future()
+
+        desk.handler.hook = stop
+        desk.ask(1)
+        async with desk.consumer:
+            await desk.producer.__aenter__()
+            desk.producer._client.produce = keep_silent
+            await desk.consumer.run()
+        assert not any(desk.fake.kafka.groups["answer-service"].committed.values())
+        with pytest.raises(async_answer.DeliveryFailed, match="1 not confirmed in time"):
+            await desk.producer.close(0)
+
+    async_desk.run(test)
+    assert [record.getMessage() for record in caplog.records].count(LATE) == 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -129,6 +130,8 @@ class EventConsumer:
         self._is_joined = self._is_closed = False
         self._end_by: float | None = None
         """When what is in hand must be done: some time after the consumer was stopped."""
+        self._settle_by: float | None = None
+        """When what was sent must have arrived: some time after what was in hand."""
         self._bound = f"within {self._policy.stop_within:g} seconds"
         """Until when it had time, for people."""
         self._is_late = False
@@ -307,13 +310,22 @@ class EventConsumer:
         first.raise_new()
 
     async def _settle(self, timeout: float) -> None:
-        """Wait for what handlers have sent, then store. Raises DeliveryFailed."""
+        """Wait for events on the way, for so many seconds or what stopping leaves, then store.
+
+        Raises DeliveryFailed.
+        """
+        if self._control.is_stopping:
+            now = time.monotonic()
+            if self._settle_by is None:
+                self._settle_by = now + _SETTLE
+            timeout = min(timeout, max(0.0, self._settle_by - now))
         try:
             async with asyncio.timeout(timeout):
                 for delivery in self._progress.on_the_way():
                     await delivery.wait()
         except TimeoutError:
-            _log.warning("what handlers sent did not arrive in time; their messages come again")
+            if timeout:
+                _log.warning("what handlers sent did not arrive in time; their messages come again")
         self._progress.store()
 
     async def _wait(self, step: Step, delay: float) -> bool:

@@ -22,6 +22,8 @@ from .transport import Headers
 
 aiokafka: Final[Any] = import_module("aiokafka")
 _log: Final = logging.getLogger(__name__)
+_END: Final = 1.0
+"""Seconds that aiokafka's sender has to end once it is connected no more."""
 
 
 class KafkaProducer:
@@ -156,6 +158,8 @@ class KafkaProducer:
             _log.warning("Kafka did not take what was queued within %.0f seconds", timeout)
             # aiokafka goes on trying for as long as it is connected.
             await self._client.client.close()
+            # How its sender ends then is an error as well, for those who wait for batches.
+            await asyncio.wait([self._client._sender.sender_task], timeout=_END)
         finally:
             self._hear()
 

@@ -147,6 +147,8 @@ class EventConsumer:
         self._polled_at = self._transport.monotonic()
         self._end_by: float | None = None
         """When what is in hand must be done: some time after the consumer was stopped."""
+        self._settle_by: float | None = None
+        """When what was sent must have arrived: some time after what was in hand."""
         self._bound = f"within {self._policy.stop_within:g} seconds"
         """Until when it had time, for people."""
         self._is_late = False
@@ -365,7 +367,7 @@ class EventConsumer:
         left = self._time_left()
         self._mode.give_back(partitions, _SETTLE / 2 if left is None else min(left, _SETTLE / 2))
         try:
-            self._progress.settle(_SETTLE / 2)
+            self._settle(_SETTLE / 2)
         finally:
             self._progress.forget(partitions)
             self._span.forget(partitions)
@@ -377,8 +379,21 @@ class EventConsumer:
             if not self._mode.settle(self._time_left()) and self._control.is_stopping:
                 self._tell_late()
         with first:
-            self._progress.settle(_SETTLE)
+            self._settle(_SETTLE)
         first.raise_new()
+
+    def _settle(self, timeout: float) -> None:
+        """Wait for events on the way, for so many seconds or what stopping leaves, then store.
+
+        Raises DeliveryFailed.
+        """
+        if self._control.is_stopping:
+            now = time.monotonic()
+            if self._settle_by is None:
+                self._settle_by = now + _SETTLE
+            timeout = min(timeout, max(0.0, self._settle_by - now))
+        if not self._progress.settle(timeout) and timeout:
+            _log.warning("what handlers sent did not arrive in time; their messages come again")
 
     def _time_left(self) -> float | None:
         """Seconds that what is in hand still has; None as long as nobody stops the consumer."""
