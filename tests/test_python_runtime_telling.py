@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from types import ModuleType
+import threading
+from types import ModuleType, SimpleNamespace
 
 import async_desk
 import pytest
 from desk import answer_service, async_answer, async_folders, desk_folders  # noqa: F401
 from test_python_runtime import Desk
+
+from codegen.targets.python.runtime.kafka import confluent
 
 
 @pytest.mark.parametrize(
@@ -100,3 +103,23 @@ def test_stopping_waits_once_for_what_does_not_arrive_and_says_so_with_asyncio(
 
     async_desk.run(test)
     assert [record.getMessage() for record in caplog.records].count(LATE) == 1
+
+
+def test_a_consumer_that_kafka_does_not_let_leave_ends_all_the_same(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confluent, "_CLOSE", 0.01)
+    end = threading.Event()
+    try:
+        confluent.KafkaConsumer(SimpleNamespace(close=lambda: end.wait(30))).close()
+    finally:
+        end.set()
+    assert "Kafka did not let this consumer leave within 0 seconds: its partitions" in caplog.text
+
+
+def test_what_leaving_kafka_raises_is_raised() -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        confluent.KafkaConsumer(SimpleNamespace(close=fail)).close()

@@ -11,12 +11,15 @@ import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from ..errors import SettingsError, StubError
+from .bounded import call_within
 from .registry import HttpRegistry
 from .settings import RegistrySettings
 from .transport import ConsumerClient, Partition, ProducerClient, Record, Registry, partition_of
 
 _Client = TypeVar("_Client")
 _log: Final = logging.getLogger(__name__)
+_CLOSE: Final = 15.0
+"""Seconds that leaving Kafka may take."""
 _HOPELESS: Final = frozenset(
     {
         KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -180,8 +183,15 @@ class KafkaConsumer:
         return max(0, marks[1] - place.offset)
 
     def close(self) -> None:
-        """Commit what was stored and leave the group."""
-        self._client.close()
+        """Commit what was stored and leave the group; the client waits for brokers without end."""
+        try:
+            call_within(_CLOSE, self._client.close, "leaving Kafka")
+        except TimeoutError:
+            _log.warning(
+                "Kafka did not let this consumer leave within %.0f seconds: its partitions are "
+                "free after session.timeout.ms, and what was not committed comes again",
+                _CLOSE,
+            )
 
 
 def _tell(record: confluent_kafka.Message) -> bool:
