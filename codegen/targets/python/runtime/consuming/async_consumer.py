@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from types import TracebackType
@@ -29,7 +30,7 @@ from .async_handling import Handling, MeasuredHandling
 from .async_modes import ExactlyOnce, InBatches, OneByOne
 from .async_stopping import stop_on_signals
 from .async_workers import Mode, Workers
-from .choices import check_choices, check_handlers
+from .choices import check_choices, check_handlers, check_process
 from .control import Control
 from .health import ConsumerHealth
 from .judging import Judge, Statistics
@@ -128,6 +129,7 @@ class EventConsumer:
         self._workers = Workers(concurrency, mode, self._control)
         self._polled_at = self._committed_at = self._transport.monotonic()
         self._is_joined = self._is_closed = False
+        self._process = os.getpid()
         self._end_by: float | None = None
         """When what is in hand must be done: some time after the consumer was stopped."""
         self._settle_by: float | None = None
@@ -207,7 +209,7 @@ class EventConsumer:
 
     async def close(self) -> None:
         """Finish what is in hand, commit what was handled, and leave the group."""
-        if self._is_closed:
+        if self._is_closed or self._process != os.getpid():
             return
         self.stop()
         first = FirstError()
@@ -246,6 +248,7 @@ class EventConsumer:
         first.raise_new()
 
     def _check_open(self) -> None:
+        check_process(self._process)
         if not self._is_joined or self._is_closed:
             raise StubError(
                 "this consumer is in no group: use it inside `async with Consumer(...)`"

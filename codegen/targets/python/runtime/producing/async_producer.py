@@ -7,6 +7,8 @@ not arrive is told by the delivery itself and again by `flush` and when the prod
 from __future__ import annotations
 
 import asyncio
+import logging
+import weakref
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -35,6 +37,8 @@ from .async_delivery import Delivery
 from .async_transactions import Transactions
 
 Produced_contra = TypeVar("Produced_contra", contravariant=True)
+
+_log: Final = logging.getLogger(__name__)
 
 _FAILURE_LIMIT: Final = 10_000
 _CLOSE: Final = 10.0
@@ -81,6 +85,7 @@ class EventProducer(Generic[Produced_contra]):
         """What is not settled, in the order of sending, and until when it has time."""
         self._sweeper: asyncio.Task[None] | None = None
         self._is_closed = False
+        self._let_go = weakref.finalize(self, _let_go, self._on_the_way)
 
     async def send(
         self,
@@ -179,6 +184,7 @@ class EventProducer(Generic[Produced_contra]):
             await self.flush(timeout)
         finally:
             self._is_closed = True
+            self._let_go.detach()
             if self._sweeper is not None:
                 self._sweeper.cancel()
                 self._sweeper = None
@@ -281,3 +287,13 @@ class EventProducer(Generic[Produced_contra]):
         failures = self._failures[:]
         self._failures.clear()
         return failures
+
+
+def _let_go(on_the_way: Mapping[Delivery, float]) -> None:
+    """Nobody closed this producer, and it is collected, or its process ends."""
+    if on_the_way:
+        _log.error(
+            "a producer was not closed, and what it has sent is not confirmed, and may or may not "
+            "arrive (messages: %d): use it as a context, `async with Producer(...)`",
+            len(on_the_way),
+        )

@@ -8,6 +8,7 @@ are paused, the group is served, and what another member takes over is left to i
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -23,7 +24,7 @@ from ..messages.message import read_dead_letter, read_message
 from ..messages.reading import Reader, Route
 from ..policy import Policy
 from ..storage.inbox import Inbox
-from .choices import check_choices, check_handlers
+from .choices import check_choices, check_handlers, check_process
 from .control import Control
 from .dead_letters import DeadLetters
 from .handling import Handling, MeasuredHandling
@@ -142,6 +143,7 @@ class EventConsumer:
         self._revoked: set[Partition] = set()
         self._limit = batch or _BATCH
         self._is_closed = False
+        self._process = os.getpid()
         self._is_held = False
         """Whether the client receives nothing, since the consumer is paused."""
         self._polled_at = self._transport.monotonic()
@@ -240,7 +242,7 @@ class EventConsumer:
 
     def close(self) -> None:
         """Finish what is in hand, commit what was handled, and leave the group."""
-        if self._is_closed:
+        if self._is_closed or self._process != os.getpid():
             return
         self.stop()
         self._mode.close()
@@ -267,6 +269,7 @@ class EventConsumer:
         first.raise_new()
 
     def _check_open(self) -> None:
+        check_process(self._process)
         if self._is_closed:
             raise StubError("this consumer is closed; make a new one")
 
