@@ -11,6 +11,7 @@ from types import ModuleType, SimpleNamespace
 
 import async_desk
 import pytest
+from confluent_kafka import KafkaError
 from desk import answer_service, async_answer, async_folders, desk_folders  # noqa: F401
 from test_python_runtime import Desk
 
@@ -115,6 +116,19 @@ def test_a_consumer_that_kafka_does_not_let_leave_ends_all_the_same(
     finally:
         end.set()
     assert "Kafka did not let this consumer leave within 0 seconds: its partitions" in caplog.text
+
+
+def test_what_is_wrong_with_the_brokers_is_told_once_in_a_while(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(confluent, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    report = confluent.ErrorLog()
+    for clock[0] in (5.0, 6.0, 34.0, 36.0):
+        report(KafkaError(KafkaError._TRANSPORT, "refused"))
+        report(KafkaError(KafkaError._SSL, "no handshake"))
+    told = ["Kafka: _TRANSPORT: refused", "Kafka: _SSL: no handshake"]
+    assert [record.getMessage() for record in caplog.records] == told * 2
 
 
 def test_what_leaving_kafka_raises_is_raised() -> None:

@@ -20,6 +20,8 @@ _Client = TypeVar("_Client")
 _log: Final = logging.getLogger(__name__)
 _CLOSE: Final = 15.0
 """Seconds that leaving Kafka may take."""
+_PAUSE: Final = 30.0
+"""Seconds between two reports of one kind."""
 _HOPELESS: Final = frozenset(
     {
         KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -38,6 +40,25 @@ _ADVICE: Final = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: "; kontrakt topics --apply creates it",
 }
 """What to do about errors that Kafka reports in place of a record."""
+
+
+class ErrorLog:
+    """Logs what a client reports of its brokers, such as that they are away or let it not in.
+
+    librdkafka writes that to stderr only, and reports it with each attempt to connect: one of a
+    kind is told again after some time.
+    """
+
+    def __init__(self) -> None:
+        self._told: dict[int, float] = {}
+        """When the last error of each code was told, on the machine's clock."""
+
+    def __call__(self, error: KafkaError) -> None:
+        """Take a report."""
+        now, code = time.monotonic(), error.code()
+        if now >= self._told.get(code, -_PAUSE) + _PAUSE:
+            self._told[code] = now
+            _log.warning("Kafka: %s: %s", error.name(), error.str())
 
 
 class KafkaTransport:
@@ -78,7 +99,8 @@ class KafkaTransport:
         time.sleep(delay)
 
     def _complete(self, options: Mapping[str, object]) -> dict[str, object]:
-        return {**options, "bootstrap.servers": self._bootstrap_servers}
+        ours = {"error_cb": ErrorLog()}
+        return {**ours, **options, "bootstrap.servers": self._bootstrap_servers}
 
 
 def _make(kind: Callable[[dict[str, object]], _Client], options: dict[str, object]) -> _Client:
