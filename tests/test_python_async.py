@@ -362,7 +362,9 @@ def test_a_handler_that_does_not_end_is_interrupted_and_its_message_comes_again(
     run(test)
 
 
-def test_a_second_signal_interrupts_the_message_in_hand(async_answer: ModuleType) -> None:
+def test_a_second_signal_interrupts_the_message_in_hand(
+    async_answer: ModuleType, caplog: pytest.LogCaptureFixture
+) -> None:
     async def test() -> None:
         interrupted: list[str] = []
         policy = async_answer.Policy(stop_within=600)
@@ -384,6 +386,7 @@ def test_a_second_signal_interrupts_the_message_in_hand(async_answer: ModuleType
                 await asyncio.create_task(desk.consumer.run())
             assert interrupted == []
         assert interrupted == ["q1"]
+        assert "handlers did not end before the consumer was interrupted; their" in caplog.text
         assert not any(desk.fake.kafka.groups["answer-service"].committed.values())
 
     run(test)

@@ -74,3 +74,33 @@ def test_a_relay_goes_on_when_a_busy_database_is_free_again(
             assert await relay.relay() == 2
 
     run(test)
+
+
+def test_two_relays_of_one_outbox_are_told(
+    async_answer: ModuleType, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        fake = async_answer.fakes.fakes()
+        async with (
+            aiosqlite.connect(tmp_path / "shop.db") as database,
+            aiosqlite.connect(tmp_path / "shop.db") as own,
+            async_answer.Producer(fake.settings()) as producer,
+        ):
+            other = async_answer.Outbox(producer, database)
+            relay = async_answer.Outbox(producer, own)
+            await other.prepare()
+            await other.send(async_answer.Answered(question_id="1", text="x"))
+            await database.commit()
+            send_bytes = producer.send_bytes
+
+            async def send_while_the_other_relays(*given: Any) -> Any:
+                producer.send_bytes = send_bytes
+                assert await other.relay() == 1
+                return await send_bytes(*given)
+
+            producer.send_bytes = send_while_the_other_relays
+            assert caplog.text == ""
+            assert await relay.relay() == 1
+
+    run(test)
+    assert "another process relays this outbox too (events that both have sent: 1)" in caplog.text

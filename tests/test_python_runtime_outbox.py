@@ -163,6 +163,26 @@ def test_what_waits_behind_a_refused_event_is_neither_in_the_way_nor_sent_again(
     shop.producer.close()
 
 
+def test_two_relays_of_one_outbox_are_told(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    other = shop.package.Outbox(shop.producer, shop.database)
+    with shop.database:
+        shop.outbox.send(shop.answer(1))
+        shop.outbox.send(shop.answer(2))
+    send_bytes = shop.producer.send_bytes
+
+    def send_while_the_other_relays(*given: Any) -> Any:
+        shop.producer.send_bytes = send_bytes
+        assert other.relay(limit=1) == 1
+        return send_bytes(*given)
+
+    assert shop.relay.relay() == 2 and caplog.text == ""
+    with shop.database:
+        shop.outbox.send(shop.answer(3))
+    shop.producer.send_bytes = send_while_the_other_relays
+    assert shop.relay.relay() == 1
+    assert "another process relays this outbox too (events that both have sent: 1)" in caplog.text
+
+
 def test_a_relay_does_not_commit_what_the_service_has_begun(shop: Shop) -> None:
     shop.outbox.send(shop.answer(1))
     with pytest.raises(shop.package.StubError, match="in a transaction, which a relay would"):

@@ -13,6 +13,9 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from desk import answer_service, ask_service, desk_folders  # noqa: F401
 
+from codegen.targets.python.runtime.errors import SettingsError
+from codegen.targets.python.runtime.kafka.aiokafka_options import consumer_arguments
+
 ENVIRONMENT = {
     "KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",
     "SCHEMA_REGISTRY_URL": "http://registry:8081/apis/ccompat/v7/",
@@ -53,6 +56,7 @@ def test_all_that_is_missing_is_told_at_once(ask_service: ModuleType) -> None:
         ({"registry_url": "ftp://registry"}, "http://HOST"),
         ({"registry_url": "http://me:s3cret@registry:port"}, "http://HOST"),
         ({"registry_url": "http://registry/?a=b"}, "http://HOST"),
+        ({"bootstrap_servers": "k1:9092, https://me:s3cret@k2:9092"}, "brokers are HOST:PORT"),
         ({"registry_username": "me", "registry_bearer_token": "s3cret"}, "not both"),
         ({"registry_timeout": 0}, "SCHEMA_REGISTRY_TIMEOUT"),
         ({"options": {"enable.auto.commit": "false"}}, "commits after the handler"),
@@ -65,6 +69,35 @@ def test_what_cannot_be_used_is_refused(
     with pytest.raises(ask_service.SettingsError, match=expected) as caught:
         ask_service.settings(**given, environment=ENVIRONMENT)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"ack": "all"}, 'these options: No such configuration property: "ack"; see KAFKA_'),
+        ({"linger.ms": "soon"}, "Invalid value for configuration property "),
+    ],
+)
+def test_an_option_that_librdkafka_does_not_take_is_told_in_its_words(
+    ask_service: ModuleType, options: dict[str, Any], told: str
+) -> None:
+    made = ask_service.settings(options=options, environment=ENVIRONMENT)
+    with pytest.raises(ask_service.SettingsError, match=told) as caught:
+        ask_service.Producer(made)
+    assert "KafkaError" not in str(caught.value)
+
+
+def test_where_to_begin_is_said_to_aiokafka_in_librdkafkas_words() -> None:
+    def read(text: str) -> object:
+        return consumer_arguments({"auto.offset.reset": text})["auto_offset_reset"]
+
+    assert [read(text) for text in ("smallest", "earliest")] == ["earliest"] * 2
+    assert [read(text) for text in ("largest", "end", "latest")] == ["latest"] * 3
+    assert read("error") == "none"
+    with pytest.raises(
+        SettingsError, match=r"auto\.offset\.reset \(neither earliest nor latest nor"
+    ):
+        read("latst")
 
 
 def test_a_timeout_that_is_no_number_is_refused(ask_service: ModuleType) -> None:

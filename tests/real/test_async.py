@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sqlite3
@@ -174,7 +175,7 @@ def test_a_key_goes_to_the_same_partition_from_both_flavours(
 
 
 def test_an_aborted_transaction_is_invisible_and_an_old_producer_is_shut_out(
-    desk_kafka: Kafka, async_answer: ModuleType
+    desk_kafka: Kafka, async_answer: ModuleType, caplog: pytest.LogCaptureFixture
 ) -> None:
     made = settings(async_answer, desk_kafka)
 
@@ -197,5 +198,7 @@ def test_an_aborted_transaction_is_invisible_and_an_old_producer_is_shut_out(
                     await new.send(answer(4))
 
     asyncio.run(asyncio.wait_for(test(), 60))
+    gc.collect()
+    assert "never retrieved" not in caplog.text
     assert sorted(read(desk_kafka, "answers", "read_committed")) == [b"q2", b"q4"]
     assert b"q1" in read(desk_kafka, "answers", "read_uncommitted")

@@ -262,7 +262,7 @@ def test_every_order_has_exactly_one_effect_whatever_breaks(night: Night) -> Non
     assert night.kafka.read("inventory-updates.order-service.dlq") == []
 
 
-WAITING = "waiting for the schema registry"
+WAITING = "waits for the schema registry"
 DEAD_LETTERS = "orders.inventory-service.dlq"
 
 

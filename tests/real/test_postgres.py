@@ -128,7 +128,9 @@ def test_a_handler_that_fails_leaves_neither_id_nor_effect(
         assert inbox.forget(older_than_days=-1) == 1
 
 
-def test_an_outbox_relays_in_order_what_was_committed(answer_service: ModuleType, url: str) -> None:
+def test_an_outbox_relays_in_order_what_was_committed(
+    answer_service: ModuleType, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
     fake = answer_service.fakes.fakes()
     events = [answer_service.Answered(question_id=f"q{number}", text="because") for number in "123"]
     with psycopg.connect(url) as database, psycopg.connect(url) as other:
@@ -144,3 +146,16 @@ def test_an_outbox_relays_in_order_what_was_committed(answer_service: ModuleType
         assert relay.relay() == 1
         assert relay.relay() == 0
     assert fake.sent == tuple(events)
+    assert "another process relays" not in caplog.text
+
+
+def test_an_inbox_whose_connection_was_cut_says_so_and_hides_no_cause(
+    answer_service: ModuleType, url: str
+) -> None:
+    with psycopg.connect(url) as database, psycopg.connect(url, autocommit=True) as other:
+        inbox = answer_service.PostgresInbox(database)
+        with pytest.raises(psycopg.errors.AdminShutdown), inbox.once(GROUP, "event-1"):
+            other.execute("SELECT pg_terminate_backend(%s)", (database.info.backend_pid,))
+            database.execute("SELECT 1")
+        with pytest.raises(answer_service.StubError, match="end this process"):
+            inbox.once(GROUP, "event-1").__enter__()

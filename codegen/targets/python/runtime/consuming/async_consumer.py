@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -28,7 +30,7 @@ from .async_handling import Handling, MeasuredHandling
 from .async_modes import ExactlyOnce, InBatches, OneByOne
 from .async_stopping import stop_on_signals
 from .async_workers import Mode, Workers
-from .choices import check_choices, check_handlers
+from .choices import check_choices, check_handlers, check_process
 from .control import Control
 from .health import ConsumerHealth
 from .judging import Judge, Statistics
@@ -127,8 +129,15 @@ class EventConsumer:
         self._workers = Workers(concurrency, mode, self._control)
         self._polled_at = self._committed_at = self._transport.monotonic()
         self._is_joined = self._is_closed = False
+        self._process = os.getpid()
         self._end_by: float | None = None
         """When what is in hand must be done: some time after the consumer was stopped."""
+        self._settle_by: float | None = None
+        """When what was sent must have arrived: some time after what was in hand."""
+        self._bound = f"within {self._policy.stop_within:g} seconds"
+        """Until when it had time, for people."""
+        self._is_late = False
+        """Whether handlers did not end until then."""
 
     @property
     def statistics(self) -> Statistics:
@@ -200,7 +209,7 @@ class EventConsumer:
 
     async def close(self) -> None:
         """Finish what is in hand, commit what was handled, and leave the group."""
-        if self._is_closed:
+        if self._is_closed or self._process != os.getpid():
             return
         self.stop()
         first = FirstError()
@@ -239,6 +248,7 @@ class EventConsumer:
         first.raise_new()
 
     def _check_open(self) -> None:
+        check_process(self._process)
         if not self._is_joined or self._is_closed:
             raise StubError(
                 "this consumer is in no group: use it inside `async with Consumer(...)`"
@@ -281,6 +291,7 @@ class EventConsumer:
     def _interrupt(self) -> None:
         """What is in hand has no more time."""
         self._end_by = self._transport.monotonic()
+        self._bound = "before the consumer was interrupted"
 
     async def _finish(self) -> None:
         """End what is in hand, within the bound, and commit what is done."""
@@ -288,10 +299,9 @@ class EventConsumer:
         if self._end_by is not None:
             left = max(0.0, self._end_by - self._transport.monotonic())
         if not await self._workers.settle(left):
-            _log.warning(
-                "handlers did not end within %g seconds; their messages come again",
-                self._policy.stop_within,
-            )
+            if not self._is_late:
+                self._is_late = True
+                _log.warning("handlers did not end %s; their messages come again", self._bound)
             await self._workers.cancel()
         first = FirstError()
         with first:
@@ -303,13 +313,22 @@ class EventConsumer:
         first.raise_new()
 
     async def _settle(self, timeout: float) -> None:
-        """Wait for what handlers have sent, then store. Raises DeliveryFailed."""
+        """Wait for events on the way, for so many seconds or what stopping leaves, then store.
+
+        Raises DeliveryFailed.
+        """
+        if self._control.is_stopping:
+            now = time.monotonic()
+            if self._settle_by is None:
+                self._settle_by = now + _SETTLE
+            timeout = min(timeout, max(0.0, self._settle_by - now))
         try:
             async with asyncio.timeout(timeout):
                 for delivery in self._progress.on_the_way():
                     await delivery.wait()
         except TimeoutError:
-            _log.warning("what handlers sent did not arrive in time; their messages come again")
+            if timeout:
+                _log.warning("what handlers sent did not arrive in time; their messages come again")
         self._progress.store()
 
     async def _wait(self, step: Step, delay: float) -> bool:

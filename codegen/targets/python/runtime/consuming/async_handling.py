@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from time import perf_counter
 from typing import Any, TypeAlias
 
-from ..errors import SettingsError
+from ..errors import InboxLost, InboxUnavailable, SettingsError
 from ..kafka.transport import Record
 from ..messages.message import Message
 from ..messages.reading import Reader
@@ -74,7 +75,8 @@ class Handling:
     async def attempt(self, step: Step) -> list[Delivery]:
         """Read and handle a record once; what it caused that may still be on the way.
 
-        Raises what the handler raises, Unreadable, NotConsumed and RegistryError.
+        Raises what the handler raises, Unreadable, NotConsumed, RegistryError, and InboxLost or
+        InboxUnavailable when the inbox did not begin.
         """
         event, message, handle = await self.read(step.record)
         if self._inbox is None:
@@ -82,7 +84,14 @@ class Handling:
             self.judge.count_handled()
             return message.deliveries
         identity = f"{message.source or ''} {message.id}"
-        async with self._inbox.once(self._group, identity) as is_new:
+        async with AsyncExitStack() as stack:
+            try:
+                is_new = await stack.enter_async_context(self._inbox.once(self._group, identity))
+            except InboxLost:
+                raise
+            except Exception as error:
+                # Nobody has seen the message yet, so it is at no fault.
+                raise InboxUnavailable(f"{type(error).__name__}: {error}") from error
             if is_new:
                 await run_handler(handle(event, message))
                 # The inbox says "done" for good, so all that belongs to it must be done.

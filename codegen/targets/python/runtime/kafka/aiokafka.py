@@ -11,7 +11,7 @@ from .aiokafka_options import consumer_arguments, producer_arguments
 from .aiokafka_producer import KafkaProducer
 from .async_transport import AsyncConsumerClient, AsyncProducerClient
 from .registry import HttpRegistry
-from .settings import RegistrySettings
+from .settings import RegistrySettings, read_seconds
 from .transport import Registry
 
 
@@ -27,7 +27,8 @@ class KafkaTransport:
 
     def producer(self, options: Mapping[str, object]) -> AsyncProducerClient:
         """A client that sends. Raises SettingsError for options that aiokafka has no word for."""
-        return KafkaProducer({**producer_arguments(options), "bootstrap_servers": self._servers})
+        arguments = {**producer_arguments(options), "bootstrap_servers": self._servers}
+        return KafkaProducer(arguments, read_seconds(options, "delivery.timeout.ms"))
 
     def consumer(self, options: Mapping[str, object]) -> AsyncConsumerClient:
         """A client that receives. Raises SettingsError as `producer` does."""

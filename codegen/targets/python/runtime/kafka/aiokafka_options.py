@@ -30,7 +30,10 @@ def _acks(text: str) -> object:
 
 def _offset_reset(text: str) -> str:
     words = {"smallest": "earliest", "beginning": "earliest", "largest": "latest", "end": "latest"}
-    return words.get(text, text)
+    words |= {"earliest": "earliest", "latest": "latest", "error": "none"}
+    if text not in words:
+        raise ValueError("neither earliest nor latest nor error")
+    return words[text]
 
 
 def _compression(text: str) -> str | None:

@@ -12,6 +12,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from importlib import import_module
+from itertools import chain
 from typing import Any, Final
 
 from .aiokafka_client import FENCED, KafkaFailure, errors, make_client, start_client
@@ -21,13 +22,17 @@ from .transport import Headers
 
 aiokafka: Final[Any] = import_module("aiokafka")
 _log: Final = logging.getLogger(__name__)
+_END: Final = 1.0
+"""Seconds that aiokafka's sender has to end once it is connected no more."""
 
 
 class KafkaProducer:
     """A client that sends."""
 
-    def __init__(self, arguments: Mapping[str, object]) -> None:
+    def __init__(self, arguments: Mapping[str, object], patience: float) -> None:
+        """`patience`: for how many seconds at least a full queue is waited for."""
         self._arguments = dict(arguments)
+        self._patience = patience
         self._client: Any = None
         self._offsets: TransactionalOffsets | None = None
         self._end: Refused | None = None
@@ -41,18 +46,27 @@ class KafkaProducer:
     async def produce(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Headers
     ) -> asyncio.Future[Place]:
-        """Queue a message; a full queue is waited for."""
+        """Queue a message; a full queue is waited for, within bounds."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._patience
         while True:
             try:
                 sent = await self._queue(topic, key, value, headers)
-            except errors.KafkaTimeoutError:
-                # The queue was full for as long as a request may take: wait on.
-                continue
+            except errors.KafkaTimeoutError as error:
+                # The queue was full for as long as a request may take.
+                if loop.time() < end:
+                    continue
+                text = (
+                    f"no room was in the queue for {self._patience:.0f} seconds "
+                    "(delivery.timeout.ms), since Kafka took nothing, so it was not sent"
+                )
+                raise Refused(_NotQueued("_QUEUE_FULL", text)) from error
             except errors.UnknownTopicOrPartitionError as error:
-                raise Refused(_Missing(topic)) from error
+                text = f"there is no topic {topic}, or this service may not see it"
+                raise Refused(_NotQueued("UNKNOWN_TOPIC_OR_PART", text)) from error
             except errors.KafkaError as error:
                 raise Refused(KafkaFailure(error)) from error
-            placed: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
+            placed: asyncio.Future[Place] = loop.create_future()
             sent.add_done_callback(partial(self._pass_on, placed))
             return placed
 
@@ -107,6 +121,7 @@ class KafkaProducer:
         await self._step(self._client.abort_transaction)
 
     async def _step(self, step: Callable[[], Awaitable[None]]) -> None:
+        self._hear()
         if self._end is not None:
             raise self._end.with_traceback(None)
         try:
@@ -119,6 +134,21 @@ class KafkaProducer:
                 self._end = refused
             raise refused from error
 
+    def _hear(self) -> None:
+        """Look at errors that aiokafka keeps for those who wait for it.
+
+        Nobody does, since the deliveries tell the same; asyncio would report each as never
+        retrieved.
+        """
+        accumulator = self._client._message_accumulator
+        batches = chain(accumulator._pending_batches, *accumulator._batches.values())
+        waiters = [batch._drain_waiter for batch in batches]
+        if self._client._txn_manager is not None:
+            waiters.append(self._client._txn_manager._transaction_waiter)
+        for waiter in waiters:
+            if waiter is not None and waiter.done() and not waiter.cancelled():
+                waiter.exception()
+
     async def close(self, timeout: float) -> None:
         """Disconnect; what is still queued then is given up."""
         try:
@@ -128,24 +158,29 @@ class KafkaProducer:
             _log.warning("Kafka did not take what was queued within %.0f seconds", timeout)
             # aiokafka goes on trying for as long as it is connected.
             await self._client.client.close()
+            # How its sender ends then is an error as well, for those who wait for batches.
+            await asyncio.wait([self._client._sender.sender_task], timeout=_END)
+        finally:
+            self._hear()
 
 
-class _Missing:
-    """The failure of a topic that is not there."""
+class _NotQueued:
+    """Why a message was not queued."""
 
-    def __init__(self, topic: str) -> None:
-        self._topic = topic
+    def __init__(self, name: str, text: str) -> None:
+        self._name = name
+        self._text = text
 
     def name(self) -> str:
         """The name of the error code."""
-        return "UNKNOWN_TOPIC_OR_PART"
+        return self._name
 
     def str(self) -> str:
-        """What to do."""
-        return f"there is no topic {self._topic}, or this service may not see it"
+        """What happened, for people."""
+        return self._text
 
     def fatal(self) -> bool:
-        """Another topic may be there."""
+        """Another message may be queued."""
         return False
 
 

@@ -8,7 +8,7 @@ confluent-kafka, so that nothing stands between a service and that library for e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from ..avro.codec import EventType
 from ..late_dataclass import dataclass
@@ -30,6 +30,22 @@ class Failure(Protocol):
     def str(self) -> str:
         """What happened, for people."""
         ...
+
+
+_ADVICE: Final = {
+    "MSG_SIZE_TOO_LARGE": "send less, or raise the topic's max.message.bytes; what was sent in one "
+    "batch with a message that is too large fails with it",
+    "TOPIC_AUTHORIZATION_FAILED": "let this service write to the topic",
+    "UNKNOWN_TOPIC_OR_PART": "kontrakt topics --apply creates it",
+    "_MSG_TIMED_OUT": "no broker has confirmed it within delivery.timeout.ms; send it again when "
+    "Kafka is there",
+}
+
+
+def explain(name: str, text: str) -> str:
+    """Why Kafka did not take a message, and what to do about it where that is known."""
+    advice = _ADVICE.get(name)
+    return f"{name}: {text}" if advice is None else f"{name}: {text}; {advice}"
 
 
 class Record(Protocol):

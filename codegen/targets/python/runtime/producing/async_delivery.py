@@ -9,6 +9,7 @@ from typing import Final
 
 from ..errors import DeliveryError
 from ..kafka.async_transport import Place, Refused
+from ..kafka.transport import explain
 
 _log: Final = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Delivery:
                 self.partition, self.offset = report.result()
                 self._end()
         elif isinstance(error, Refused):
-            self.fail(error.failure.name(), str(error))
+            self.fail(name := error.failure.name(), explain(name, error.failure.str()))
         else:
             self.fail(type(error).__name__, repr(error))
 
@@ -69,6 +70,11 @@ class Delivery:
             self._error = DeliveryError(self.event, self.topic, reason)
             self.failures.append(self._error)
             self._end()
+
+    def refuse(self, refusal: str) -> None:
+        """Kafka's client has not taken it: its sender gets the error, and who counts is told."""
+        self.refusal = refusal
+        self._end()
 
     def _end(self) -> None:
         self._done = True

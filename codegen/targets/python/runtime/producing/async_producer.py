@@ -7,9 +7,12 @@ not arrive is told by the delivery itself and again by `flush` and when the prod
 from __future__ import annotations
 
 import asyncio
+import logging
+import weakref
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from math import inf
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 
@@ -26,7 +29,7 @@ from ..kafka.async_connection import connect
 from ..kafka.async_transport import AsyncProducerClient, Place, Refused
 from ..kafka.producer_options import producer_options
 from ..kafka.settings import Settings, read_seconds
-from ..kafka.transport import Headers, Positions
+from ..kafka.transport import Headers, Positions, explain
 from ..messages.composing import Composed, Composer
 from ..messages.message import ExtraHeaders, Message
 from ..metrics import tell_delivery
@@ -34,6 +37,8 @@ from .async_delivery import Delivery
 from .async_transactions import Transactions
 
 Produced_contra = TypeVar("Produced_contra", contravariant=True)
+
+_log: Final = logging.getLogger(__name__)
 
 _FAILURE_LIMIT: Final = 10_000
 _CLOSE: Final = 10.0
@@ -80,6 +85,7 @@ class EventProducer(Generic[Produced_contra]):
         """What is not settled, in the order of sending, and until when it has time."""
         self._sweeper: asyncio.Task[None] | None = None
         self._is_closed = False
+        self._let_go = weakref.finalize(self, _let_go, self._on_the_way)
 
     async def send(
         self,
@@ -95,7 +101,8 @@ class EventProducer(Generic[Produced_contra]):
         and trace go on, and its consumer commits it only when this event has arrived. `headers` are
         added to those of the contract. Raises TypeError for an event that this service does not
         produce, EncodeError for a value that its schema cannot hold, SchemaNotRegistered,
-        RegistryUnavailable, and MessageTooLarge; DeliveryFailed when thousands of events have
+        RegistryUnavailable, and MessageTooLarge; DeliveryError without the topic, or when the queue
+        was full for as long as `delivery.timeout.ms`; DeliveryFailed when thousands of events have
         failed and nobody looked.
         """
         return await self._send(event, await self.compose(event, caused_by, headers), caused_by)
@@ -177,6 +184,7 @@ class EventProducer(Generic[Produced_contra]):
             await self.flush(timeout)
         finally:
             self._is_closed = True
+            self._let_go.detach()
             if self._sweeper is not None:
                 self._sweeper.cancel()
                 self._sweeper = None
@@ -213,7 +221,8 @@ class EventProducer(Generic[Produced_contra]):
         if caused_by is not None:
             # Before anything is awaited: a handler that is cancelled here is not done either.
             caused_by.deliveries.append(delivery)
-        self._on_the_way[delivery] = asyncio.get_running_loop().time() + self._timeout
+        # As long as it waits for room, it is not on its way, and cannot be late.
+        self._on_the_way[delivery] = inf
         try:
             report = await self._client.produce(
                 message.topic, message.key, message.value, message.headers
@@ -223,10 +232,16 @@ class EventProducer(Generic[Produced_contra]):
             if caused_by is not None:
                 caused_by.deliveries.remove(delivery)
             if not isinstance(error, Refused):
+                # It was not queued: whoever flushes meanwhile waits for it no longer.
+                delivery.refuse(type(error).__name__)
                 raise
-            if error.failure.name() == "MSG_SIZE_TOO_LARGE":
+            name = error.failure.name()
+            delivery.refuse(name)
+            if name == "MSG_SIZE_TOO_LARGE":
                 raise MessageTooLarge(event, message.topic, len(message.value or b"")) from error
-            raise DeliveryError(event, message.topic, str(error)) from error
+            reason = explain(name, error.failure.str())
+            raise DeliveryError(event, message.topic, reason) from error
+        self._on_the_way[delivery] = asyncio.get_running_loop().time() + self._timeout
         report.add_done_callback(partial(self._take_report, delivery))
         return delivery
 
@@ -272,3 +287,13 @@ class EventProducer(Generic[Produced_contra]):
         failures = self._failures[:]
         self._failures.clear()
         return failures
+
+
+def _let_go(on_the_way: Mapping[Delivery, float]) -> None:
+    """Nobody closed this producer, and it is collected, or its process ends."""
+    if on_the_way:
+        _log.error(
+            "a producer was not closed, and what it has sent is not confirmed, and may or may not "
+            "arrive (messages: %d): use it as a context, `async with Producer(...)`",
+            len(on_the_way),
+        )

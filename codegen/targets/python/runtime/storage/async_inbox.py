@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
-from .async_tables import Connection, make_postgres_table
+from .async_tables import Connection, make_postgres_table, undo
 from .tables import (
     POSTGRES_FORGET,
     POSTGRES_INBOX,
@@ -22,6 +22,7 @@ from .tables import (
     SQLITE_INBOX,
     SQLITE_REMEMBER,
     check_handled,
+    lost,
 )
 
 
@@ -75,15 +76,19 @@ class SqliteInbox:
     async def once(self, group: str, event_id: str) -> AsyncGenerator[bool, None]:
         """As Inbox says, in a transaction that holds the database's write lock."""
         connection = self._connection
-        await self._make()
-        await connection.execute("BEGIN IMMEDIATE")
+        try:
+            await self._make()
+            await connection.execute("BEGIN IMMEDIATE")
+        except ValueError as error:
+            # So aiosqlite says that it is closed.
+            raise lost(error) from error
         try:
             cursor = await connection.execute(SQLITE_REMEMBER, (group, event_id, int(time.time())))
             yield cursor.rowcount == 1
             check_handled(connection)
             await connection.commit()
-        except BaseException:
-            await connection.rollback()
+        except BaseException as error:
+            await undo(connection, error)
             raise
 
     async def forget(self, older_than_days: float) -> int:
@@ -120,15 +125,25 @@ class PostgresInbox:
     @asynccontextmanager
     async def once(self, group: str, event_id: str) -> AsyncGenerator[bool, None]:
         """As Inbox says. Another member that handles the same event is waited for."""
-        await self._make()
         try:
-            cursor = await self._connection.execute(POSTGRES_REMEMBER, (group, event_id))
-            yield cursor.rowcount == 1
+            is_new = await self._remember(group, event_id)
+            yield is_new
             check_handled(self._connection)
             await self._connection.commit()
-        except BaseException:
-            await self._connection.rollback()
+        except BaseException as error:
+            await undo(self._connection, error)
             raise
+
+    async def _remember(self, group: str, event_id: str) -> bool:
+        try:
+            await self._make()
+            cursor = await self._connection.execute(POSTGRES_REMEMBER, (group, event_id))
+        except Exception as error:
+            if getattr(self._connection, "closed", False):
+                raise lost(error) from error
+            raise
+        is_new: bool = cursor.rowcount == 1
+        return is_new
 
     async def forget(self, older_than_days: float) -> int:
         """Delete ids that are older than that, and say how many there were."""

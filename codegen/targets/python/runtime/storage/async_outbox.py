@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from ..errors import DeliveryError, DeliveryFailed
 from ..messages.message import ExtraHeaders, Message
 from ..producing.async_delivery import Delivery
-from .async_tables import Connection, make_postgres_table
+from .async_tables import Connection, make_postgres_table, undo
 from .tables import (
     OUTBOX,
     Outgoing,
     Place,
     Row,
     as_bytes,
+    check_alone,
     check_relay,
     outbox_statements,
     read_headers,
@@ -82,9 +83,9 @@ class EventOutbox(Generic[Produced_contra]):
         check_relay(self._connection)
         try:
             outgoing = await self._relay(limit)
-        except BaseException:
+        except BaseException as error:
             # The next attempt must not find a transaction that this one has left open.
-            await self._connection.rollback()
+            await undo(self._connection, error)
             raise
         if outgoing.failures:
             raise DeliveryFailed(outgoing.failures)
@@ -115,10 +116,13 @@ class EventOutbox(Generic[Produced_contra]):
             if not isinstance(sent, DeliveryError):
                 await sent.wait()
             outgoing.note(row, sent if isinstance(sent, DeliveryError) else sent.exception())
+        removed = 0
         for number in outgoing.removable:
-            await self._connection.execute(self._statements.delete, number)
+            cursor: Any = await self._connection.execute(self._statements.delete, number)
+            removed += cursor.rowcount
         if outgoing.removable:
             await self._connection.commit()
+            check_alone(len(outgoing.removable), removed)
         return outgoing
 
     async def _choose(self, limit: int) -> Outgoing:

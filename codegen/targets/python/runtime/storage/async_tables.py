@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from .tables import FIND_POSTGRES_TABLE, LOCK_POSTGRES_TABLE
+from .tables import FIND_POSTGRES_TABLE, LOCK_POSTGRES_TABLE, note_undone
 
 
 class Connection(Protocol):
@@ -35,3 +35,11 @@ async def make_postgres_table(connection: Connection, name: str, columns: str) -
         await connection.execute(LOCK_POSTGRES_TABLE, (name,))
         await connection.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns})")
     await connection.commit()
+
+
+async def undo(connection: Connection, error: BaseException) -> None:
+    """Roll a transaction back that this error has ended, which stays the one that is told."""
+    try:
+        await connection.rollback()
+    except Exception as failed:
+        note_undone(error, failed)

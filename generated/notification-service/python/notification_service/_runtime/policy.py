@@ -44,8 +44,8 @@ class Reason(Enum):
 class Policy:
     """How often a message is tried, and what comes after that.
 
-    A registry that does not answer is no fault of a message: the consumer waits for it, whatever
-    stands here.
+    A registry that does not answer is no fault of a message, nor is an inbox that cannot begin, as
+    when its database is locked: the consumer waits for them, whatever stands here.
     """
 
     attempts: int = 5

@@ -138,6 +138,14 @@ class MessageFailed(StubError):
         self.reason = reason
 
 
+class InboxUnavailable(StubError):
+    """An inbox could not begin, through no fault of the message; a later attempt may succeed."""
+
+
+class InboxLost(StubError):
+    """The connection of an inbox is closed: nothing more is handled with it; end this process."""
+
+
 class RejectMessage(Exception):
     """Raise it in a handler to give a message up at once, without further attempts."""
 

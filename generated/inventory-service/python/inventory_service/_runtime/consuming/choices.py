@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from ..errors import SettingsError
+from ..errors import SettingsError, StubError
 from ..policy import Policy
 from .batching import Batched
 
@@ -63,6 +64,15 @@ def check_choices(
         raise SettingsError(
             "a producer has one transaction at a time, so one handler: leave concurrency at 1, "
             "and run more processes"
+        )
+
+
+def check_process(made_in: int) -> None:
+    """Raises StubError in a forked process, where Kafka's client has no thread and gets nothing."""
+    if made_in != os.getpid():
+        raise StubError(
+            "this consumer was made before this process was forked, and works only in the process "
+            "that made it: make another one here"
         )
 
 

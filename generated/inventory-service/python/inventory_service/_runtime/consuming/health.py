@@ -22,7 +22,8 @@ class ConsumerHealth:
     """Each partition that it has, and how many messages it has not received of it; None where
     that is not known yet."""
     backlog: int
-    """Messages that are in hand, or that wait for what they caused to arrive."""
+    """Messages that it has received and is not done with: they wait for their handler, are in hand,
+    or wait for what they caused to arrive."""
 
     def is_alive(self, silence: float = 300.0) -> bool:
         """Whether it runs and has served its group within so many seconds: for a liveness probe."""

@@ -11,6 +11,8 @@ from dataclasses import replace
 from typing import Final, TypeAlias
 
 from ..errors import (
+    InboxLost,
+    InboxUnavailable,
     MessageFailed,
     ProducerEnded,
     RegistryError,
@@ -48,6 +50,8 @@ class Statistics:
     """Events of the topics that the contract says this service does not consume."""
     registry_waits: int = 0
     """Waits for a registry that did not answer."""
+    inbox_waits: int = 0
+    """Waits for an inbox that could not begin, as when its database is locked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +106,11 @@ class Judge:
         """
         match error:
             case RegistryUnavailable():
-                step.waits += 1
                 self.count("registry_waits")
-                _log.warning("waiting for the schema registry: %s", error)
-                return Again(self._policy.delay(step.waits))
+                return self._wait(step, "waits for the schema registry", error)
+            case InboxUnavailable():
+                self.count("inbox_waits")
+                return self._wait(step, "waits for the inbox", error)
             case NotConsumed():
                 self.count("not_consumed")
                 return None
@@ -117,10 +122,7 @@ class Judge:
             case _ if is_hopeless(error):
                 raise error
             case _ if is_passing(error):
-                step.waits += 1
-                delay = self._policy.delay(step.waits)
-                _log.warning("%s: next in %.1f s: %s", place_of(step.record), delay, error)
-                return Again(delay)
+                return self._wait(step, "is tried again", error)
         step.attempts += 1
         if step.attempts >= self._policy.attempts:
             return self._give_up(step, Reason.HANDLER_FAILED, error)
@@ -130,6 +132,13 @@ class Judge:
             "%s: attempt %d of %d failed, next in %.1f s: %r",
             place_of(step.record), step.attempts, self._policy.attempts, delay, error,
         )  # fmt: skip
+        return Again(delay)
+
+    def _wait(self, step: Step, what: str, error: Exception) -> Again:
+        """Wait as often as need be: it is no fault of the message."""
+        step.waits += 1
+        delay = self._policy.delay(step.waits)
+        _log.warning("%s %s, next in %.1f s: %s", place_of(step.record), what, delay, error)
         return Again(delay)
 
     def _give_up(self, step: Step, reason: Reason, error: Exception) -> Letter | None:
@@ -143,12 +152,19 @@ class Judge:
                 is_new = reason in (Reason.UNKNOWN_EVENT, Reason.UNKNOWN_SYMBOL)
                 detail = error if is_new else ""
                 kind = f"{step.record.topic()} {reason.value} {detail}"
-                if kind not in self._told and len(self._told) < _TOLD_LIMIT:
+                if reason is Reason.HANDLER_FAILED:
+                    # What is lost so was to be handled: each is told.
+                    _log.warning("%s skipped: %r", place, error, exc_info=error)
+                elif kind not in self._told and len(self._told) < _TOLD_LIMIT:
                     self._told.add(kind)
                     _log.warning("%s skipped (%s): %s", place, reason.value, error)
                 return None
             case Action.DEAD_LETTER:
-                _log.error("%s becomes a dead letter (%s): %r", place, reason.value, error)
+                # Only where a handler failed does the stack say what the error does not.
+                stack = error if reason is Reason.HANDLER_FAILED else None
+                _log.error(
+                    "%s becomes a dead letter (%s): %r", place, reason.value, error, exc_info=stack
+                )
                 return Letter(reason, error, step.attempts)
 
 
@@ -172,7 +188,7 @@ class SharedJudge(Judge):
 
 def is_hopeless(error: Exception) -> bool:
     """Whether neither waiting nor another message helps: a wrong address, a producer shut out."""
-    return isinstance(error, ProducerEnded | SettingsError) or (
+    return isinstance(error, InboxLost | ProducerEnded | SettingsError) or (
         isinstance(error, RegistryError) and not isinstance(error, RegistryUnavailable)
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from queue import Empty, SimpleQueue
+from functools import partial
 from typing import Any, Final
 
 from ..errors import (
@@ -19,6 +19,7 @@ from ..errors import (
     StubError,
     TransactionFailed,
 )
+from ..kafka.bounded import call_within
 from ..kafka.refusals import explain_refusal, find_causes
 from ..kafka.transport import Positions, ProducerClient
 
@@ -90,26 +91,14 @@ class Transactions:
         librdkafka 2.16 heeds no timeout here, and may wait for ever for a coordinator that was lost
         (its issues 5456 and 5511). A thread that waits for another one can at least be told.
         """
-        outcome: SimpleQueue[BaseException | None] = SimpleQueue()
-
-        def send() -> None:
-            try:
-                self._client.send_offsets_to_transaction(offsets, group, _TIMEOUT)
-            except BaseException as error:
-                outcome.put(error)
-            else:
-                outcome.put(None)
-
-        threading.Thread(target=send, daemon=True, name="offsets").start()
+        send = partial(self._client.send_offsets_to_transaction, offsets, group, _TIMEOUT)
         try:
-            error = outcome.get(timeout=_TIMEOUT + _GRACE)
-        except Empty:
+            call_within(_TIMEOUT + _GRACE, send, "offsets")
+        except TimeoutError:
             raise ProducerEnded(
                 f"Kafka's client did not return for {_TIMEOUT + _GRACE:.0f} seconds; a new "
                 "producer with this transactional.id rolls the transaction back"
             ) from None
-        if error is not None:
-            raise error
 
     def _roll_back(self, cause: BaseException) -> None:
         try:

@@ -23,7 +23,9 @@ from .tables import (
     SQLITE_REMEMBER,
     Connection,
     check_handled,
+    lost,
     make_postgres_table,
+    undo,
 )
 
 if TYPE_CHECKING:
@@ -82,16 +84,23 @@ class SqliteInbox:
     def once(self, group: str, event_id: str) -> Generator[bool, None, None]:
         """As Inbox says, in a transaction that holds the database's write lock."""
         connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except connection.ProgrammingError as error:
+            # It is closed, or belongs to another thread.
+            raise lost(error) from error
         try:
             cursor = connection.execute(SQLITE_REMEMBER, (group, event_id, int(time.time())))
             yield cursor.rowcount == 1
             check_handled(connection)
             connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+        except BaseException as error:
+            undo(self._roll_back, error)
             raise
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
     def forget(self, older_than_days: float) -> int:
         """Delete ids that are older than that, and say how many there were.
@@ -120,15 +129,24 @@ class PostgresInbox:
     def once(self, group: str, event_id: str) -> Generator[bool, None, None]:
         """As Inbox says. Another member that handles the same event is waited for."""
         try:
-            cursor = self._connection.cursor()
-            cursor.execute(POSTGRES_REMEMBER, (group, event_id))
-            is_new: bool = cursor.rowcount == 1
+            is_new = self._remember(group, event_id)
             yield is_new
             check_handled(self._connection)
             self._connection.commit()
-        except BaseException:
-            self._connection.rollback()
+        except BaseException as error:
+            undo(self._connection.rollback, error)
             raise
+
+    def _remember(self, group: str, event_id: str) -> bool:
+        try:
+            cursor = self._connection.cursor()
+            cursor.execute(POSTGRES_REMEMBER, (group, event_id))
+        except Exception as error:
+            if getattr(self._connection, "closed", False):
+                raise lost(error) from error
+            raise
+        is_new: bool = cursor.rowcount == 1
+        return is_new
 
     def forget(self, older_than_days: float) -> int:
         """Delete ids that are older than that, and say how many there were."""

@@ -20,10 +20,12 @@ from .tables import (
     Place,
     Row,
     as_bytes,
+    check_alone,
     check_relay,
     make_postgres_table,
     outbox_statements,
     read_headers,
+    undo,
     write_headers,
 )
 
@@ -82,9 +84,9 @@ class EventOutbox(Generic[Produced_contra]):
         check_relay(self._connection)
         try:
             outgoing = self._relay(limit)
-        except BaseException:
+        except BaseException as error:
             # The next attempt must not find a transaction that this one has left open.
-            self._connection.rollback()
+            undo(self._connection.rollback, error)
             raise
         if outgoing.failures:
             raise DeliveryFailed(outgoing.failures)
@@ -109,8 +111,10 @@ class EventOutbox(Generic[Produced_contra]):
         for row, sent in [(row, self._send_row(*row[1:])) for row in outgoing.rows]:
             outgoing.note(row, sent if isinstance(sent, DeliveryError) else sent.exception())
         if outgoing.removable:
-            self._connection.cursor().executemany(self._statements.delete, outgoing.removable)
+            cursor = self._connection.cursor()
+            cursor.executemany(self._statements.delete, outgoing.removable)
             self._connection.commit()
+            check_alone(len(outgoing.removable), cursor.rowcount)
         return outgoing
 
     def _choose(self, limit: int) -> Outgoing:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, Final, Protocol, TypeAlias
 
-from ..errors import DeliveryError, StubError
+from ..errors import DeliveryError, InboxLost, StubError
 from ..kafka.transport import Headers
 from ..late_dataclass import dataclass
+
+_log: Final = logging.getLogger(__name__)
 
 Row: TypeAlias = tuple[int, str, bytes | None, bytes | None, str]
 """An event in an outbox: id, topic, key, value and headers."""
@@ -178,6 +181,16 @@ class Outgoing:
             self.removable.append((row[0],))
 
 
+def check_alone(sent: int, removed: int) -> None:
+    """Warn where somebody else has removed events that were sent here, so has sent them as well."""
+    if removed < sent:
+        _log.warning(
+            "another process relays this outbox too (events that both have sent: %d): they arrive "
+            "more than once and out of order; run one relay, and end it before the next one starts",
+            sent - removed,
+        )
+
+
 def _place_of(row: Row) -> Place | None:
     """The topic and the key of an event, which has an order among those of the same; or none."""
     _, topic, key, _, _ = row
@@ -213,6 +226,27 @@ def check_handled(connection: object) -> None:
             "the handler has ended the transaction of its inbox, by a commit, a rollback or `with` "
             "the connection; leave that to the inbox, which keeps the id of the event in it"
         )
+
+
+def undo(roll_back: Callable[[], object], error: BaseException) -> None:
+    """Roll a transaction back that this error has ended, which stays the one that is told."""
+    try:
+        roll_back()
+    except Exception as failed:
+        note_undone(error, failed)
+
+
+def note_undone(error: BaseException, failed: Exception) -> None:
+    """Say beside an error that its transaction could not be rolled back either."""
+    error.add_note(f"its transaction could not be rolled back: {failed!r}")
+
+
+def lost(error: Exception) -> InboxLost:
+    """What an inbox raises whose connection does nothing more."""
+    return InboxLost(
+        f"the connection of the inbox is of no use any more: {error}; end this process, and let "
+        "whatever starts it again make a new one"
+    )
 
 
 def write_headers(headers: Headers) -> str:

@@ -152,12 +152,16 @@ class Progress:
             for delivery in step.deliveries or ()
         ]
 
-    def settle(self, timeout: float) -> None:
-        """Wait for deliveries, then store. Raises DeliveryFailed as `store` does."""
+    def settle(self, timeout: float) -> bool:
+        """Wait for deliveries, then store; whether there was time for all.
+
+        Raises DeliveryFailed as `store` does.
+        """
         end = monotonic() + timeout
-        for delivery in self.on_the_way():
-            delivery.wait(max(0.0, end - monotonic()))
+        # Each is looked at, also when the time is over.
+        left = [each for each in self.on_the_way() if not each.wait(max(0.0, end - monotonic()))]
         self.store()
+        return not left
 
     def lose(self, partitions: set[Partition]) -> None:
         """What is not done of these partitions is left to another member."""

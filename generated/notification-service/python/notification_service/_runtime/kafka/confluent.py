@@ -11,12 +11,17 @@ import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from ..errors import SettingsError, StubError
+from .bounded import call_within
 from .registry import HttpRegistry
 from .settings import RegistrySettings
 from .transport import ConsumerClient, Partition, ProducerClient, Record, Registry, partition_of
 
 _Client = TypeVar("_Client")
 _log: Final = logging.getLogger(__name__)
+_CLOSE: Final = 15.0
+"""Seconds that leaving Kafka may take."""
+_PAUSE: Final = 30.0
+"""Seconds between two reports of one kind."""
 _HOPELESS: Final = frozenset(
     {
         KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -25,6 +30,35 @@ _HOPELESS: Final = frozenset(
         KafkaError._AUTHENTICATION,
     }
 )
+
+
+_ADVICE: Final = {
+    KafkaError._MAX_POLL_EXCEEDED: (
+        "; a handler took that long, so another member has its partitions, and what was not "
+        "committed comes again: raise max.poll.interval.ms, or let several threads handle"
+    ),
+    KafkaError.UNKNOWN_TOPIC_OR_PART: "; kontrakt topics --apply creates it",
+}
+"""What to do about errors that Kafka reports in place of a record."""
+
+
+class ErrorLog:
+    """Logs what a client reports of its brokers, such as that they are away or let it not in.
+
+    librdkafka writes that to stderr only, and reports it with each attempt to connect: one of a
+    kind is told again after some time.
+    """
+
+    def __init__(self) -> None:
+        self._told: dict[int, float] = {}
+        """When the last error of each code was told, on the machine's clock."""
+
+    def __call__(self, error: KafkaError) -> None:
+        """Take a report."""
+        now, code = time.monotonic(), error.code()
+        if now >= self._told.get(code, -_PAUSE) + _PAUSE:
+            self._told[code] = now
+            _log.warning("Kafka: %s: %s", error.name(), error.str())
 
 
 class KafkaTransport:
@@ -65,15 +99,17 @@ class KafkaTransport:
         time.sleep(delay)
 
     def _complete(self, options: Mapping[str, object]) -> dict[str, object]:
-        return {**options, "bootstrap.servers": self._bootstrap_servers}
+        ours = {"error_cb": ErrorLog()}
+        return {**ours, **options, "bootstrap.servers": self._bootstrap_servers}
 
 
 def _make(kind: Callable[[dict[str, object]], _Client], options: dict[str, object]) -> _Client:
     try:
         return kind(options)
     except (KafkaException, ValueError, TypeError) as error:
+        problem = error.args[0].str() if isinstance(error, KafkaException) else error
         raise SettingsError(
-            f"librdkafka does not take these options: {error}; "
+            f"librdkafka does not take these options: {problem}; "
             "see KAFKA_* in the environment and `options` of settings()"
         ) from error
 
@@ -169,8 +205,15 @@ class KafkaConsumer:
         return max(0, marks[1] - place.offset)
 
     def close(self) -> None:
-        """Commit what was stored and leave the group."""
-        self._client.close()
+        """Commit what was stored and leave the group; the client waits for brokers without end."""
+        try:
+            call_within(_CLOSE, self._client.close, "leaving Kafka")
+        except TimeoutError:
+            _log.warning(
+                "Kafka did not let this consumer leave within %.0f seconds: its partitions are "
+                "free after session.timeout.ms, and what was not committed comes again",
+                _CLOSE,
+            )
 
 
 def _tell(record: confluent_kafka.Message) -> bool:
@@ -179,5 +222,6 @@ def _tell(record: confluent_kafka.Message) -> bool:
     assert error is not None
     if error.fatal() or error.code() in _HOPELESS:
         raise StubError(f"Kafka refuses this consumer: {error.name()}: {error.str()}")
-    _log.warning("Kafka: %s: %s", error.name(), error.str())
+    advice = _ADVICE.get(error.code(), "")
+    _log.warning("Kafka: %s: %s%s", error.name(), error.str(), advice)
     return True

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Final
 
 from ..errors import DeliveryError
-from ..kafka.transport import Failure, Record
+from ..kafka.transport import Failure, Record, explain
 
 _log: Final = logging.getLogger(__name__)
 _LOCK: Final = threading.Lock()
@@ -69,9 +69,17 @@ class Delivery:
             self.offset = record.offset()
         else:
             self.refusal = failure.name()
-            reason = f"{self.refusal}: {failure.str()}"
+            reason = explain(self.refusal, failure.str())
             self._error = DeliveryError(self.event, self.topic, reason)
             self.failures.append(self._error)
+        self._end()
+
+    def refuse(self, refusal: str) -> None:
+        """Kafka's client has not taken it: its sender gets the error, and who counts is told."""
+        self.refusal = refusal
+        self._end()
+
+    def _end(self) -> None:
         with _LOCK:
             self._done = True
             callbacks, self._callbacks = self._callbacks, ()

@@ -243,8 +243,9 @@ class EventProducer(Generic[Produced_contra]):
                 # The queue is full: wait for room rather than drop anything.
                 self._client.poll(0.1)
             except self._transport.failure as error:
-                failure = error.args[0]
-                if getattr(failure, "name", str)() == "MSG_SIZE_TOO_LARGE":
+                name = getattr(error.args[0], "name", str)()
+                delivery.refuse(name or type(error).__name__)
+                if name == "MSG_SIZE_TOO_LARGE":
                     raise MessageTooLarge(
                         delivery.event, delivery.topic, len(value or b"")
                     ) from error

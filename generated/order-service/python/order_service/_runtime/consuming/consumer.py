@@ -8,6 +8,7 @@ are paused, the group is served, and what another member takes over is left to i
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -23,7 +24,7 @@ from ..messages.message import read_dead_letter, read_message
 from ..messages.reading import Reader, Route
 from ..policy import Policy
 from ..storage.inbox import Inbox
-from .choices import check_choices, check_handlers
+from .choices import check_choices, check_handlers, check_process
 from .control import Control
 from .dead_letters import DeadLetters
 from .handling import Handling, MeasuredHandling
@@ -142,11 +143,18 @@ class EventConsumer:
         self._revoked: set[Partition] = set()
         self._limit = batch or _BATCH
         self._is_closed = False
+        self._process = os.getpid()
         self._is_held = False
         """Whether the client receives nothing, since the consumer is paused."""
         self._polled_at = self._transport.monotonic()
         self._end_by: float | None = None
         """When what is in hand must be done: some time after the consumer was stopped."""
+        self._settle_by: float | None = None
+        """When what was sent must have arrived: some time after what was in hand."""
+        self._bound = f"within {self._policy.stop_within:g} seconds"
+        """Until when it had time, for people."""
+        self._is_late = False
+        """Whether a handler did not return until then."""
         self._exactly_once = exactly_once
         self._interrupts = concurrency == 1
         """Whether handlers run in the thread that runs the consumer, where a signal ends them."""
@@ -178,7 +186,7 @@ class EventConsumer:
             is_paused=control.is_paused,
             silence=max(0.0, self._transport.monotonic() - self._polled_at),
             lag={} if self._is_closed else self._client.lag(),
-            backlog=self._progress.backlog(),
+            backlog=self._progress.backlog() + len(self._pending),
         )
 
     def run(self) -> None:
@@ -202,6 +210,7 @@ class EventConsumer:
         except KeyboardInterrupt:
             # Asked twice: leaving does not wait for a thread whose handler does not return.
             self._end_by = self._transport.monotonic()
+            self._bound = "before the consumer was interrupted"
             raise
         self._finish()
 
@@ -233,7 +242,7 @@ class EventConsumer:
 
     def close(self) -> None:
         """Finish what is in hand, commit what was handled, and leave the group."""
-        if self._is_closed:
+        if self._is_closed or self._process != os.getpid():
             return
         self.stop()
         self._mode.close()
@@ -260,6 +269,7 @@ class EventConsumer:
         first.raise_new()
 
     def _check_open(self) -> None:
+        check_process(self._process)
         if self._is_closed:
             raise StubError("this consumer is closed; make a new one")
 
@@ -357,28 +367,45 @@ class EventConsumer:
         kept = [record for record in self._pending if partition_of(record) not in partitions]
         self._pending.clear()
         self._pending += kept
-        self._mode.give_back(partitions, _SETTLE / 2)
+        left = self._time_left()
+        self._mode.give_back(partitions, _SETTLE / 2 if left is None else min(left, _SETTLE / 2))
         try:
-            self._progress.settle(_SETTLE / 2)
+            self._settle(_SETTLE / 2)
         finally:
             self._progress.forget(partitions)
             self._span.forget(partitions)
 
     def _finish(self) -> None:
         """Wait for what is in hand and for what it has sent, within the bound, then store."""
-        left: float | None = None
-        if self._end_by is not None:
-            left = max(0.0, self._end_by - self._transport.monotonic())
         first = FirstError()
         with first:
-            if not self._mode.settle(left) and self._control.is_stopping:
+            if not self._mode.settle(self._time_left()) and self._control.is_stopping:
                 self._tell_late()
         with first:
-            self._progress.settle(_SETTLE)
+            self._settle(_SETTLE)
         first.raise_new()
 
+    def _settle(self, timeout: float) -> None:
+        """Wait for events on the way, for so many seconds or what stopping leaves, then store.
+
+        Raises DeliveryFailed.
+        """
+        if self._control.is_stopping:
+            now = time.monotonic()
+            if self._settle_by is None:
+                self._settle_by = now + _SETTLE
+            timeout = min(timeout, max(0.0, self._settle_by - now))
+        if not self._progress.settle(timeout) and timeout:
+            _log.warning("what handlers sent did not arrive in time; their messages come again")
+
+    def _time_left(self) -> float | None:
+        """Seconds that what is in hand still has; None as long as nobody stops the consumer."""
+        if self._end_by is None:
+            return None
+        return max(0.0, self._end_by - self._transport.monotonic())
+
     def _tell_late(self) -> None:
-        _log.warning(
-            "a handler did not return within %g seconds; its message comes again",
-            self._policy.stop_within,
-        )
+        """Say it once: leaving the consumer waits, and gives up, once more after `run` did."""
+        if not self._is_late:
+            self._is_late = True
+            _log.warning("a handler did not return %s; its message comes again", self._bound)

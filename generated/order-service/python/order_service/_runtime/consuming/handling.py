@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from time import perf_counter
 from typing import Any, TypeAlias
 
+from ..errors import InboxLost, InboxUnavailable
 from ..kafka.transport import Record
 from ..messages.message import Message
 from ..messages.reading import Reader
@@ -97,7 +99,8 @@ class Handling:
     def attempt(self, record: Record) -> list[Delivery]:
         """Read and handle a record once; what it caused that may still be on the way.
 
-        Raises what the handler raises, Unreadable, NotConsumed and RegistryError.
+        Raises what the handler raises, Unreadable, NotConsumed, RegistryError, and InboxLost or
+        InboxUnavailable when the inbox did not begin.
         """
         message = self._reader.read_message(record)
         event, handle = self._reader.open(record, message)
@@ -106,7 +109,14 @@ class Handling:
             self.judge.count_handled()
             return message.deliveries
         identity = f"{message.source or ''} {message.id}"
-        with self._inbox.once(self._group, identity) as is_new:
+        with ExitStack() as stack:
+            try:
+                is_new = stack.enter_context(self._inbox.once(self._group, identity))
+            except InboxLost:
+                raise
+            except Exception as error:
+                # Nobody has seen the message yet, so it is at no fault.
+                raise InboxUnavailable(f"{type(error).__name__}: {error}") from error
             if is_new:
                 handle(event, message)
                 # The inbox says "done" for good, so all that belongs to it must be done.

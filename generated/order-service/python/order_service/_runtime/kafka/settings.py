@@ -91,6 +91,11 @@ def settings(
             "no Kafka: set KAFKA_BOOTSTRAP_SERVERS, for example to localhost:9092, "
             "or pass bootstrap_servers"
         )
+    if any(part.strip().startswith(("http://", "https://")) for part in servers.split(",")):
+        # It may hold a password, so it is not repeated.
+        problems.append(
+            "KAFKA_BOOTSTRAP_SERVERS is a URL; brokers are HOST:PORT, several with commas"
+        )
     problems.extend(
         f"the option {option} cannot be set: the consumer commits after the handler"
         for option in _RESERVED
