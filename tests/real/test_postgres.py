@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -12,7 +13,8 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from desk import answer_service, desk_folders  # noqa: F401
+from async_desk import run
+from desk import answer_service, async_answer, async_folders, desk_folders  # noqa: F401
 
 from real.postgres import Postgres
 
@@ -159,3 +161,69 @@ def test_an_inbox_whose_connection_was_cut_says_so_and_hides_no_cause(
             database.execute("SELECT 1")
         with pytest.raises(answer_service.StubError, match="end this process"):
             inbox.once(GROUP, "event-1").__enter__()
+
+
+def test_several_relays_take_turns(answer_service: ModuleType, url: str) -> None:
+    fake = answer_service.fakes.fakes()
+    events = [
+        answer_service.Answered(question_id=f"q{number % 7}", text=str(number))
+        for number in range(300)
+    ]
+    failures: list[BaseException] = []
+
+    def relay() -> None:
+        with psycopg.connect(url) as connection:
+            outbox = answer_service.Outbox(answer_service.Producer(fake.settings()), connection)
+            try:
+                while len(fake.sent) < len(events):
+                    outbox.relay(limit=5)
+                assert outbox.relay() == 0
+            except BaseException as error:
+                failures.append(error)
+
+    with psycopg.connect(url) as database:
+        outbox = answer_service.Outbox(answer_service.Producer(fake.settings()), database)
+        for event in events:
+            outbox.send(event)
+        database.commit()
+    threads = [threading.Thread(target=relay) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    assert fake.sent == tuple(events)
+
+
+def test_several_relays_of_the_asyncio_flavour_take_turns(
+    async_answer: ModuleType, url: str
+) -> None:
+    fake = async_answer.fakes.fakes()
+    events = [
+        async_answer.Answered(question_id=f"q{number % 7}", text=str(number))
+        for number in range(300)
+    ]
+
+    async def relay() -> None:
+        async with (
+            await psycopg.AsyncConnection.connect(url) as connection,
+            async_answer.Producer(fake.settings()) as producer,
+        ):
+            outbox = async_answer.Outbox(producer, connection)
+            while len(fake.sent) < len(events):
+                await outbox.relay(limit=5)
+
+    async def test() -> None:
+        async with (
+            await psycopg.AsyncConnection.connect(url) as database,
+            async_answer.Producer(fake.settings()) as producer,
+        ):
+            outbox = async_answer.Outbox(producer, database)
+            await outbox.prepare()
+            for event in events:
+                await outbox.send(event)
+            await database.commit()
+        await asyncio.gather(*(relay() for _ in range(4)))
+
+    run(test)
+    assert fake.sent == tuple(events)

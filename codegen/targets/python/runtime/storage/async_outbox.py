@@ -16,6 +16,7 @@ from ..producing.async_delivery import Delivery
 from .async_tables import Connection, make_postgres_table, undo
 from .tables import (
     OUTBOX,
+    TAKE_TURN,
     Outgoing,
     Place,
     Row,
@@ -38,7 +39,7 @@ class EventOutbox(Generic[Produced_contra]):
 
     `send` is for the connection that the service writes its data with; it neither begins nor ends a
     transaction, so call `prepare` on it once, before the first one. `relay` and `run` need a
-    connection of their own, and one process that runs them.
+    connection of their own. With SQLite one process runs them; with PostgreSQL several take turns.
     """
 
     def __init__(self, producer: EventProducer[Produced_contra], connection: Connection) -> None:
@@ -78,7 +79,8 @@ class EventOutbox(Generic[Produced_contra]):
 
         Raises DeliveryFailed when some did not arrive; these are still in the outbox, and with them
         what has arrived of the same keys behind them, which is sent again in their order, once
-        they have arrived. Other keys do not wait.
+        they have arrived. Other keys do not wait. 0 also while another process relays an outbox of
+        PostgreSQL, whose turn it is.
         """
         check_relay(self._connection)
         try:
@@ -120,22 +122,26 @@ class EventOutbox(Generic[Produced_contra]):
         for number in outgoing.removable:
             cursor: Any = await self._connection.execute(self._statements.delete, number)
             removed += cursor.rowcount
-        if outgoing.removable:
-            await self._connection.commit()
-            check_alone(len(outgoing.removable), removed)
+        await self._connection.commit()
+        check_alone(len(outgoing.removable), removed)
         return outgoing
 
     async def _choose(self, limit: int) -> Outgoing:
         """At least so many of the oldest events that may be sent now, where there are as many."""
         outgoing, last = Outgoing(self._held), 0
+        if self._statements.is_postgres:
+            cursor: Any = await self._connection.execute(TAKE_TURN)
+            if not cursor.rowcount:
+                return outgoing
         while outgoing.count < limit:
-            cursor: Any = await self._connection.execute(self._statements.behind(last, limit))
+            cursor = await self._connection.execute(self._statements.behind(last, limit))
             page: list[Row] = await cursor.fetchall()
             outgoing.take(page)
             if len(page) < limit:
                 break
             last = page[-1][0]
-        await self._connection.commit()
+        if not self._statements.is_postgres:
+            await self._connection.commit()
         return outgoing
 
     async def _send_row(

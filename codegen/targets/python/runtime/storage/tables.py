@@ -44,6 +44,11 @@ FIND_POSTGRES_TABLE: Final = "SELECT 1 WHERE to_regclass(%s) IS NOT NULL"
 LOCK_POSTGRES_TABLE: Final = "SELECT pg_advisory_xact_lock(hashtext(%s))"
 
 OUTBOX: Final = "kontrakt_outbox"
+TAKE_TURN: Final = f"SELECT 1 WHERE pg_try_advisory_xact_lock('{OUTBOX}'::regclass::oid::bigint)"
+"""A row where nobody else relays this outbox of PostgreSQL until the transaction ends, or none.
+
+SQLite has no such lock that would not keep the service from writing meanwhile.
+"""
 _COLUMNS: Final = "topic, message_key, message_value, headers"
 
 

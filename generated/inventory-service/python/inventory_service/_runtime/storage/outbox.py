@@ -15,6 +15,7 @@ from ..messages.message import ExtraHeaders, Message
 from ..producing.delivery import Delivery
 from .tables import (
     OUTBOX,
+    TAKE_TURN,
     Connection,
     Outgoing,
     Place,
@@ -39,7 +40,8 @@ class EventOutbox(Generic[Produced_contra]):
     """Events of one service that wait in its database, in the table `kontrakt_outbox`.
 
     `send` is for the connection that the service writes its data with; it neither begins nor ends a
-    transaction. `relay` and `run` need a connection of their own, and one process that runs them.
+    transaction. `relay` and `run` need a connection of their own. With SQLite one process runs
+    them; with PostgreSQL several take turns.
     """
 
     def __init__(self, producer: EventProducer[Produced_contra], connection: Connection) -> None:
@@ -79,7 +81,8 @@ class EventOutbox(Generic[Produced_contra]):
 
         Raises DeliveryFailed when some did not arrive; these are still in the outbox, and with them
         what has arrived of the same keys behind them, which is sent again in their order, once
-        they have arrived. Other keys do not wait.
+        they have arrived. Other keys do not wait. 0 also while another process relays an outbox of
+        PostgreSQL, whose turn it is.
         """
         check_relay(self._connection)
         try:
@@ -110,16 +113,22 @@ class EventOutbox(Generic[Produced_contra]):
         # All are sent before one is waited for.
         for row, sent in [(row, self._send_row(*row[1:])) for row in outgoing.rows]:
             outgoing.note(row, sent if isinstance(sent, DeliveryError) else sent.exception())
+        removed = 0
         if outgoing.removable:
             cursor = self._connection.cursor()
             cursor.executemany(self._statements.delete, outgoing.removable)
-            self._connection.commit()
-            check_alone(len(outgoing.removable), cursor.rowcount)
+            removed = cursor.rowcount
+        self._connection.commit()
+        check_alone(len(outgoing.removable), removed)
         return outgoing
 
     def _choose(self, limit: int) -> Outgoing:
         """At least so many of the oldest events that may be sent now, where there are as many."""
         outgoing, last, cursor = Outgoing(self._held), 0, self._connection.cursor()
+        if self._statements.is_postgres:
+            cursor.execute(TAKE_TURN)
+            if not cursor.rowcount:
+                return outgoing
         while outgoing.count < limit:
             cursor.execute(self._statements.behind(last, limit))
             page: list[Row] = cursor.fetchall()
@@ -127,7 +136,8 @@ class EventOutbox(Generic[Produced_contra]):
             if len(page) < limit:
                 break
             last = page[-1][0]
-        self._connection.commit()
+        if not self._statements.is_postgres:
+            self._connection.commit()
         return outgoing
 
     def _send_row(
