@@ -559,6 +559,32 @@ def test_every_message_is_told_once(async_answer: ModuleType, exactly_once: bool
     run(test)
 
 
+def test_opentelemetry_sees_how_far_consumers_are(async_answer: ModuleType) -> None:
+    reader = InMemoryMetricReader()
+    metrics = async_answer.OpenTelemetryMetrics(MeterProvider([reader]).get_meter("test"))
+
+    async def test() -> None:
+        fake = async_answer.fakes.fakes()
+        ask(async_answer, fake, "q1")
+        async with async_answer.BatchConsumer(fake.settings(), Batches()) as consumer:
+            await consumer.drain()
+            ask(async_answer, fake, "q2")
+            metrics.watch(consumer)
+            # It is collected in a thread of its own, which has no event loop.
+            data = await asyncio.to_thread(reader.get_metrics_data)
+        assert data is not None
+        [scope] = data.resource_metrics[0].scope_metrics
+        values = {
+            metric.name: [point.value for point in metric.data.data_points]
+            for metric in scope.metrics
+        }
+        assert sum(values["kontrakt.consumer.lag"]) == 1
+        assert values["kontrakt.consumer.backlog"] == [0]
+        assert values["kontrakt.consumer.repeats"] == [0, 0, 0]
+
+    run(test)
+
+
 def test_a_batch_and_what_did_not_arrive_are_told(async_answer: ModuleType) -> None:
     async def test() -> None:
         metrics = Counting()

@@ -211,6 +211,53 @@ def test_opentelemetry_gets_its_conventional_instruments(answer_service: ModuleT
     }
 
 
+def read_points(reader: InMemoryMetricReader) -> dict[str, list[Any]]:
+    data = reader.get_metrics_data()
+    assert data is not None
+    return {
+        metric.name: list(metric.data.data_points)
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    }
+
+
+def test_opentelemetry_sees_how_far_consumers_are(answer_service: ModuleType) -> None:
+    reader = InMemoryMetricReader()
+    metrics = answer_service.OpenTelemetryMetrics(MeterProvider([reader]).get_meter("test"))
+    fake = answer_service.fakes.fakes()
+    failures = iter([True, False, False, False])
+
+    class Failing(Handler):
+        def on_asked(self, event: Any, message: Any) -> None:
+            if next(failures):
+                raise ConnectionError("once")
+
+    with answer_service.Consumer(
+        fake.settings(), Failing(answer_service, None), policy=answer_service.Policy(backoff=0)
+    ) as consumer:
+        for number in range(3):
+            fake.deliver(answer_service.Asked(question_id=f"q{number}", text="why?"))
+        consumer.drain()
+        metrics.watch(consumer)
+        metrics.watch(consumer)
+        fake.deliver(answer_service.Asked(question_id="q9", text="why?"))
+        points = read_points(reader)
+        lags = [point for point in points["kontrakt.consumer.lag"] if point.value]
+        assert [point.value for point in lags] == [1]
+        assert lags[0].attributes["messaging.destination.name"] == "questions"
+        assert lags[0].attributes["messaging.destination.partition.id"].isdecimal()
+        assert [point.value for point in points["kontrakt.consumer.backlog"]] == [0]
+        repeats = {
+            point.attributes["kontrakt.cause"]: point.value
+            for point in points["kontrakt.consumer.repeats"]
+        }
+        assert repeats == {"handler": 1, "registry": 0, "inbox": 0}
+        consumer.drain()
+        assert not any(point.value for point in read_points(reader)["kontrakt.consumer.lag"])
+    assert "kontrakt.consumer.lag" not in read_points(reader)
+
+
 def test_the_environment_brings_no_metrics(answer_service: ModuleType) -> None:
     environment = {"KAFKA_BOOTSTRAP_SERVERS": "k:1", "SCHEMA_REGISTRY_URL": "http://r"}
     metrics = Counting()
