@@ -157,7 +157,10 @@ def compare_contracts(
         old, new = _latest(before.get(subject)), _latest((after or {}).get(subject))
         if after is None and subject in subjects:
             now = subjects[subject]
-            new = PastVersion(subject, "", now.document, now.schema)
+            history = before.get(subject)
+            again = None if history is None else history.find_older(now.schema)
+            number = 0 if again is None else again.version
+            new = PastVersion(subject, "", now.document, now.schema, version=number)
         if old is not None or new is not None:
             outcome.append(_compare_versions(name, subject, new, old))
     return tuple(outcome)
@@ -192,7 +195,7 @@ def _compare_versions(
     if new is None or new.schema is None:
         return EventDifference(name, subject, State.REMOVED, before, "")
     differences = find_differences(new.schema, old.schema)
-    if not new.label:
+    if not new.label and not new.version:
         after = f"v{old.version + bool(differences)}" if old.version else ""
     state = State.CHANGED if differences else State.UNCHANGED
     return EventDifference(name, subject, state, before, after, differences)

@@ -310,19 +310,17 @@ def _is_latest(subject: Subject, history: History) -> bool:
 
 
 def _report_older(subject: Subject, history: History, findings: Findings) -> None:
-    newest = history.versions[-1].version
-    text = render(subject.schema, inline=True)
-    for version in reversed(history.versions[:-1]):
-        if version.schema is not None and render(version.schema, inline=True) == text:
-            findings.add(
-                OLDER_VERSION,
-                Place(subject.document),
-                f"{subject.name} is v{version.version} again, and v{newest} is the newest",
-                note=f"a registry takes it for v{version.version}, and makes no new version of it",
-                hint="take the newest with kontrakt pull, or change that one",
-                subject=subject.name,
-            )
-            return
+    older = history.find_older(subject.schema)
+    if older is not None:
+        newest = history.versions[-1].version
+        findings.add(
+            OLDER_VERSION,
+            Place(subject.document),
+            f"{subject.name} is v{older.version} again, and v{newest} is the newest",
+            note=f"a registry takes it for v{older.version}, and makes no new version of it",
+            hint="take the newest with kontrakt pull, or change that one",
+            subject=subject.name,
+        )
 
 
 def _report_deleted(subject: Subject, history: History, findings: Findings) -> None:

@@ -12,6 +12,7 @@ from datetime import date
 from enum import Enum
 from functools import cached_property
 
+from codegen.avro.canonical import render
 from codegen.avro.schema import Named, Schema, SchemaGraph
 from codegen.diagnostics import Severities
 from codegen.source import Document, Json, Place
@@ -118,6 +119,16 @@ class History:
     versions: tuple[PastVersion, ...]
     level: Level | None = None
     is_deleted: bool = False
+
+    def find_older(self, schema: SchemaGraph) -> PastVersion | None:
+        """The newest version before the latest that is this very schema."""
+        if len(self.versions) < 2:
+            return None
+        text = render(schema, inline=True)
+        for version in reversed(self.versions[:-1]):
+            if version.schema is not None and render(version.schema, inline=True) == text:
+                return version
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,8 @@ class Impact:
     """What is asked of the event, or of a changed type that it uses: the strictest of all."""
     late_obstacles: tuple[str, ...]
     changed_types: tuple[str, ...] = ()
+    older: int = 0
+    """The number of the older version that the schema is again; 0 for a new one."""
     misread: tuple[str, ...] = ()
     misreadings: tuple[str, ...] = ()
     late_misreadings: tuple[str, ...] = ()
@@ -135,6 +137,8 @@ class Impact:
         """The version that comes; empty for an event that is removed."""
         if self.is_removed:
             return ""
+        if self.older:
+            return f"v{self.older}"
         return f"v{self.number + 1}" if self.number or self.is_new else "the new one"
 
     @property

@@ -209,6 +209,7 @@ def _judge(event: Event, surroundings: Surroundings) -> Impact:
     }
     older = {name: describe_older(hazards.get(name, ())) for name in map(_short_label, read)}
     shared = tuple(name for name in surroundings.touching(event) if name != event.subject)
+    again = history.find_older(event.schema)
     refusals = (surroundings.refused.get(name) for name in (event.subject, *shared))
     return Impact(
         event=event,
@@ -243,6 +244,7 @@ def _judge(event: Event, surroundings: Surroundings) -> Impact:
         ),
         late_obstacles=_each(late.values()),
         changed_types=_find_changed_types(event, latest),
+        older=0 if again is None else again.version,
         misread=tuple(misread),
         misreadings=_each(misread.values()),
         late_misreadings=_each(older.values()),

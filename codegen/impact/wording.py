@@ -189,7 +189,7 @@ def _describe_release(release: Release) -> Iterable[str]:
 def list_registrations(release: Release) -> list[str]:
     """What a release registers, shared types first, with the versions that they will get."""
     shared = dict.fromkeys(split_name(name)[1] for one in release.impacts for name in one.shared)
-    events = [one.full_after for one in release.impacts if not one.is_removed]
+    events = [one.full_after for one in release.impacts if not (one.is_removed or one.older)]
     return [*shared, *events]
 
 
