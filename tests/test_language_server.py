@@ -336,6 +336,18 @@ RECORD = '{"type": "record", "name": "A", "namespace": "retail.orders", "fields"
         ('{"name": "x", "|', ['{"name": "x", "type": ', '{"name": "x", "doc": ""']),
         ('{"name": "x", "order": "|', ['"order": "ignore"']),
         ("|", ['{"name": "", "type": "", "doc": ""}']),
+        # An editor closes a quote at once, and a comma may be missing in front of what follows.
+        ('{"name": "x", "|"}', ['{"name": "x", "type": }']),
+        ('{"|"\n "name": "x"}', ['{"type": "", \n "name": "x"}']),
+        ('{|"name": "x"}', ['{"type": "", "name": "x"}']),
+        ('{"name": "x", "ty|pe": "int"}', ['{"name": "x", "type": "int"}']),
+        ('|{"name": "x"}', ['{"name": "", "type": "", "doc": ""}, {"name": "x"}']),
+        ('{"name": "x", "type": [|"int"]', ['"type": ["null", "int"]']),
+        # What is written behind the cursor counts as well.
+        ('{"default": "|", "type": "Channel"}', ['{"default": "WEB", "type": "Channel"}']),
+        # A forgotten quote or comma above does not confuse what stands below.
+        ('{"name": "x,\n "type": "Ord|', ['"type": "OrderLine"']),
+        ('{"name": "x"\n "type": "Ord|', ['"type": "OrderLine"']),
     ],
 )
 def test_schemas_are_completed_while_they_are_typed(
@@ -361,6 +373,62 @@ def test_nothing_is_offered_that_cannot_stand_there(shop: Shop, before: str) -> 
     found = shop.complete("schemas/retail/orders/A.avsc", RECORD + before)
     assert not any('"decimal"' in text or '"string"|' in text for text in found)
     assert found == [] or "logicalType" in before
+
+
+@pytest.mark.parametrize(
+    "text", ['|{"type": "record"}', '{"type": "record"}|', '{"type": |"record"}', '{"doc": |1}']
+)
+def test_nothing_is_offered_that_would_run_into_what_is_there(shop: Shop, text: str) -> None:
+    assert shop.complete("schemas/retail/orders/A.avsc", text) == []
+
+
+def test_no_key_is_offered_twice(shop: Shop) -> None:
+    name = "schemas/retail/orders/A.avsc"
+    text = RECORD + '{"name": "x", | "type": ["null", "int"], "default": null}, {"doc": "y"}]}'
+    keys = {"doc", "aliases", "order"}
+    added = {
+        next(iter(set(json.loads(one)["fields"][0]) - {"name", "type", "default"}))
+        for one in shop.complete(name, text)
+    }
+    assert added == keys
+    shop.open(MANIFEST)
+    found = shop.complete(
+        MANIFEST, "topics:\n  t:\n    doc: x\n    |\n    owner: y\n  u:\n    key: z\n"
+    )
+    assert not any(text.count(key) > 1 for text in found for key in ("doc: ", "owner: "))
+    assert any(text.count("    key: ") == 2 for text in found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# versi|",
+        "version: 1 # to|",
+        "topics:\n  t:\n    doc: All of it, or |",
+        "topics:\n  t:\n    doc: 'it is' # comp|",
+        "|  topics:\n",
+        "ver|sion 1\n",
+    ],
+)
+def test_nothing_is_offered_in_words_and_comments_of_the_manifest(shop: Shop, text: str) -> None:
+    shop.open(MANIFEST)
+    assert shop.complete(MANIFEST, text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("ver|sion: 1\n", "version: 1\n"),
+        ("services:\n  a:\n    produces: [or|der]\n", "services:\n  a:\n    produces: [orders]\n"),
+        ("topics:\n  t:\n    events: # all\n      - |x\n", "retail.orders.OrderPlaced\n"),
+    ],
+)
+def test_a_word_of_the_manifest_is_replaced_as_a_whole(shop: Shop, text: str, result: str) -> None:
+    before = (shop.root / MANIFEST).read_text()
+    before = before[: before.index("services:")] if "services" in text else ""
+    shop.open(MANIFEST)
+    found = shop.complete(MANIFEST, before + text)
+    assert any(one.endswith(result) for one in found), found
 
 
 def test_a_new_file_is_named_after_itself_and_its_folder(shop: Shop) -> None:

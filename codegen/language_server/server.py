@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from importlib.metadata import version
 
 from lsprotocol import types as lsp
@@ -12,7 +13,7 @@ from pygls.lsp.server import LanguageServer
 from codegen.contract.load import MANIFEST
 from codegen.diagnostics import KontraktError
 from codegen.language_server.changes import layout, mends_of, rename
-from codegen.language_server.completion import Sort, complete
+from codegen.language_server.completion import Item, Sort, complete
 from codegen.language_server.hover import describe
 from codegen.language_server.session import OpenRepository, Session
 from codegen.language_server.symbols import Index, Kind, Occurrence
@@ -162,15 +163,7 @@ def _answer(server: LanguageServer, session: Session) -> None:
             # Names that exist change seldom, and whoever types does not wait.
             found = complete(name, text, offset, repository.workspace.recent())
             items = [
-                lsp.CompletionItem(
-                    label=item.label,
-                    kind=_ITEM_KINDS[item.sort],
-                    detail=item.detail or None,
-                    documentation=item.doc or None,
-                    sort_text=f"{number:05}",
-                    text_edit=lsp.TextEdit(session.range(text, item.span), item.text),
-                )
-                for number, item in enumerate(found)
+                _completion_item(session, text, item, number) for number, item in enumerate(found)
             ]
             return lsp.CompletionList(is_incomplete=False, items=items)
 
@@ -209,6 +202,24 @@ def _answer(server: LanguageServer, session: Session) -> None:
             ]
 
         return await asyncio.to_thread(work)
+
+
+def _completion_item(session: Session, text: str, item: Item, number: int) -> lsp.CompletionItem:
+    new, form = item.text, lsp.InsertTextFormat.PlainText
+    if item.pause is not None and session.takes_snippets():
+        before, after = (
+            re.sub(r"([\\$}])", r"\\\1", part) for part in (new[: item.pause], new[item.pause :])
+        )
+        new, form = f"{before}$0{after}", lsp.InsertTextFormat.Snippet
+    return lsp.CompletionItem(
+        label=item.label,
+        kind=_ITEM_KINDS[item.sort],
+        detail=item.detail or None,
+        documentation=item.doc or None,
+        sort_text=f"{number:05}",
+        insert_text_format=form,
+        text_edit=lsp.TextEdit(session.range(text, item.span), new),
+    )
 
 
 def _outline_entry(session: Session, one: Occurrence) -> lsp.DocumentSymbol:

@@ -227,6 +227,13 @@ class Session:
         ]
         return lsp.WorkspaceEdit(document_changes=[*texts, *renames])
 
+    def takes_snippets(self) -> bool:
+        """Whether the editor can put its cursor into what it completes."""
+        texts = self.server.client_capabilities.text_document
+        completion = texts.completion if texts is not None else None
+        item = completion.completion_item if completion is not None else None
+        return item is not None and bool(item.snippet_support)
+
     def _can_rename_files(self) -> bool:
         workspace = self.server.client_capabilities.workspace
         edit = workspace.workspace_edit if workspace is not None else None
