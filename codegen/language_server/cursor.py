@@ -222,10 +222,11 @@ def find_in_yaml(text: str, offset: int) -> ManifestCursor | None:
             is_list = True
         path.append(key)
         limit = len(indent) + bool(dashes)
-    is_value = is_list or (is_item and not is_open) or (bool(inner) and not is_open)
     word_rest = _WORD_REST(text, offset)
     end = word_rest.end() if word_rest else offset
     has_colon = _COLON(text, end) is not None
+    is_item = is_item and not has_colon
+    is_value = is_list or ((is_item or bool(inner)) and not is_open)
     if not is_value and not is_open and not has_colon and _holds_more(text, end):
         return None
     members: frozenset[str] = frozenset()

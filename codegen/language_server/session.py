@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
@@ -16,7 +16,7 @@ from codegen.contract.load import MANIFEST, find_root
 from codegen.diagnostics import CouldNotCheck, Finding, KontraktError, Location, Severity
 from codegen.language_server.changes import TextChange
 from codegen.language_server.symbols import Index, Occurrence
-from codegen.language_server.workspace import Workspace
+from codegen.language_server.workspace import State, Workspace
 from codegen.source import Document, Span
 
 T = TypeVar("T")
@@ -36,14 +36,12 @@ class OpenRepository:
 
     def __init__(self, root: Path, against: str | None) -> None:
         self.workspace = Workspace(root)
-        self.findings: tuple[Finding, ...] = ()
         self.published: set[str] = set()
-        self.timer: asyncio.Task[None] | None = None
-        self.is_saved = True
-        """Whether the past is to be asked again, which may take long: only when a file is saved."""
+        self.linting = Turns()
+        self.checking = Turns()
         self._against = against
-        self._checked: tuple[Finding, ...] = ()
-        self._documents: Mapping[str, Document] = {}
+        self._linted: tuple[State, tuple[Finding, ...]] | None = None
+        self._checked: tuple[Mapping[str, Document], tuple[Finding, ...]] = ({}, ())
         self._index: Index | None = None
         self._lock = threading.Lock()
 
@@ -59,29 +57,74 @@ class OpenRepository:
         name = finding.location.file
         return name if (self.workspace.root / name).is_file() else MANIFEST
 
-    def examine(self) -> str:
-        """Find what is wrong now; says why the past could not be asked."""
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong now, with what the last check found, which may be some time ago."""
         with self._lock:
-            return self._examine()
-
-    def _examine(self) -> str:
-        problem = ""
-        if self.is_saved:
-            self.is_saved = False
-            self._documents = self.workspace.state().documents
-            try:
-                self._checked = self.workspace.check(self._against)
-            except KontraktError as error:
-                self._checked, problem = (), error.message
-        state, found = self.workspace.lint()
+            if self._linted is None or self._linted[0] is not self.workspace.state():
+                self._linted = self.workspace.lint()
+            state, found = self._linted
         # What a check said of a text holds for that text only.
-        kept = [
+        documents, checked = self._checked
+        kept = (
             one
-            for one in self._checked
-            if self._documents.get(one.location.file) is state.documents.get(one.location.file)
-        ]
-        self.findings = (*found, *kept)
-        return problem
+            for one in checked
+            if documents.get(one.location.file) is state.documents.get(one.location.file)
+        )
+        return (*found, *kept)
+
+    def check(self) -> str:
+        """Compare with the past, which may take long; says why that could not be asked."""
+        documents = self.workspace.state().documents
+        try:
+            self._checked = documents, self.workspace.check(self._against)
+        except KontraktError as error:
+            self._checked = documents, ()
+            return error.message
+        return ""
+
+
+class Turns:
+    """Work that is done anew after each call, but never twice at once: the last call counts."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+        self._waiting: asyncio.Task[None] | None = None
+        self._working: asyncio.Task[None] | None = None
+
+    def ask(self, work: Callable[[], Coroutine[Any, Any, None]], delay: float = 0.0) -> None:
+        """Work after a delay, in which no other call comes, and after what is under way."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+        self._waiting = asyncio.get_running_loop().create_task(self._wait(work, delay))
+
+    async def _wait(self, work: Callable[[], Coroutine[Any, Any, None]], delay: float) -> None:
+        await asyncio.sleep(delay)
+        await self._turn.acquire()
+        # A task of its own: what has begun is not cancelled by the next call.
+        self._working = asyncio.get_running_loop().create_task(self._work(work))
+
+    async def _work(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await work()
+        finally:
+            self._turn.release()
+
+
+async def _ask_apart(work: Callable[[], T]) -> T:
+    """What a thread finds out for which nobody waits when the server ends."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def run() -> None:
+        try:
+            result = work()
+        except Exception as error:
+            loop.call_soon_threadsafe(answer.set_exception, error)
+        else:
+            loop.call_soon_threadsafe(answer.set_result, result)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await answer
 
 
 class Session:
@@ -100,11 +143,15 @@ class Session:
             root = find_root(path.parent)
         except CouldNotCheck:
             return None
-        if root not in self._repositories:
-            self._repositories[root] = OpenRepository(root, self._against)
-        repository = self._repositories[root]
+        repository = self._repositories.get(root) or OpenRepository(root, self._against)
         name = repository.workspace.name_of(path)
-        return None if name is None else (repository, name)
+        if name is None:
+            return None
+        if root not in self._repositories:
+            self._repositories[root] = repository
+            # What is there already may break someone, before anything is saved.
+            self.touch(repository, is_saved=True)
+        return repository, name
 
     async def ask(self, uri: str, work: Callable[[OpenRepository, str], T]) -> T | None:
         """What a thread finds out about a file of a repository; None for other files."""
@@ -120,22 +167,27 @@ class Session:
         return tuple(self._repositories.values())
 
     def touch(self, repository: OpenRepository, *, is_saved: bool = False) -> None:
-        """Say anew what is found, when nobody has typed for a moment."""
-        repository.is_saved = repository.is_saved or is_saved
-        if repository.timer is not None:
-            repository.timer.cancel()
-        delay = 0.0 if is_saved else DELAY
-        repository.timer = asyncio.get_running_loop().create_task(self._examine(repository, delay))
+        """Say anew what is found, when nobody has typed for a moment.
 
-    async def _examine(self, repository: OpenRepository, delay: float) -> None:
-        await asyncio.sleep(delay)
-        problem = await asyncio.to_thread(repository.examine)
+        The past is asked only when a file is saved, and nobody who types waits for its answer.
+        """
+        delay = 0.0 if is_saved else DELAY
+        repository.linting.ask(lambda: self._publish(repository), delay)
+        if is_saved:
+            repository.checking.ask(lambda: self._check(repository))
+
+    async def _check(self, repository: OpenRepository) -> None:
+        problem = await _ask_apart(repository.check)
+        repository.linting.ask(lambda: self._publish(repository))
         if problem and problem not in self._told:
             self._told.add(problem)
             message = f"kontrakt did not compare with the past: {problem}"
             self.server.window_show_message(lsp.ShowMessageParams(lsp.MessageType.Warning, message))
+
+    async def _publish(self, repository: OpenRepository) -> None:
+        findings = await asyncio.to_thread(repository.findings)
         by_file: dict[str, list[Finding]] = {name: [] for name in repository.published}
-        for finding in repository.findings:
+        for finding in findings:
             by_file.setdefault(repository.file_of(finding), []).append(finding)
         repository.published = {name for name, found in by_file.items() if found}
         for name, found in by_file.items():
@@ -153,6 +205,18 @@ class Session:
             severity=_SEVERITIES[finding.severity],
             code=finding.rule.id,
             source="kontrakt",
+            related_information=[
+                lsp.DiagnosticRelatedInformation(
+                    lsp.Location(
+                        self.uri(repository, other.location.file),
+                        self._location_range(repository, other.location),
+                    ),
+                    other.message,
+                )
+                for other in finding.related
+                # What has a label stands in an older version, which no editor can open.
+                if other.location is not None and not other.label
+            ],
         )
 
     def _location_range(self, repository: OpenRepository, where: Location) -> lsp.Range:
