@@ -243,6 +243,30 @@ def test_nobody_who_types_waits_for_a_past_that_does_not_answer(tmp_path: Path) 
             editor.stop()
 
 
+def test_files_that_are_not_saved_yet_are_there(shop: Shop) -> None:
+    fresh = "schemas/retail/fresh/New.avsc"
+    shop.type(fresh, '{"type": "record", "name": "New", "namespace": "retail.fresh", "fields": 1}')
+    assert shop.wait(fresh, lambda found: found)
+    (shop.root / MANIFEST).unlink()
+    assert any("topics: " in text for text in shop.complete(MANIFEST, "version: 1\n|"))
+
+
+def test_a_link_to_a_schema_is_no_second_one(shop: Shop) -> None:
+    link = "schemas/retail/orders/Alias.avsc"
+    (shop.root / link).symlink_to("OrderLine.avsc")
+    shop.type(link, (shop.root / LINE).read_text())
+    shop.type(LINE, (shop.root / LINE).read_text().replace('"int"', '"itn"'))
+    assert codes(shop.wait(LINE, lambda found: found)) == {"schema/unknown-type"}
+
+
+def test_other_places_that_a_finding_is_about_are_shown(shop: Shop) -> None:
+    twice = "schemas/retail/orders/Twice.avsc"
+    shop.type(twice, (shop.root / LINE).read_text())
+    shown = [*shop.wait(twice, lambda found: found), *shop.editor.shown.get(shop.uri(LINE), [])]
+    related = [other for one in shown for other in one.related_information or ()]
+    assert {other.location.uri for other in related} & {shop.uri(LINE), shop.uri(twice)}
+
+
 def test_a_mend_is_one_of_the_text_as_it_is(shop: Shop) -> None:
     value = json.loads((shop.root / LINE).read_text())
     note = {"name": "note", "type": ["null", "string"], "doc": "A remark."}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,7 +56,7 @@ class OpenRepository:
     def file_of(self, finding: Finding) -> str:
         """The file in which to show a finding: the manifest for what stands in no file here."""
         name = finding.location.file
-        return name if (self.workspace.root / name).is_file() else MANIFEST
+        return name if self.workspace.holds(name) else MANIFEST
 
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong now, with what the last check found, which may be some time ago."""
@@ -117,11 +118,13 @@ async def _ask_apart(work: Callable[[], T]) -> T:
 
     def run() -> None:
         try:
-            result = work()
+            tell(answer.set_result, work())
         except Exception as error:
-            loop.call_soon_threadsafe(answer.set_exception, error)
-        else:
-            loop.call_soon_threadsafe(answer.set_result, result)
+            tell(answer.set_exception, error)
+
+    def tell(how: Callable[[Any], None], what: object) -> None:
+        with suppress(RuntimeError):  # The loop has ended.
+            loop.call_soon_threadsafe(lambda: None if answer.done() else how(what))
 
     threading.Thread(target=run, daemon=True).start()
     return await answer
@@ -140,7 +143,9 @@ class Session:
         """The repository of a file, and the file's name in it; None where it is in none."""
         path = Path(to_fs_path(uri) or "").absolute()
         try:
-            root = find_root(path.parent)
+            # A new manifest is one before it is saved.
+            is_manifest = path.as_posix().endswith(f"/{MANIFEST}")
+            root = path.parents[1] if is_manifest else find_root(path.parent)
         except CouldNotCheck:
             return None
         repository = self._repositories.get(root) or OpenRepository(root, self._against)
@@ -216,7 +221,8 @@ class Session:
                 for other in finding.related
                 # What has a label stands in an older version, which no editor can open.
                 if other.location is not None and not other.label
-            ],
+            ]
+            or None,
         )
 
     def _location_range(self, repository: OpenRepository, where: Location) -> lsp.Range:

@@ -15,7 +15,7 @@ from pathlib import Path
 from codegen.baselines import SNAPSHOT, open_baseline
 from codegen.contract.load import MANIFEST, Repository, assemble
 from codegen.contract.model import Contract
-from codegen.contract.reading import SYNTAX, find_schema_files, read_document, read_file
+from codegen.contract.reading import SYNTAX, find_schema_files, leads_into, read_document, read_file
 from codegen.diagnostics import Finding, Findings, override_severities
 from codegen.linting import lint
 from codegen.lock import LOCK_FILE, read_lock
@@ -71,7 +71,12 @@ class Workspace:
             return None
         name = path.relative_to(self.root).as_posix()
         is_schema = name.startswith(f"{SCHEMAS}/") and name.endswith(".avsc")
-        return name if is_schema or name == MANIFEST else None
+        is_read = is_schema and not leads_into(self.root / SCHEMAS, path)
+        return name if is_read or name == MANIFEST else None
+
+    def holds(self, name: str) -> bool:
+        """Whether there is such a file, on disk or as somebody types it."""
+        return name in self._texts or (self.root / name).is_file()
 
     def edit(self, name: str, text: str) -> None:
         """Take what somebody types in place of what the file holds."""
