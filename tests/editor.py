@@ -239,14 +239,14 @@ topics:
     doc: "Payments, of all kinds"
     owner: payer
     key: {schema: bank.Key}
-    events: [bank.Paid, "Loose"]
+    events: &events [bank.Paid, "Loose"]
 services:
   payer: {doc: It pays, owner: team, produces: [payments]}
   reader:
     doc: It reads
     owner: team
     consumes:
-      - {topic: payments, events: [ 'bank.Paid' ]}
+      - {topic: payments, events: *events}
 lint:
   ignore: [{rule: docs/type, name: bank.Money, reason: it is money}]
 """,

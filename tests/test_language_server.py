@@ -217,11 +217,9 @@ def test_uses_in_the_file_are_marked(bank: Shop) -> None:
             lsp.DocumentHighlightParams(lsp.TextDocumentIdentifier(uri), position)
         )
     )
-    lines = bank.texts[MANIFEST].split("\n")
-    assert [
-        lines[one.range.start.line][one.range.start.character : one.range.end.character]
-        for one in found or ()
-    ] == ["bank.Paid", "bank.Paid"]
+    text = bank.texts[MANIFEST]
+    marked = [(offset_of(text, one.range.start), one.kind) for one in found or ()]
+    assert marked == [(text.index("bank.Paid"), lsp.DocumentHighlightKind.Read)]
 
 
 def test_nobody_who_types_waits_for_a_past_that_does_not_answer(tmp_path: Path) -> None:
@@ -279,6 +277,20 @@ def test_a_mend_is_one_of_the_text_as_it_is(shop: Shop) -> None:
     assert action.edit is not None and action.edit.changes is not None
     after = json.loads(change(shop.texts[LINE], action.edit.changes[shop.uri(LINE)]))
     assert [field for field in after["fields"] if "default" in field] == [{**note, "default": None}]
+
+
+def test_a_byte_order_mark_is_no_character_for_an_editor(shop: Shop) -> None:
+    text = json.dumps(json.loads((shop.root / LINE).read_text()))
+    (shop.root / LINE).write_text("\ufeff" + text)
+    uri, position = shop.open(PLACED, '"OrderLine"')
+    found: Any = shop.editor.run(
+        shop.editor.client.text_document_definition_async(
+            lsp.DefinitionParams(lsp.TextDocumentIdentifier(uri), position)
+        )
+    )
+    start, end = (offset_of(text, at) for at in (found[0].range.start, found[0].range.end))
+    assert text[start:end] == "OrderLine"
+    assert shop.hover(LINE, "quantity").startswith("````text\nquantity")
 
 
 @pytest.mark.parametrize(

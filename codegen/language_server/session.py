@@ -25,6 +25,9 @@ T = TypeVar("T")
 DELAY = 0.3
 """Seconds that nobody types before what was typed is looked at."""
 
+BYTE_ORDER_MARK = "\ufeff"
+"""What may begin a file, and is no character of the text that an editor has of it."""
+
 _SEVERITIES = {
     Severity.ERROR: lsp.DiagnosticSeverity.Error,
     Severity.WARNING: lsp.DiagnosticSeverity.Warning,
@@ -230,7 +233,8 @@ class Session:
 
         def position(line: int, column: int) -> lsp.Position:
             text = lines[line - 1] if 0 < line <= len(lines) else ""
-            return lsp.Position(max(line - 1, 0), self._units(text[: max(column - 1, 0)]))
+            before = text[: max(column - 1, 0)].removeprefix(BYTE_ORDER_MARK)
+            return lsp.Position(max(line - 1, 0), self._units(before))
 
         return lsp.Range(
             position(where.line, where.column), position(where.end_line, where.end_column)
@@ -242,11 +246,12 @@ class Session:
 
     def _position(self, text: str, offset: int) -> lsp.Position:
         start = text.rfind("\n", 0, offset) + 1
-        return lsp.Position(text.count("\n", 0, offset), self._units(text[start:offset]))
+        before = text[start:offset].removeprefix(BYTE_ORDER_MARK)
+        return lsp.Position(text.count("\n", 0, offset), self._units(before))
 
     def offset(self, text: str, position: lsp.Position) -> int:
         """The character of a text at an editor's position; the nearest one for one past its end."""
-        start = 0
+        start = 0 if position.line or not text.startswith(BYTE_ORDER_MARK) else 1
         for _ in range(position.line):
             end = text.find("\n", start)
             if end < 0:

@@ -76,8 +76,9 @@ class Index:
 
     def of(self, symbol: Symbol) -> list[Occurrence]:
         """Every place that names a symbol, its definition first."""
-        found = self._by_symbol.get(symbol, [])
-        return sorted(found, key=lambda one: not one.is_definition)
+        # What an anchor of YAML stands for is several times in the manifest, and once in its text.
+        found = {(one.file, one.span()): one for one in self._by_symbol.get(symbol, ())}
+        return sorted(found.values(), key=lambda one: not one.is_definition)
 
     def definitions(self, file: str | None = None) -> list[Occurrence]:
         """What is defined in a file, or in all of them, in the order of the text."""
