@@ -183,12 +183,14 @@ class Shop:
         assert isinstance(answer.contents, lsp.MarkupContent)
         return answer.contents.value
 
-    def actions(self, name: str) -> list[lsp.CodeAction]:
+    def actions(
+        self, name: str, only: list[lsp.CodeActionKind | str] | None = None
+    ) -> list[lsp.CodeAction]:
         whole = lsp.Range(lsp.Position(0, 0), lsp.Position(10_000, 0))
         document = lsp.TextDocumentIdentifier(self.uri(name))
         answer = self.editor.run(
             self.editor.client.text_document_code_action_async(
-                lsp.CodeActionParams(document, whole, lsp.CodeActionContext([]))
+                lsp.CodeActionParams(document, whole, lsp.CodeActionContext([], only))
             )
         )
         return [one for one in answer or () if isinstance(one, lsp.CodeAction)]

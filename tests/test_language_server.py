@@ -265,6 +265,17 @@ def test_other_places_that_a_finding_is_about_are_shown(shop: Shop) -> None:
     assert {other.location.uri for other in related} & {shop.uri(LINE), shop.uri(twice)}
 
 
+def test_only_what_is_asked_for_is_offered(shop: Shop) -> None:
+    value = json.loads((shop.root / LINE).read_text())
+    value["fields"].append({"name": "note", "type": ["null", "string"], "doc": "A remark."})
+    shop.type(LINE, json.dumps(value))
+    asked = [
+        len(shop.actions(LINE, only))
+        for only in (None, [lsp.CodeActionKind.QuickFix], [lsp.CodeActionKind.Refactor])
+    ]
+    assert asked == [1, 1, 0]
+
+
 def test_a_mend_is_one_of_the_text_as_it_is(shop: Shop) -> None:
     value = json.loads((shop.root / LINE).read_text())
     note = {"name": "note", "type": ["null", "string"], "doc": "A remark."}

@@ -209,11 +209,14 @@ def _answer(server: LanguageServer, session: Session) -> None:
     ) -> list[lsp.DocumentSymbol] | None:
         def work(repository: OpenRepository, name: str) -> list[lsp.DocumentSymbol]:
             outline: list[lsp.DocumentSymbol] = []
+            fields: list[lsp.DocumentSymbol] = []
             for one in repository.index().definitions(name):
                 entry = _outline_entry(session, one)
                 if one.symbol.kind is Kind.FIELD and outline:
-                    outline[-1].children = [*(outline[-1].children or ()), entry]
+                    fields.append(entry)
                 else:
+                    fields = []
+                    entry.children = fields
                     outline.append(entry)
             return outline
 
@@ -284,6 +287,10 @@ def _offer_changes(server: LanguageServer, session: Session) -> None:
     )
     async def code_action(parameters: lsp.CodeActionParams) -> list[lsp.CodeAction] | None:
         asked = parameters.range
+        kinds = parameters.context.only
+        # A kind that is asked for stands for those below it, as "" does for all.
+        if kinds is not None and not {"", lsp.CodeActionKind.QuickFix} & set(kinds):
+            return []
 
         def work(repository: OpenRepository, name: str) -> list[lsp.CodeAction]:
             here = [

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +36,11 @@ _SEVERITIES = {
     Severity.WARNING: lsp.DiagnosticSeverity.Warning,
     Severity.NOTE: lsp.DiagnosticSeverity.Information,
 }
+
+
+@lru_cache(maxsize=64)
+def _line_starts(text: str) -> list[int]:
+    return [0, *(match.end() for match in re.finditer("\n", text))]
 
 
 class OpenRepository:
@@ -229,12 +237,14 @@ class Session:
         )
 
     def _location_range(self, repository: OpenRepository, where: Location) -> lsp.Range:
-        lines = repository.workspace.text(where.file).split("\n")
+        text = repository.workspace.text(where.file)
+        starts = _line_starts(text)
 
         def position(line: int, column: int) -> lsp.Position:
-            text = lines[line - 1] if 0 < line <= len(lines) else ""
-            before = text[: max(column - 1, 0)].removeprefix(BYTE_ORDER_MARK)
-            return lsp.Position(max(line - 1, 0), self._units(before))
+            if not 0 < line <= len(starts):
+                return lsp.Position(max(line - 1, 0), 0)
+            end = starts[line] if line < len(starts) else len(text)
+            return self._position(text, min(starts[line - 1] + max(column - 1, 0), end))
 
         return lsp.Range(
             position(where.line, where.column), position(where.end_line, where.end_column)
@@ -245,20 +255,22 @@ class Session:
         return lsp.Range(self._position(text, span.start), self._position(text, span.end))
 
     def _position(self, text: str, offset: int) -> lsp.Position:
-        start = text.rfind("\n", 0, offset) + 1
-        before = text[start:offset].removeprefix(BYTE_ORDER_MARK)
-        return lsp.Position(text.count("\n", 0, offset), self._units(before))
+        starts = _line_starts(text)
+        line = bisect_right(starts, offset) - 1
+        before = text[starts[line] : offset].removeprefix(BYTE_ORDER_MARK)
+        return lsp.Position(line, self._units(before))
 
     def offset(self, text: str, position: lsp.Position) -> int:
         """The character of a text at an editor's position; the nearest one for one past its end."""
-        start = 0 if position.line or not text.startswith(BYTE_ORDER_MARK) else 1
-        for _ in range(position.line):
-            end = text.find("\n", start)
-            if end < 0:
-                return len(text)
-            start = end + 1
-        end = text.find("\n", start)
-        line = text[start : len(text) if end < 0 else end]
+        starts = _line_starts(text)
+        if position.line >= len(starts):
+            return len(text)
+        start = starts[position.line]
+        line = text[start : text.find("\n", start) if position.line + 1 < len(starts) else None]
+        if line.startswith(BYTE_ORDER_MARK):
+            start, line = start + 1, line[1:]
+        if line.isascii():
+            return start + min(position.character, len(line))
         units = 0
         for index, character in enumerate(line):
             if units >= position.character:
@@ -268,11 +280,11 @@ class Session:
 
     def _units(self, text: str) -> int:
         encoding = self.server.workspace.position_encoding
+        if encoding == lsp.PositionEncodingKind.Utf32 or text.isascii():
+            return len(text)
         if encoding == lsp.PositionEncodingKind.Utf8:
             return len(text.encode("utf-8", "surrogatepass"))
-        if encoding == lsp.PositionEncodingKind.Utf32:
-            return len(text)
-        return len(text) + sum(character > "\uffff" for character in text)
+        return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
     def place(self, repository: OpenRepository, one: Occurrence) -> lsp.Location:
         """Where a name stands."""
