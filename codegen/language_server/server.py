@@ -100,6 +100,10 @@ def _follow_texts(server: LanguageServer, session: Session) -> None:
 
     @server.feature(lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES)
     async def did_change_watched_files(parameters: lsp.DidChangeWatchedFilesParams) -> None:
+        # Of what is open the editor tells itself when it is saved.
+        opened = server.workspace.text_documents
+        if all(change.uri in opened for change in parameters.changes):
+            return
         for repository in session.repositories():
             repository.workspace.refresh()
             session.touch(repository, is_saved=True)
