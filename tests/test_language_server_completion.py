@@ -166,6 +166,9 @@ def test_a_new_file_is_named_after_itself_and_its_folder(shop: Shop) -> None:
         ("registry:\n  norm|", "  normalize: "),
         ("registry:\n  normalize: |", "  normalize: true"),
         ("regi|", "registry: "),
+        ("lint:\n  ignore:\n    - |", "    - rule: "),
+        ("lint:\n  ignore:\n    - rule: docs/ty|", "rule: docs/type"),
+        ("waivers:\n  - rule: |", "rule: compat/field-without-default"),
     ],
 )
 def test_the_manifest_is_completed(shop: Shop, tail: str, result: str) -> None:

@@ -14,6 +14,7 @@ from codegen.contract.load import MANIFEST
 from codegen.contract.manifest import manifest_schema
 from codegen.language_server.cursor import Cursor, Frame, find_in_json, find_in_yaml
 from codegen.language_server.workspace import State
+from codegen.rules import all_rules
 from codegen.source import Json, Span
 
 
@@ -223,11 +224,12 @@ def _complete_manifest(text: str, offset: int, state: State) -> Iterator[Item]:
         return
     span = Span(cursor.start, cursor.end)
     schema = find_in_manifest_schema(cursor.path)
-    if cursor.is_key:
+    if cursor.is_key or cursor.is_item:
         for key, held in schema.get("properties", {}).items():
             if key not in cursor.members:
                 written = key if cursor.has_colon else f"{key}: "
                 yield Item(key, Sort.KEY, written, span, doc=held.get("description", ""))
+    if cursor.is_key:
         return
     key = cursor.path[-1] if cursor.path else ""
     types = state.repository.schemas.types
@@ -244,6 +246,9 @@ def _complete_manifest(text: str, offset: int, state: State) -> Iterator[Item]:
             yield Item(name, Sort.TOPIC, name, span, "topic", doc if isinstance(doc, str) else "")
     elif key == "key" and cursor.path[:1] == ("topics",):
         yield from _complete_key_field(cursor.path, span, state)
+    elif key == "rule":
+        for name, rule in all_rules().items():
+            yield Item(name, Sort.VALUE, name, span, rule.severity.value, rule.summary)
     for value in schema.get("enum", ["true", "false"] if schema.get("type") == "boolean" else []):
         yield Item(str(value), Sort.VALUE, str(value), span)
 

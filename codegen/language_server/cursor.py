@@ -175,7 +175,8 @@ class ManifestCursor:
 
     `path` are the keys around it, those of lists without their indices, and `start` and `end`
     enclose the word that the cursor stands in; `has_colon` says whether it is a key already.
-    `members` are the other keys of the block.
+    `members` are the other keys of the block, and `is_item` says whether an item of a list begins
+    here, which may be an object.
     """
 
     path: tuple[str, ...]
@@ -184,12 +185,13 @@ class ManifestCursor:
     end: int
     has_colon: bool
     members: frozenset[str]
+    is_item: bool
 
 
 _KEY = re.compile(r"""(\s*)((?:-\s+)*)["']?([\w.-]+)["']?\s*:(?:\s+(.*))?$""").match
 _ITEM = re.compile(r"\s*(?:-(?:\s+|$))*").match
-_WORD = re.compile(r"[\w.-]*$").search
-_WORD_REST = re.compile(r"[\w.-]*").match
+_WORD = re.compile(r"[\w./-]*$").search
+_WORD_REST = re.compile(r"[\w./-]*").match
 _MORE = re.compile(r"[^\S\n]*[^\s#]").match
 _COLON = re.compile(r"""["']?\s*:(?=\s|$)""").match
 _FLOW = re.compile(r"[\[\]{},]|[\w.-]+\s*:(?=\s|$)|\"[^\"]*\"?|'[^']*'?|[^\s\[\]{},]+").finditer
@@ -234,7 +236,9 @@ def find_in_yaml(text: str, offset: int) -> ManifestCursor | None:
         depth = len(margin)
         after = text[end:].split("\n")[1:]
         members = frozenset((*_list_keys(reversed(lines), depth), *_list_keys(after, depth)))
-    return ManifestCursor((*reversed(path), *inner), not is_value, start, end, has_colon, members)
+    begins = is_item and not inner and not is_open
+    whole = (*reversed(path), *inner)
+    return ManifestCursor(whole, not is_value, start, end, has_colon, members, begins)
 
 
 def _list_keys(lines: Iterable[str], depth: int) -> Iterator[str]:
