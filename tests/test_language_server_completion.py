@@ -105,6 +105,12 @@ def test_no_key_is_offered_twice(shop: Shop) -> None:
     )
     assert not any(text.count(key) > 1 for text in found for key in ("doc: ", "owner: "))
     assert any(text.count("    key: ") == 2 for text in found)
+    for before, after in (("{", ", owner: y, doc: x}"), ("{doc: x, ", ", owner: y}")):
+        found = shop.complete(MANIFEST, f"topics:\n  t: {before}|{after}\n")
+        assert found and not any(text.count(key) > 1 for text in found for key in ("doc", "owner"))
+    item = "services:\n  s:\n    consumes:\n      - topic: orders\n        |\n"
+    (found,) = shop.complete(MANIFEST, item)
+    assert "        events: \n" in found
 
 
 @pytest.mark.parametrize(
@@ -115,6 +121,10 @@ def test_no_key_is_offered_twice(shop: Shop) -> None:
         "topics:\n  t:\n    doc: All of it, or |",
         "topics:\n  t:\n    doc: 'it is' # comp|",
         "|  topics:\n",
+        "topics:\n  t:\n    compatibility: | FULL\n",
+        "topics:\n  t:\n    events: ['a.B'|]\n",
+        "topics:\n  t:\n    events: |[a.B]\n",
+        "topics:\n  t: {events: []|}\n",
         "ver|sion 1\n",
     ],
 )
@@ -127,6 +137,7 @@ def test_nothing_is_offered_in_words_and_comments_of_the_manifest(shop: Shop, te
     ("text", "result"),
     [
         ("ver|sion: 1\n", "version: 1\n"),
+        ("topics:\n  t:\n    compatibility:|\n", "    compatibility: FULL\n"),
         ("services:\n  a:\n    produces: [or|der]\n", "services:\n  a:\n    produces: [orders]\n"),
         ("topics:\n  t:\n    events: # all\n      - |x\n", "retail.orders.OrderPlaced\n"),
     ],

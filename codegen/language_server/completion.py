@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum as Enumeration
 from pathlib import PurePosixPath
 
@@ -12,7 +12,7 @@ from codegen.avro.logical import LOGICAL_TYPES, bases_of
 from codegen.avro.schema import PRIMITIVES, Enum, Field, Named, Primitive, Record, split_name
 from codegen.contract.load import MANIFEST
 from codegen.contract.manifest import manifest_schema
-from codegen.language_server.cursor import Cursor, Frame, find_in_json, find_in_yaml
+from codegen.language_server.cursor import Cursor, Frame, ManifestCursor, find_in_json, find_in_yaml
 from codegen.language_server.workspace import State
 from codegen.rules import all_rules
 from codegen.source import Json, Span
@@ -222,6 +222,11 @@ def _complete_manifest(text: str, offset: int, state: State) -> Iterator[Item]:
     cursor = find_in_yaml(text, offset)
     if cursor is None:
         return
+    for item in _list_in_manifest(cursor, state):
+        yield replace(item, text=cursor.gap + item.text)
+
+
+def _list_in_manifest(cursor: ManifestCursor, state: State) -> Iterator[Item]:
     span = Span(cursor.start, cursor.end)
     schema = find_in_manifest_schema(cursor.path)
     if cursor.is_key or cursor.is_item:

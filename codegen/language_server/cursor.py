@@ -176,7 +176,7 @@ class ManifestCursor:
     `path` are the keys around it, those of lists without their indices, and `start` and `end`
     enclose the word that the cursor stands in; `has_colon` says whether it is a key already.
     `members` are the other keys of the block, and `is_item` says whether an item of a list begins
-    here, which may be an object.
+    here, which may be an object. `gap` is the blank that is missing in front of the word.
     """
 
     path: tuple[str, ...]
@@ -186,13 +186,15 @@ class ManifestCursor:
     has_colon: bool
     members: frozenset[str]
     is_item: bool
+    gap: str
 
 
 _KEY = re.compile(r"""(\s*)((?:-\s+)*)["']?([\w.-]+)["']?\s*:(?:\s+(.*))?$""").match
 _ITEM = re.compile(r"\s*(?:-(?:\s+|$))*").match
-_WORD = re.compile(r"[\w./-]*$").search
+_WORD = re.compile(r"(?:[\w./][\w./-]*)?$").search
 _WORD_REST = re.compile(r"[\w./-]*").match
 _MORE = re.compile(r"[^\S\n]*[^\s#]").match
+_QUOTED = re.compile(r"\"[^\"]*\"?|(?<!\w)'[^']*'?")
 _COLON = re.compile(r"""["']?\s*:(?=\s|$)""").match
 _FLOW = re.compile(r"[\[\]{},]|[\w.-]+\s*:(?=\s|$)|\"[^\"]*\"?|'[^']*'?|[^\s\[\]{},]+").finditer
 
@@ -203,13 +205,15 @@ def find_in_yaml(text: str, offset: int) -> ManifestCursor | None:
     None where nothing can be: in a comment, and before what stands on the line already.
     """
     *lines, line = text[:offset].split("\n")
-    if re.search(r"(?:^|\s)#", re.sub(r"\"[^\"]*\"?|(?<![\w])'[^']*'?", "", line)):
+    if re.search(r"(?:^|\s)#", _QUOTED.sub("", line)):
         return None
     word, begin = _WORD(line), _ITEM(line)
     start = offset - len(word[0] if word else "")
     margin = begin[0] if begin else ""
     is_item = "-" in margin
-    inner, is_open, is_list = _find_in_flow(line[len(margin) :])
+    flow = _find_in_flow(line[len(margin) :])
+    is_list = flow.bracket == "[" and not flow.has_key
+    is_open = flow.bracket == "{" and not flow.has_key
     path: list[str] = []
     # A list may stand as deep as the key that holds it.
     limit = len(line) - len(line.lstrip()) + is_item
@@ -228,20 +232,46 @@ def find_in_yaml(text: str, offset: int) -> ManifestCursor | None:
     end = word_rest.end() if word_rest else offset
     has_colon = _COLON(text, end) is not None
     is_item = is_item and not has_colon
-    is_value = is_list or ((is_item or bool(inner)) and not is_open)
-    if not is_value and not is_open and not has_colon and _holds_more(text, end):
+    is_value = is_list or ((is_item or bool(flow.keys)) and not is_open)
+    behind = text[start - 1 : start] if start else ""
+    if _ends_value(line[: len(line) - offset + start]) or (
+        not has_colon and _runs_into(text, end, behind, flow, is_list)
+    ):
         return None
-    members: frozenset[str] = frozenset()
+    members = flow.members | frozenset(_list_flow_keys(text, end)) if is_open else frozenset()
     if not is_value and not is_open:
         depth = len(margin)
         after = text[end:].split("\n")[1:]
-        members = frozenset((*_list_keys(reversed(lines), depth), *_list_keys(after, depth)))
-    begins = is_item and not inner and not is_open
-    whole = (*reversed(path), *inner)
-    return ManifestCursor(whole, not is_value, start, end, has_colon, members, begins)
+        before = _list_keys(reversed(lines), depth, is_upwards=True)
+        members = frozenset((*before, *_list_keys(after, depth)))
+    return ManifestCursor(
+        (*reversed(path), *flow.keys),
+        not is_value,
+        start,
+        end,
+        has_colon,
+        members,
+        is_item=is_item and not flow.keys and not is_open,
+        gap=" " if behind in (":", "-", ",") else "",
+    )
 
 
-def _list_keys(lines: Iterable[str], depth: int) -> Iterator[str]:
+def _ends_value(line: str) -> bool:
+    """Whether a value ends with a line, by a bracket or a quote."""
+    quoted = list(_QUOTED.finditer(line))
+    last = quoted[-1] if quoted and quoted[-1].end() == len(line.rstrip()) else None
+    is_closed = last is not None and len(last[0]) > 1 and last[0][0] == last[0][-1]
+    return is_closed or line.endswith(("]", "}"))
+
+
+def _runs_into(text: str, end: int, behind: str, flow: _Flow, is_list: bool) -> bool:
+    """Whether what stands behind the word would run into what is put there."""
+    if flow.bracket or is_list:
+        return text[end:].lstrip()[:1] in ("[", "{")
+    return behind not in ("'", '"') and _MORE(text, end) is not None
+
+
+def _list_keys(lines: Iterable[str], depth: int, *, is_upwards: bool = False) -> Iterator[str]:
     """The keys that stand this deep in lines, up to the end of their block."""
     for line in lines:
         margin = len(line) - len(line.lstrip())
@@ -250,24 +280,29 @@ def _list_keys(lines: Iterable[str], depth: int) -> Iterator[str]:
         match = _KEY(line)
         if margin < depth:
             # The first key of a list's item stands behind its dash.
-            if isinstance(lines, reversed) and match and margin + len(match[2]) == depth:
+            if is_upwards and match and margin + len(match[2]) == depth:
                 yield match[3]
             return
         if match and not match[2]:
             yield match[3]
 
 
-def _holds_more(text: str, offset: int) -> bool:
-    """Whether more than a comment stands on the rest of a line."""
-    return _MORE(text, offset) is not None
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    """What holds the end of a line: keys, and the innermost bracket, with the keys in it.
 
-
-def _find_in_flow(line: str) -> tuple[tuple[str, ...], bool, bool]:
-    """What holds the end of a line that begins with no blank: its keys, and which brackets.
-
-    Says whether a key may come, as behind `{`, and whether an item of a list may.
+    `has_key` says whether the value of a key comes next.
     """
-    stack: list[tuple[str, str]] = []
+
+    keys: tuple[str, ...]
+    bracket: str
+    has_key: bool
+    members: frozenset[str]
+
+
+def _find_in_flow(line: str) -> _Flow:
+    """What holds the end of a line that begins with no blank."""
+    stack: list[tuple[str, str, set[str]]] = []
     key = ""
     is_plain = False
     for match in _FLOW(line):
@@ -276,7 +311,7 @@ def _find_in_flow(line: str) -> tuple[tuple[str, ...], bool, bool]:
         if is_plain and not stack:
             break
         if token in ("[", "{"):
-            stack.append((token, key))
+            stack.append((token, key, set()))
             key = ""
         elif token in ("]", "}", ","):
             if token != "," and stack:
@@ -284,8 +319,26 @@ def _find_in_flow(line: str) -> tuple[tuple[str, ...], bool, bool]:
             key = ""
         elif token.endswith(":"):
             key = token[:-1].strip()
+            if stack:
+                stack[-1][2].add(key)
         else:
             is_plain = not stack
-    keys = [held for _, held in stack if held] + ([key] if key else [])
-    bracket = stack[-1][0] if stack else ""
-    return tuple(keys), bracket == "{" and not key, bracket == "[" and not key
+    keys = [held for _, held, _ in stack if held] + ([key] if key else [])
+    bracket, _, members = stack[-1] if stack else ("", "", set())
+    return _Flow(tuple(keys), bracket, bool(key), frozenset(members))
+
+
+def _list_flow_keys(text: str, offset: int) -> Iterator[str]:
+    """The keys behind an offset, up to the end of the brackets around it, or of the line."""
+    end = text.find("\n", offset)
+    depth = 0
+    for match in _FLOW(text, offset, len(text) if end < 0 else end):
+        token = match[0]
+        if token in ("[", "{"):
+            depth += 1
+        elif token in ("]", "}"):
+            depth -= 1
+            if depth < 0:
+                return
+        elif token.endswith(":") and depth == 0:
+            yield token[:-1].strip()
