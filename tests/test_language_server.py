@@ -2,214 +2,34 @@
 
 A text marks the cursor with a bar; what an editor does is sent, and what it would show is asserted.
 """
+# ruff: noqa: F811
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
+import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
+from editor import (  # noqa: F401
+    LINE,
+    MANIFEST,
+    PLACED,
+    PROJECT,
+    Editor,
+    Shop,
+    bank,
+    change,
+    codes,
+    editor,
+    offset_of,
+    shop,
+)
 from lsprotocol import types as lsp
-from pygls.lsp.client import BaseLanguageClient
-
-T = TypeVar("T")
-
-PROJECT = Path(__file__).parent.parent
-PLACED = "schemas/retail/orders/OrderPlaced.avsc"
-LINE = "schemas/retail/orders/OrderLine.avsc"
-MANIFEST = "schemas/contracts.yaml"
-
-
-class Editor:
-    """An editor with one running server; its methods wait for the answers."""
-
-    def __init__(self, *arguments: str, can_rename_files: bool = True) -> None:
-        self.loop = asyncio.new_event_loop()
-        threading.Thread(target=self.loop.run_forever, daemon=True).start()
-        self.client = BaseLanguageClient("test", "1")
-        self.shown: dict[str, list[lsp.Diagnostic]] = {}
-        self.told: list[str] = []
-
-        @self.client.feature(lsp.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
-        def show(parameters: lsp.PublishDiagnosticsParams) -> None:
-            self.shown[parameters.uri] = list(parameters.diagnostics)
-
-        @self.client.feature(lsp.WINDOW_SHOW_MESSAGE)
-        def tell(parameters: lsp.ShowMessageParams) -> None:
-            self.told.append(parameters.message)
-
-        self.run(self._start(arguments, can_rename_files))
-
-    async def _start(self, arguments: tuple[str, ...], can_rename_files: bool) -> None:
-        await self.client.start_io(sys.executable, "-m", "codegen", "lsp", *arguments, cwd=PROJECT)
-        operations = [lsp.ResourceOperationKind.Rename] if can_rename_files else []
-        workspace = lsp.WorkspaceClientCapabilities(
-            workspace_edit=lsp.WorkspaceEditClientCapabilities(resource_operations=operations)
-        )
-        capabilities = lsp.ClientCapabilities(workspace=workspace)
-        await self.client.initialize_async(lsp.InitializeParams(capabilities))
-        self.client.initialized(lsp.InitializedParams())
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
-
-    def stop(self) -> None:
-        async def stop() -> None:
-            await self.client.shutdown_async(None)
-            self.client.exit(None)
-            await self.client.stop()
-
-        self.run(stop())
-        self.loop.call_soon_threadsafe(self.loop.stop)
-
-
-@pytest.fixture(scope="module")
-def editor() -> Iterator[Editor]:
-    it = Editor("--stdio")
-    yield it
-    it.stop()
-
-
-class Shop:
-    """The retail contracts in a folder, open in an editor."""
-
-    def __init__(self, editor: Editor, root: Path) -> None:
-        self.editor = editor
-        self.root = root
-        self.texts: dict[str, str] = {}
-
-    def uri(self, name: str) -> str:
-        return (self.root / name).as_uri()
-
-    def type(self, name: str, text: str) -> tuple[str, lsp.Position]:
-        """Open a file, or change its text; the place of the bar in it, if there is one."""
-        offset = text.find("|")
-        if offset >= 0:
-            text = text[:offset] + text[offset + 1 :]
-        client, uri = self.editor.client, self.uri(name)
-        if name not in self.texts:
-            item = lsp.TextDocumentItem(uri, "json", 1, text)
-            self._do(client.text_document_did_open, lsp.DidOpenTextDocumentParams(item))
-        else:
-            version = lsp.VersionedTextDocumentIdentifier(2, uri)
-            change = lsp.TextDocumentContentChangeWholeDocument(text)
-            parameters = lsp.DidChangeTextDocumentParams(version, [change])
-            self._do(client.text_document_did_change, parameters)
-        self.texts[name] = text
-        return uri, position_of(text, max(offset, 0))
-
-    def open(self, name: str, needle: str = "") -> tuple[str, lsp.Position]:
-        """Open a file, with the cursor in a word of it."""
-        text = (self.root / name).read_text()
-        offset = text.index(needle) + len(needle) // 2
-        return self.type(name, f"{text[:offset]}|{text[offset:]}")
-
-    def save(self, name: str) -> None:
-        (self.root / name).write_text(self.texts[name])
-        document = lsp.TextDocumentIdentifier(self.uri(name))
-        self._do(self.editor.client.text_document_did_save, lsp.DidSaveTextDocumentParams(document))
-
-    def close(self, name: str) -> None:
-        del self.texts[name]
-        document = lsp.TextDocumentIdentifier(self.uri(name))
-        self._do(
-            self.editor.client.text_document_did_close, lsp.DidCloseTextDocumentParams(document)
-        )
-
-    def _do(self, tell: Callable[[Any], None], parameters: object) -> None:
-        self.editor.loop.call_soon_threadsafe(tell, parameters)
-
-    def wait(self, name: str, holds: Callable[[list[lsp.Diagnostic]], object]) -> Any:
-        """What is shown in a file as soon as it is as it should be."""
-        end = time.monotonic() + 30
-        while True:
-            shown = self.editor.shown.get(self.uri(name))
-            if shown is not None and holds(shown):
-                return shown
-            assert time.monotonic() < end, (name, shown, self.editor.told)
-            time.sleep(0.02)
-
-    def complete(self, name: str, text: str) -> list[str]:
-        """The texts that the file could have, for each item."""
-        uri, position = self.type(name, text)
-        answer = self.editor.run(
-            self.editor.client.text_document_completion_async(
-                lsp.CompletionParams(lsp.TextDocumentIdentifier(uri), position)
-            )
-        )
-        assert isinstance(answer, lsp.CompletionList)
-        results = []
-        for item in answer.items:
-            assert isinstance(item.text_edit, lsp.TextEdit)
-            results.append(change(self.texts[name], [item.text_edit]))
-        return results
-
-    def hover(self, name: str, needle: str) -> str:
-        uri, position = self.open(name, needle)
-        answer = self.editor.run(
-            self.editor.client.text_document_hover_async(
-                lsp.HoverParams(lsp.TextDocumentIdentifier(uri), position)
-            )
-        )
-        if answer is None:
-            return ""
-        assert isinstance(answer.contents, lsp.MarkupContent)
-        return answer.contents.value
-
-    def actions(self, name: str) -> list[lsp.CodeAction]:
-        whole = lsp.Range(lsp.Position(0, 0), lsp.Position(10_000, 0))
-        document = lsp.TextDocumentIdentifier(self.uri(name))
-        answer = self.editor.run(
-            self.editor.client.text_document_code_action_async(
-                lsp.CodeActionParams(document, whole, lsp.CodeActionContext([]))
-            )
-        )
-        return [one for one in answer or () if isinstance(one, lsp.CodeAction)]
-
-
-def position_of(text: str, offset: int) -> lsp.Position:
-    """An offset as LSP counts: lines, and UTF-16 code units."""
-    start = text.rfind("\n", 0, offset) + 1
-    return lsp.Position(
-        text.count("\n", 0, offset), len(text[start:offset].encode("utf-16-le")) // 2
-    )
-
-
-def offset_of(text: str, position: lsp.Position) -> int:
-    lines = text.split("\n")
-    before = sum(len(line) + 1 for line in lines[: position.line])
-    units = lines[position.line].encode("utf-16-le")[: 2 * position.character]
-    return before + len(units.decode("utf-16-le"))
-
-
-def change(text: str, edits: Any) -> str:
-    """A text with edits made, as an editor makes them."""
-    spans = [
-        (offset_of(text, one.range.start), offset_of(text, one.range.end), one.new_text)
-        for one in edits
-    ]
-    for start, end, new in sorted(spans, reverse=True):
-        text = text[:start] + new + text[end:]
-    return text
-
-
-@pytest.fixture
-def shop(editor: Editor, tmp_path: Path) -> Shop:
-    shutil.copytree(PROJECT / "schemas", tmp_path / "schemas")
-    (tmp_path / "schemas" / "registry.snapshot.json").unlink(missing_ok=True)
-    return Shop(editor, tmp_path)
-
-
-def codes(shown: list[lsp.Diagnostic]) -> set[Any]:
-    return {one.code for one in shown}
 
 
 def test_what_lint_finds_is_shown_where_it_stands_and_gone_when_it_is_mended(shop: Shop) -> None:
@@ -312,102 +132,6 @@ def test_the_outline_of_a_file_and_the_names_of_all(shop: Shop) -> None:
     assert {one.name for one in found or ()} == {"retail.inventory.StockReserved"}
 
 
-RECORD = '{"type": "record", "name": "A", "namespace": "retail.orders", "fields": ['
-
-
-@pytest.mark.parametrize(
-    ("before", "results"),
-    [
-        ('{"name": "x", "type": |', ['{"name": "x", "type": "OrderLine"', '"type": "long"']),
-        ('{"name": "x", "type": "Ord|', ['"type": "OrderLine"', "retail.inventory.StockReserved"]),
-        ('{"name": "x", "type": "st|ring"', ['{"name": "x", "type": "OrderLine"']),
-        ('{"name": "x", "type": ["null", "|', ['["null", "OrderLine"', '["null", "string"']),
-        ('{"name": "x", "type": {"type": "|', ['{"type": "array"', '{"type": "record"']),
-        ('{"name": "x", "type": {"type": "array", "items": "|', ['"items": "OrderLine"']),
-        ('{"name": "x", "type": {"type": "array", |', ['"array", "items": ']),
-        ('{"name": "x", "type": {"type": "enum", "|', ['"enum", "symbols": []']),
-        ('{"name": "x", "type": {"type": "bytes", "logicalType": "|', ['"logicalType": "decimal"']),
-        (
-            '{"name": "x", "type": {"type": "bytes", "logicalType": "decimal", "|',
-            ['"decimal", "precision": 12', '"decimal", "scale": 2'],
-        ),
-        ('{"name": "x", "type": "Channel", "default": "|', ['"default": "WEB"']),
-        ('{"name": "x", "type": "boolean", "default": |', ['"default": false']),
-        ('{"name": "x", "|', ['{"name": "x", "type": ', '{"name": "x", "doc": ""']),
-        ('{"name": "x", "order": "|', ['"order": "ignore"']),
-        ("|", ['{"name": "", "type": "", "doc": ""}']),
-    ],
-)
-def test_schemas_are_completed_while_they_are_typed(
-    shop: Shop, before: str, results: list[str]
-) -> None:
-    found = shop.complete("schemas/retail/orders/A.avsc", RECORD + before)
-    for result in results:
-        assert any(result in text for text in found), (result, found)
-
-
-@pytest.mark.parametrize(
-    "before",
-    [
-        '{"name": "x"|',
-        '{"name": "x", "type": "string"}|',
-        '{"name": "x", "type": {"type": "enum", "symbols": ["|',
-        '{"name": "x", "doc": "a type: |',
-        '{"name": "x", "type": {"type": "long", "logicalType": "decim|"',
-        ']}}}}}} "|',
-    ],
-)
-def test_nothing_is_offered_that_cannot_stand_there(shop: Shop, before: str) -> None:
-    found = shop.complete("schemas/retail/orders/A.avsc", RECORD + before)
-    assert not any('"decimal"' in text or '"string"|' in text for text in found)
-    assert found == [] or "logicalType" in before
-
-
-def test_a_new_file_is_named_after_itself_and_its_folder(shop: Shop) -> None:
-    name = "schemas/retail/orders/OrderLost.avsc"
-    named = shop.complete(name, '{"type": "record", "name": "|')
-    assert named == ['{"type": "record", "name": "OrderLost"']
-    assert shop.complete(name, '{"namespace": "|')[0] == '{"namespace": "retail.orders"'
-
-
-@pytest.mark.parametrize(
-    ("tail", "result"),
-    [
-        ("services:\n  a:\n    produces: [|", "    produces: [orders"),
-        ("services:\n  a:\n    produces: [orders, inv|", "[orders, inventory-updates"),
-        ("services:\n  a:\n    consumes:\n      - |", "      - order-completions"),
-        ("services:\n  a:\n    consumes:\n    - |", "    - order-completions"),
-        ("services:\n  a:\n    consumes:\n      - {topic: |", "{topic: orders"),
-        (
-            "services:\n  a:\n    consumes:\n      - {topic: orders, events: [|",
-            "events: [retail.orders.OrderPlaced",
-        ),
-        ("services:\n  a:\n    con|", "    consumes: "),
-        ("topics:\n  t:\n    compat|", "    compatibility: "),
-        ("topics:\n  t:\n    compatibility: FULL|", "    compatibility: FULL_TRANSITIVE"),
-        ("topics:\n  t:\n    events:\n      - ret|", "      - retail.orders.OrderPlaced"),
-        ("topics:\n  t: {events: [|", "  t: {events: [retail.orders.OrderPlaced"),
-        ("registry:\n  norm|", "  normalize: "),
-        ("registry:\n  normalize: |", "  normalize: true"),
-        ("regi|", "registry: "),
-    ],
-)
-def test_the_manifest_is_completed(shop: Shop, tail: str, result: str) -> None:
-    text = (shop.root / MANIFEST).read_text()
-    shop.open(MANIFEST)
-    before = text[: text.index("services:")] if tail.startswith("services:") else "version: 1\n"
-    found = shop.complete(MANIFEST, f"{before}{tail}")
-    assert any(text.endswith(result) for text in found), found
-
-
-def test_the_key_of_a_topic_is_a_field_of_all_its_events(shop: Shop) -> None:
-    text = (shop.root / MANIFEST).read_text()
-    at = text.index("key: order_id") + len("key: ")
-    shop.open(MANIFEST)
-    rest = text[at + len("order_id") :]
-    assert shop.complete(MANIFEST, f"{text[:at]}|{rest}") == [text]
-
-
 def test_a_file_is_formatted_as_the_command_formats_it(shop: Shop) -> None:
     text = json.dumps(json.loads((shop.root / LINE).read_text()))
     uri, _ = shop.type(LINE, text)
@@ -479,52 +203,119 @@ def test_a_past_that_cannot_be_read_is_said(tmp_path: Path) -> None:
         shop.type(LINE, (tmp_path / LINE).read_text())
         shop.save(LINE)
         shop.wait(LINE, lambda found: not found)
-        (words,) = editor.told
+        (words,) = shop.told()
         assert words.startswith("kontrakt did not compare with the past: ")
         assert words.endswith("is in no git repository")
     finally:
         editor.stop()
 
 
-@pytest.mark.parametrize("can_rename_files", [True, False])
-def test_a_type_is_renamed_everywhere_and_keeps_its_old_name_as_an_alias(
-    tmp_path: Path, can_rename_files: bool
-) -> None:
+def test_uses_in_the_file_are_marked(bank: Shop) -> None:
+    uri, position = bank.open(MANIFEST, "bank.Paid")
+    found = bank.editor.run(
+        bank.editor.client.text_document_document_highlight_async(
+            lsp.DocumentHighlightParams(lsp.TextDocumentIdentifier(uri), position)
+        )
+    )
+    text = bank.texts[MANIFEST]
+    marked = [(offset_of(text, one.range.start), one.kind) for one in found or ()]
+    assert marked == [(text.index("bank.Paid"), lsp.DocumentHighlightKind.Read)]
+
+
+def test_nobody_who_types_waits_for_a_past_that_does_not_answer(tmp_path: Path) -> None:
     shutil.copytree(PROJECT / "schemas", tmp_path / "schemas")
-    editor = Editor(can_rename_files=can_rename_files)
-    try:
-        shop = Shop(editor, tmp_path)
-        uri, position = shop.open(PLACED, '"OrderPlaced"')
-        document = lsp.TextDocumentIdentifier(uri)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        editor = Editor("--against", f"registry:http://127.0.0.1:{silent.getsockname()[1]}")
+        try:
+            shop = Shop(editor, tmp_path)
+            text = (tmp_path / LINE).read_text()
+            shop.type(LINE, text)
+            shop.save(LINE)
+            silent.accept()
+            shop.type(LINE, text.replace('"int"', '"itn"'))
+            shop.wait(LINE, lambda found: "schema/unknown-type" in codes(found))
+            shop.type(LINE, text)
+            assert shop.wait(LINE, lambda found: not found) == []
+            assert editor.told == []
+        finally:
+            editor.stop()
 
-        def rename(new: str) -> Any:
-            return editor.run(
-                editor.client.text_document_rename_async(lsp.RenameParams(document, position, new))
-            )
 
-        for bad, problem in (("9x", "9x is no name"), ("Customer", "retail.orders.Customer")):
-            with pytest.raises(Exception, match=problem):
-                rename(bad)
-        edit = rename("Ordered")
-        changes = edit.changes or {
-            one.text_document.uri: one.edits
-            for one in edit.document_changes
-            if isinstance(one, lsp.TextDocumentEdit)
-        }
-        for where, edits in changes.items():
-            path = tmp_path / Path(where).relative_to(tmp_path.as_uri())
-            path.write_text(change(path.read_text(), edits))
-        moves = [one for one in edit.document_changes or () if isinstance(one, lsp.RenameFile)]
-        assert len(moves) == can_rename_files
-        for move in moves:
-            assert move.new_uri == shop.uri("schemas/retail/orders/Ordered.avsc")
-            (tmp_path / PLACED).rename(tmp_path / "schemas/retail/orders/Ordered.avsc")
-        name = "schemas/retail/orders/Ordered.avsc" if can_rename_files else PLACED
-        value = json.loads((tmp_path / name).read_text())
-        assert (value["name"], value["aliases"]) == ("Ordered", ["retail.orders.OrderPlaced"])
-        assert "- retail.orders.Ordered\n" in (tmp_path / MANIFEST).read_text()
-    finally:
-        editor.stop()
+def test_files_that_are_not_saved_yet_are_there(shop: Shop) -> None:
+    fresh = "schemas/retail/fresh/New.avsc"
+    shop.type(fresh, '{"type": "record", "name": "New", "namespace": "retail.fresh", "fields": 1}')
+    assert shop.wait(fresh, lambda found: found)
+    (shop.root / MANIFEST).unlink()
+    assert any("topics: " in text for text in shop.complete(MANIFEST, "version: 1\n|"))
+
+
+def test_a_link_to_a_schema_is_no_second_one(shop: Shop) -> None:
+    link = "schemas/retail/orders/Alias.avsc"
+    (shop.root / link).symlink_to("OrderLine.avsc")
+    shop.type(link, (shop.root / LINE).read_text())
+    shop.type(LINE, (shop.root / LINE).read_text().replace('"int"', '"itn"'))
+    assert codes(shop.wait(LINE, lambda found: found)) == {"schema/unknown-type"}
+
+
+def test_other_places_that_a_finding_is_about_are_shown(shop: Shop) -> None:
+    twice = "schemas/retail/orders/Twice.avsc"
+    shop.type(twice, (shop.root / LINE).read_text())
+    shown = [*shop.wait(twice, lambda found: found), *shop.editor.shown.get(shop.uri(LINE), [])]
+    related = [other for one in shown for other in one.related_information or ()]
+    assert {other.location.uri for other in related} & {shop.uri(LINE), shop.uri(twice)}
+
+
+def test_only_what_is_asked_for_is_offered(shop: Shop) -> None:
+    value = json.loads((shop.root / LINE).read_text())
+    value["fields"].append({"name": "note", "type": ["null", "string"], "doc": "A remark."})
+    shop.type(LINE, json.dumps(value))
+    asked = [
+        len(shop.actions(LINE, only))
+        for only in (None, [lsp.CodeActionKind.QuickFix], [lsp.CodeActionKind.Refactor])
+    ]
+    assert asked == [1, 1, 0]
+
+
+def test_a_mend_is_one_of_the_text_as_it_is(shop: Shop) -> None:
+    value = json.loads((shop.root / LINE).read_text())
+    note = {"name": "note", "type": ["null", "string"], "doc": "A remark."}
+    value["fields"].append(note)
+    shop.type(LINE, json.dumps(value, indent=2))
+    shop.wait(LINE, lambda found: "shape/nullable-default" in codes(found))
+    value["fields"].insert(0, value["fields"].pop())
+    shop.type(LINE, json.dumps(value, indent=2))
+    (action,) = shop.actions(LINE)
+    assert action.edit is not None and action.edit.changes is not None
+    after = json.loads(change(shop.texts[LINE], action.edit.changes[shop.uri(LINE)]))
+    assert [field for field in after["fields"] if "default" in field] == [{**note, "default": None}]
+
+
+def test_a_byte_order_mark_is_no_character_for_an_editor(shop: Shop) -> None:
+    text = json.dumps(json.loads((shop.root / LINE).read_text()))
+    (shop.root / LINE).write_text("\ufeff" + text)
+    uri, position = shop.open(PLACED, '"OrderLine"')
+    found: Any = shop.editor.run(
+        shop.editor.client.text_document_definition_async(
+            lsp.DefinitionParams(lsp.TextDocumentIdentifier(uri), position)
+        )
+    )
+    start, end = (offset_of(text, at) for at in (found[0].range.start, found[0].range.end))
+    assert text[start:end] == "OrderLine"
+    assert shop.hover(LINE, "quantity").startswith("````text\nquantity")
+
+
+@pytest.mark.parametrize(
+    ("word", "words"),
+    [
+        ("retention:", "How long"),
+        ("payer\n", "service payer"),
+        ("doc: It pays", ""),
+        ("rule:", "rule id"),
+    ],
+)
+def test_keys_of_the_manifest_say_what_they_mean(bank: Shop, word: str, words: str) -> None:
+    found = bank.hover(MANIFEST, word)
+    assert words in found if words else not found
 
 
 def test_files_that_are_no_contracts_are_left_alone(shop: Shop, tmp_path_factory: Any) -> None:

@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import TypeAlias, assert_never
 
 from codegen.avro.schema import (
-    PRIMITIVES,
+    TYPE_WORDS,
     Array,
     Broken,
     Enum,
@@ -213,16 +213,13 @@ def _write_field_tail(item: Field) -> str:
     return "".join(parts) + "}"
 
 
-_TYPE_WORDS = frozenset({*PRIMITIVES, "record", "enum", "array", "map", "union", "fixed"})
-
-
 def _qualify(name: str, namespace: str) -> str:
     """The shortest name that means this type inside a namespace, as Avro Java shortens it."""
     space, simple = split_name(name)
     if not space:
         # An alias in the null namespace is kept with a dot in front, which Avro Java leaves out.
         return simple
-    return simple if space == namespace and simple not in _TYPE_WORDS else name
+    return simple if space == namespace and simple not in TYPE_WORDS else name
 
 
 def _write_aliases(names: Iterable[str]) -> str:

@@ -18,6 +18,9 @@ T = TypeVar("T")
 PRIMITIVES = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
 """The primitive types, in the order of the specification."""
 
+TYPE_WORDS = frozenset({*PRIMITIVES, "record", "enum", "array", "map", "union", "fixed"})
+"""What stands for a kind of type, so that a simple name like it means something else."""
+
 
 @dataclass_transform(frozen_default=True, eq_default=False)
 def _node(cls: type[T]) -> type[T]:

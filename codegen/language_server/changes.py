@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from codegen.avro.schema import split_name
+from codegen.avro.schema import TYPE_WORDS, reachable, split_name
 from codegen.contract.load import MANIFEST
+from codegen.contract.model import SchemaKey
 from codegen.diagnostics import Finding, KontraktError
-from codegen.editing import Edit, Insert, Mend, apply
+from codegen.editing import Edit, Insert, Mend, Replace, apply
 from codegen.formatting import format_schema
 from codegen.language_server.symbols import Index, Kind, Occurrence, Symbol
 from codegen.language_server.workspace import State
@@ -64,6 +65,13 @@ def mends_of(
                 yield finding, mend, change
 
 
+_OTHER_WAYS = {
+    Kind.FIELD: "give the field the old name as an alias, or add a new one beside it",
+    Kind.TOPIC: "a topic with another name lacks the messages of this one; add the new one beside "
+    "it, and let services move over: kontrakt new topic",
+    Kind.SERVICE: "a service with another name is another consumer group, and another package; add "
+    "the new one beside it: kontrakt new service",
+}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
 
 
@@ -79,31 +87,23 @@ def rename(symbol: Symbol, new: str, index: Index) -> Renaming:
     """Give a type another name, everywhere, and the file that is called like it.
 
     The old name becomes an alias, so that new readers still read what was written under it. `new`
-    is a simple name: the type stays in its namespace. Raises KontraktError where that cannot be
-    done.
+    is a simple name, or a full one with the same namespace: the type stays there. Raises
+    KontraktError where that cannot be done.
     """
-    stale = index.state.stale
-    if stale:
-        problem = f"{min(stale)} cannot be read as it is, and may use the name"
-        raise KontraktError(problem, "mend it first")
-    if symbol.kind is Kind.TYPE:
-        return _rename_type(symbol, new, index)
-    if symbol.kind is Kind.TOPIC:
+    refuse_rename(symbol, index)
+    namespace, old = split_name(symbol.name)
+    simple = new.removeprefix(f"{namespace}.") if namespace else new
+    full = f"{namespace}.{simple}" if namespace else simple
+    if not _NAME(simple):
         raise KontraktError(
-            "a topic with another name is another topic, without the messages of this one",
-            "add the new one beside it, and let services move over: kontrakt new topic",
+            f"{new} is no name for a type" + (f" of {namespace}" if namespace else ""),
+            "Avro takes letters, digits and _, and the namespace stays as it is",
         )
-    raise KontraktError(
-        f"a {symbol.kind.value} is not renamed here",
-        "give a field the old name as an alias, or add a new one beside it",
-    )
-
-
-def _rename_type(symbol: Symbol, new: str, index: Index) -> Renaming:
-    namespace, simple = split_name(symbol.name)
-    full = f"{namespace}.{new}" if namespace else new
-    if not _NAME(new):
-        raise KontraktError(f"{new} is no name", "Avro takes letters, digits and _")
+    if full == symbol.name:
+        return Renaming({}, {})
+    if simple in TYPE_WORDS or simple == "error":
+        raise KontraktError(f"{simple} is a word of Avro's own", "choose another name")
+    documents = index.state.documents
     if full in index.state.repository.schemas.types:
         raise KontraktError(f"there is a type {full} already", "choose another name")
     changes: dict[str, list[TextChange]] = {}
@@ -112,25 +112,53 @@ def _rename_type(symbol: Symbol, new: str, index: Index) -> Renaming:
         document, span = one.place.document, one.span()
         written = document.text[span.start : span.end]
         edits = changes.setdefault(one.file, [])
-        edits.append(TextChange(span, full if "." in written else new))
+        edits.append(TextChange(span, full if "." in written else simple))
         if one.is_definition:
-            edits += _keep_alias(document, one, symbol.name)
+            edits += _keep_alias(document, one, symbol.name, full)
             path = PurePosixPath(one.file)
-            if path.stem == simple:
-                moves[one.file] = str(path.with_name(f"{new}{path.suffix}"))
+            moved = str(path.with_name(f"{simple}{path.suffix}"))
+            if path.stem == old and moved not in documents:
+                moves[one.file] = moved
     return Renaming(changes, moves)
 
 
-def _keep_alias(document: Document, definition: Occurrence, name: str) -> list[TextChange]:
+def refuse_rename(symbol: Symbol, index: Index) -> None:
+    """Raise KontraktError, with what to do instead, for what is not to get another name here."""
+    hint = _OTHER_WAYS.get(symbol.kind)
+    if hint is not None:
+        raise KontraktError(f"a {symbol.kind.value} is not renamed here", hint)
+    stale, contract = index.state.stale, index.state.contract
+    if stale:
+        problem = f"{min(stale)} cannot be read as it is, and may use the name"
+        raise KontraktError(problem, "mend it first")
+    for topic in contract.topics if contract is not None else ():
+        if isinstance(topic.key, SchemaKey) and symbol.name in reachable(topic.key.schema):
+            raise KontraktError(
+                f"{symbol.name} makes the key of topic {topic.name}, and the same key with another "
+                "name goes to another partition",
+                "keep the name, or make a new topic and move over to it",
+            )
+
+
+def _keep_alias(document: Document, definition: Occurrence, old: str, new: str) -> list[TextChange]:
     path = definition.place.path[:-1]
     value = document.value
     for step in path:
         value = value[step]
     aliases = value.get("aliases")
-    edit: Edit = (
-        Insert((*path, "aliases", len(aliases)), name)
-        if isinstance(aliases, list)
-        else Insert((*path, "aliases"), [name], ("namespace", "name"))
-    )
+    edit: Edit
+    if isinstance(aliases, list):
+        namespace = split_name(new)[0]
+        full = [
+            f"{namespace}.{one}" if namespace and "." not in str(one) else one for one in aliases
+        ]
+        # A type that gets an old name back is no alias of itself.
+        edit = (
+            Replace((*path, "aliases", full.index(new)), old)
+            if new in full
+            else Insert((*path, "aliases", len(aliases)), old)
+        )
+    else:
+        edit = Insert((*path, "aliases"), [old], ("namespace", "name"))
     change = narrow(document.text, apply(document, (edit,)))
     return [] if change is None else [change]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum as Enumeration
 from pathlib import PurePosixPath
 
@@ -13,8 +12,9 @@ from codegen.avro.logical import LOGICAL_TYPES, bases_of
 from codegen.avro.schema import PRIMITIVES, Enum, Field, Named, Primitive, Record, split_name
 from codegen.contract.load import MANIFEST
 from codegen.contract.manifest import manifest_schema
-from codegen.language_server.cursor import Cursor, Frame, find_in_json, find_in_yaml
+from codegen.language_server.cursor import Cursor, Frame, ManifestCursor, find_in_json, find_in_yaml
 from codegen.language_server.workspace import State
+from codegen.rules import all_rules
 from codegen.source import Json, Span
 
 
@@ -29,7 +29,10 @@ class Sort(Enumeration):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something that could stand here: `text` takes the place of `span`."""
+    """Something that could stand here: `text` takes the place of `span`.
+
+    `pause` is where in the text somebody would go on typing, by default behind it.
+    """
 
     label: str
     sort: Sort
@@ -37,11 +40,12 @@ class Item:
     span: Span
     detail: str = ""
     doc: str = ""
+    pause: int | None = None
 
 
-_REST = re.compile(r'[\w.-]*"').match
 _COMPLEX = ("record", "enum", "array", "map", "fixed")
 _TYPE_OWNERS = ("type", "items", "values")
+_SCHEMA_OWNERS = (*_TYPE_OWNERS, "fields")
 _ORDERS = ("ascending", "descending", "ignore")
 _FIELD_KEYS = ("name", "type", "doc", "default", "aliases", "order")
 _NAMED_KEYS = ("type", "name", "namespace", "doc", "aliases")
@@ -74,31 +78,35 @@ def complete(name: str, text: str, offset: int, state: State) -> list[Item]:
     if name == MANIFEST:
         return list(_complete_manifest(text, offset, state))
     cursor = find_in_json(text, offset)
-    return [] if cursor is None else list(_Completion(name, text, offset, cursor, state).items())
+    return [] if cursor is None else list(_Completion(name, text, cursor, state).items())
 
 
 class _Completion:
-    def __init__(self, name: str, text: str, offset: int, cursor: Cursor, state: State) -> None:
+    def __init__(self, name: str, text: str, cursor: Cursor, state: State) -> None:
         self._name = name
         self._cursor = cursor
         self._state = state
-        # What is left of the word goes with it, up to a quote that is there already.
-        rest = _REST(text, offset) if cursor.is_quoted else None
-        self._is_closed = rest is not None
-        self._span = Span(cursor.start, offset if rest is None else rest.end() - 1)
+        self._word = text[cursor.start : cursor.end]
+        self._span = Span(cursor.start, cursor.end)
         self._frame = cursor.frames[-1] if cursor.frames else Frame(is_object=False)
 
     def items(self) -> Iterator[Item]:
         frames = self._cursor.frames
+        if any(frame.is_object and frame.key not in _SCHEMA_OWNERS for frame in frames[:-1]):
+            return  # Inside of a default or of a property, where anything may stand.
         if self._cursor.is_key:
             yield from self._keys()
+            return
+        if self._is_taken():
             return
         key = self._cursor.owner()
         if not frames or key in _TYPE_OWNERS:
             is_kind = self._frame.is_object and key == "type" and not self._is_field()
             yield from self._types(with_complex=is_kind)
         elif key == "fields" and not self._cursor.is_quoted:
-            yield Item("field", Sort.VALUE, _NEW_FIELD, self._span, "a new field")
+            field = _NEW_FIELD + self._comma()
+            pause = _NEW_FIELD.index('""') + 1
+            yield Item("field", Sort.VALUE, field, self._span, "a new field", pause=pause)
         elif key == "logicalType":
             base = self._frame.members.get("type", "")
             for logical in LOGICAL_TYPES:
@@ -128,7 +136,7 @@ class _Completion:
             if members.get("logicalType") == "decimal":
                 keys += ("precision", "scale")
         for key in keys:
-            if key not in members:
+            if key not in members or key == self._word:
                 yield self._key(key)
 
     def _types(self, *, with_complex: bool) -> Iterator[Item]:
@@ -166,7 +174,7 @@ class _Completion:
             values: Iterable[str] = named.symbols if isinstance(named, Enum) else ()
             literals = {"boolean": ("false", "true"), "null": ("null",)}.get(held, ())
             for literal in () if self._cursor.is_quoted else literals:
-                yield Item(literal, Sort.VALUE, literal, self._span)
+                yield Item(literal, Sort.VALUE, literal + self._comma(), self._span)
             yield from map(self._value, values)
 
     def _find(self, name: str) -> Named | None:
@@ -174,29 +182,59 @@ class _Completion:
         here = self._namespace()
         return types.get(f"{here}.{name}" if here and "." not in name else name)
 
+    def _is_taken(self) -> bool:
+        """Whether a value stands here already, which another one would run into."""
+        follower = self._cursor.follower
+        if not self._cursor.frames:
+            return bool(follower)
+        return follower == "value" and self._frame.is_object
+
+    def _comma(self) -> str:
+        return ", " if self._cursor.follower in ("key", "value") else ""
+
     def _key(self, key: str) -> Item:
-        text = self._quote(key)
-        if not self._is_closed:
-            text += ": " + _LITERALS.get(key, '""')
-        return Item(key, Sort.KEY, text, self._span)
+        cursor = self._cursor
+        if cursor.follower == ":" or (cursor.is_closed and cursor.follower == "value"):
+            return Item(key, Sort.KEY, self._quote(key), self._span)
+        comma = self._comma()
+        literal = _LITERALS.get(key, '""') or ('""' if comma else "")
+        text = f'{self._open_quote(key)}": {literal}'
+        pause = len(text) - (literal in ('""', "[]"))
+        # The quote that an editor has put behind the word belongs to the key.
+        span = Span(self._span.start, self._span.end + cursor.is_closed)
+        return Item(key, Sort.KEY, text + comma, span, pause=pause)
 
     def _value(self, value: str, sort: Sort = Sort.VALUE, detail: str = "", doc: str = "") -> Item:
-        return Item(value, sort, self._quote(value), self._span, detail, doc)
+        text = self._quote(value)
+        if not self._cursor.is_closed:
+            text += self._comma()
+        return Item(value, sort, text, self._span, detail, doc)
+
+    def _open_quote(self, word: str) -> str:
+        text = json.dumps(word, ensure_ascii=False)[:-1]
+        return text[1:] if self._cursor.is_quoted else text
 
     def _quote(self, word: str) -> str:
-        text = json.dumps(word, ensure_ascii=False)
-        if self._cursor.is_quoted:
-            text = text[1:]
-        return text[:-1] if self._is_closed else text
+        return self._open_quote(word) + ("" if self._cursor.is_closed else '"')
 
 
 def _complete_manifest(text: str, offset: int, state: State) -> Iterator[Item]:
     cursor = find_in_yaml(text, offset)
-    span = Span(cursor.start, offset)
-    schema = _find_schema(cursor.path)
-    if cursor.is_key:
+    if cursor is None:
+        return
+    for item in _list_in_manifest(cursor, state):
+        yield replace(item, text=cursor.gap + item.text)
+
+
+def _list_in_manifest(cursor: ManifestCursor, state: State) -> Iterator[Item]:
+    span = Span(cursor.start, cursor.end)
+    schema = find_in_manifest_schema(cursor.path)
+    if cursor.is_key or cursor.is_item:
         for key, held in schema.get("properties", {}).items():
-            yield Item(key, Sort.KEY, f"{key}: ", span, doc=held.get("description", ""))
+            if key not in cursor.members:
+                written = key if cursor.has_colon else f"{key}: "
+                yield Item(key, Sort.KEY, written, span, doc=held.get("description", ""))
+    if cursor.is_key:
         return
     key = cursor.path[-1] if cursor.path else ""
     types = state.repository.schemas.types
@@ -213,6 +251,9 @@ def _complete_manifest(text: str, offset: int, state: State) -> Iterator[Item]:
             yield Item(name, Sort.TOPIC, name, span, "topic", doc if isinstance(doc, str) else "")
     elif key == "key" and cursor.path[:1] == ("topics",):
         yield from _complete_key_field(cursor.path, span, state)
+    elif key == "rule":
+        for name, rule in all_rules().items():
+            yield Item(name, Sort.VALUE, name, span, rule.severity.value, rule.summary)
     for value in schema.get("enum", ["true", "false"] if schema.get("type") == "boolean" else []):
         yield Item(str(value), Sort.VALUE, str(value), span)
 
@@ -242,7 +283,7 @@ def _list_topics(state: State) -> Mapping[str, Json]:
     return topics if isinstance(topics, dict) else {}
 
 
-def _find_schema(path: Iterable[str]) -> Mapping[str, Json]:
+def find_in_manifest_schema(path: Iterable[str]) -> Mapping[str, Json]:
     """The JSON Schema of what stands at a path of the manifest; items of a list stand for it."""
     schema: Mapping[str, Json] = manifest_schema()
     for key in path:

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from codegen.avro.schema import Enum, Field, Fixed, Named, Record, split_name
 from codegen.avro.wording import describe_logical, describe_type, list_names, show_value
+from codegen.contract.load import MANIFEST
 from codegen.contract.model import Contract, FieldKey, SchemaKey, Service, Topic
+from codegen.language_server.completion import find_in_manifest_schema
+from codegen.language_server.cursor import find_in_yaml
 from codegen.language_server.symbols import Index, Kind, Symbol
 from codegen.report.escaping import single_line
+from codegen.source import Span
 from codegen.topology import describe_retention, join
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """Markdown about a stretch of a text."""
+
+    text: str
+    span: Span
+
 
 MOST_FIELDS = 40
 """More fields or symbols of a type are not listed."""
@@ -36,6 +50,20 @@ def describe(symbol: Symbol, index: Index) -> str:
         case Kind.SERVICE:
             services = [] if contract is None else contract.services
             return "".join(_describe_service(one) for one in services if one.name == symbol.name)
+
+
+def describe_key(name: str, text: str, offset: int) -> Description | None:
+    """What a key of the manifest means; None for what is none, and in other files."""
+    cursor = find_in_yaml(text, offset) if name == MANIFEST else None
+    if cursor is None or not (cursor.is_key and cursor.has_colon):
+        return None
+    span = Span(cursor.start, cursor.end)
+    schema = find_in_manifest_schema(cursor.path).get("properties", {})
+    held = schema.get(text[span.start : span.end], {})
+    lines = [_text(held.get("description", ""))]
+    if "enum" in held:
+        lines.append(f"One of {join([f'`{one}`' for one in held['enum']], 'or')}.")
+    return Description(_paragraphs(*lines), span) if held else None
 
 
 def _paragraphs(*texts: str) -> str:

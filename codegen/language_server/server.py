@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
+import re
 from importlib.metadata import version
 
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 
+from codegen.avro.schema import split_name
 from codegen.contract.load import MANIFEST
 from codegen.diagnostics import KontraktError
-from codegen.language_server.changes import layout, mends_of, rename
-from codegen.language_server.completion import Sort, complete
-from codegen.language_server.hover import describe
+from codegen.language_server.changes import layout, mends_of, refuse_rename, rename
+from codegen.language_server.completion import Item, Sort, complete
+from codegen.language_server.hover import describe, describe_key
 from codegen.language_server.session import OpenRepository, Session
 from codegen.language_server.symbols import Index, Kind, Occurrence
 from codegen.source import Span
@@ -32,12 +36,18 @@ _ITEM_KINDS = {
 }
 
 
+class Refused(JsonRpcInvalidParams):
+    """What an editor asks for is not done, and the message says why."""
+
+
 def serve(against: str | None) -> None:
     """Speak to an editor over stdin and stdout until it ends the session.
 
-    With a baseline, each save is compared with the past.
+    With a baseline, each save is compared with the past. Ends the process.
     """
     make_server(against).start_io()
+    # A thread may still wait for the past to answer; nobody waits for the thread any more.
+    os._exit(0)
 
 
 def make_server(against: str | None) -> LanguageServer:
@@ -47,6 +57,10 @@ def make_server(against: str | None) -> LanguageServer:
         version("kontrakt"),
         # With whole texts nobody has to agree with the editor on what ends a line.
         text_document_sync_kind=lsp.TextDocumentSyncKind.Full,
+    )
+    # Whoever asked is told of a refusal; nothing has failed.
+    logging.getLogger("pygls.protocol.json_rpc").addFilter(
+        lambda record: not (record.exc_info and isinstance(record.exc_info[1], Refused))
     )
     session = Session(server, against)
     _follow_texts(server, session)
@@ -86,6 +100,10 @@ def _follow_texts(server: LanguageServer, session: Session) -> None:
 
     @server.feature(lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES)
     async def did_change_watched_files(parameters: lsp.DidChangeWatchedFilesParams) -> None:
+        # Of what is open the editor tells itself when it is saved.
+        opened = server.workspace.text_documents
+        if all(change.uri in opened for change in parameters.changes):
+            return
         for repository in session.repositories():
             repository.workspace.refresh()
             session.touch(repository, is_saved=True)
@@ -101,11 +119,8 @@ def _follow_texts(server: LanguageServer, session: Session) -> None:
             lsp.FileSystemWatcher(f"**/{MANIFEST}"),
         ]
         options = lsp.DidChangeWatchedFilesRegistrationOptions(watchers)
-        await server.client_register_capability_async(
-            lsp.RegistrationParams(
-                [lsp.Registration("files", lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)]
-            )
-        )
+        registration = lsp.Registration("files", lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
+        server.client_register_capability(lsp.RegistrationParams([registration]))
 
 
 def _find(
@@ -121,11 +136,16 @@ def _answer(server: LanguageServer, session: Session) -> None:
     async def hover(parameters: lsp.HoverParams) -> lsp.Hover | None:
         def work(repository: OpenRepository, name: str) -> lsp.Hover | None:
             index, one = _find(session, repository, name, parameters.position)
-            text = describe(one.symbol, index) if one else ""
-            if one is None or not text:
+            words = describe(one.symbol, index) if one else ""
+            if one is not None and words:
+                content = lsp.MarkupContent(lsp.MarkupKind.Markdown, words)
+                return lsp.Hover(content, session.place(repository, one).range)
+            text = repository.workspace.text(name)
+            key = describe_key(name, text, session.offset(text, parameters.position))
+            if key is None:
                 return None
-            content = lsp.MarkupContent(lsp.MarkupKind.Markdown, text)
-            return lsp.Hover(content, session.place(repository, one).range)
+            content = lsp.MarkupContent(lsp.MarkupKind.Markdown, key.text)
+            return lsp.Hover(content, session.range(text, key.span))
 
         return await session.ask(parameters.text_document.uri, work)
 
@@ -152,6 +172,25 @@ def _answer(server: LanguageServer, session: Session) -> None:
 
         return await session.ask(parameters.text_document.uri, work)
 
+    @server.feature(lsp.TEXT_DOCUMENT_DOCUMENT_HIGHLIGHT)
+    async def document_highlight(
+        parameters: lsp.DocumentHighlightParams,
+    ) -> list[lsp.DocumentHighlight] | None:
+        def work(repository: OpenRepository, name: str) -> list[lsp.DocumentHighlight]:
+            index, one = _find(session, repository, name, parameters.position)
+            return [
+                lsp.DocumentHighlight(
+                    session.place(repository, other).range,
+                    lsp.DocumentHighlightKind.Write
+                    if other.is_definition
+                    else lsp.DocumentHighlightKind.Read,
+                )
+                for other in (index.of(one.symbol) if one else ())
+                if other.file == name
+            ]
+
+        return await session.ask(parameters.text_document.uri, work)
+
     @server.feature(
         lsp.TEXT_DOCUMENT_COMPLETION, lsp.CompletionOptions(trigger_characters=['"', "."])
     )
@@ -162,15 +201,7 @@ def _answer(server: LanguageServer, session: Session) -> None:
             # Names that exist change seldom, and whoever types does not wait.
             found = complete(name, text, offset, repository.workspace.recent())
             items = [
-                lsp.CompletionItem(
-                    label=item.label,
-                    kind=_ITEM_KINDS[item.sort],
-                    detail=item.detail or None,
-                    documentation=item.doc or None,
-                    sort_text=f"{number:05}",
-                    text_edit=lsp.TextEdit(session.range(text, item.span), item.text),
-                )
-                for number, item in enumerate(found)
+                _completion_item(session, text, item, number) for number, item in enumerate(found)
             ]
             return lsp.CompletionList(is_incomplete=False, items=items)
 
@@ -182,11 +213,14 @@ def _answer(server: LanguageServer, session: Session) -> None:
     ) -> list[lsp.DocumentSymbol] | None:
         def work(repository: OpenRepository, name: str) -> list[lsp.DocumentSymbol]:
             outline: list[lsp.DocumentSymbol] = []
+            fields: list[lsp.DocumentSymbol] = []
             for one in repository.index().definitions(name):
                 entry = _outline_entry(session, one)
                 if one.symbol.kind is Kind.FIELD and outline:
-                    outline[-1].children = [*(outline[-1].children or ()), entry]
+                    fields.append(entry)
                 else:
+                    fields = []
+                    entry.children = fields
                     outline.append(entry)
             return outline
 
@@ -209,6 +243,24 @@ def _answer(server: LanguageServer, session: Session) -> None:
             ]
 
         return await asyncio.to_thread(work)
+
+
+def _completion_item(session: Session, text: str, item: Item, number: int) -> lsp.CompletionItem:
+    new, form = item.text, lsp.InsertTextFormat.PlainText
+    if item.pause is not None and session.takes_snippets():
+        before, after = (
+            re.sub(r"([\\$}])", r"\\\1", part) for part in (new[: item.pause], new[item.pause :])
+        )
+        new, form = f"{before}$0{after}", lsp.InsertTextFormat.Snippet
+    return lsp.CompletionItem(
+        label=item.label,
+        kind=_ITEM_KINDS[item.sort],
+        detail=item.detail or None,
+        documentation=item.doc or None,
+        sort_text=f"{number:05}",
+        insert_text_format=form,
+        text_edit=lsp.TextEdit(session.range(text, item.span), new),
+    )
 
 
 def _outline_entry(session: Session, one: Occurrence) -> lsp.DocumentSymbol:
@@ -239,11 +291,15 @@ def _offer_changes(server: LanguageServer, session: Session) -> None:
     )
     async def code_action(parameters: lsp.CodeActionParams) -> list[lsp.CodeAction] | None:
         asked = parameters.range
+        kinds = parameters.context.only
+        # A kind that is asked for stands for those below it, as "" does for all.
+        if kinds is not None and not {"", lsp.CodeActionKind.QuickFix} & set(kinds):
+            return []
 
         def work(repository: OpenRepository, name: str) -> list[lsp.CodeAction]:
             here = [
                 finding
-                for finding in repository.findings
+                for finding in repository.findings()
                 if finding.location.file == name
                 and finding.location.line - 1 <= asked.end.line
                 and asked.start.line <= finding.location.end_line - 1
@@ -269,7 +325,27 @@ def _offer_changes(server: LanguageServer, session: Session) -> None:
             try:
                 renaming = rename(one.symbol, parameters.new_name, index)
             except KontraktError as error:
-                raise JsonRpcInvalidParams(f"{error.message}: {error.hint}") from None
+                raise Refused(f"{error.message}: {error.hint}") from None
             return session.edits(repository, renaming.changes, renaming.moves)
+
+        return await session.ask(parameters.text_document.uri, work)
+
+    @server.feature(lsp.TEXT_DOCUMENT_PREPARE_RENAME)
+    async def prepare_rename(
+        parameters: lsp.PrepareRenameParams,
+    ) -> lsp.PrepareRenamePlaceholder | None:
+        def work(repository: OpenRepository, name: str) -> lsp.PrepareRenamePlaceholder | None:
+            index, one = _find(session, repository, name, parameters.position)
+            if one is None:
+                return None
+            try:
+                refuse_rename(one.symbol, index)
+            except KontraktError as error:
+                raise Refused(f"{error.message}: {error.hint}") from None
+            simple = split_name(one.symbol.name)[1]
+            span = one.span()
+            last = Span(span.end - len(simple), span.end)
+            where = session.range(one.place.document.text, last)
+            return lsp.PrepareRenamePlaceholder(where, simple)
 
         return await session.ask(parameters.text_document.uri, work)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
@@ -16,13 +20,16 @@ from codegen.contract.load import MANIFEST, find_root
 from codegen.diagnostics import CouldNotCheck, Finding, KontraktError, Location, Severity
 from codegen.language_server.changes import TextChange
 from codegen.language_server.symbols import Index, Occurrence
-from codegen.language_server.workspace import Workspace
+from codegen.language_server.workspace import State, Workspace
 from codegen.source import Document, Span
 
 T = TypeVar("T")
 
 DELAY = 0.3
 """Seconds that nobody types before what was typed is looked at."""
+
+BYTE_ORDER_MARK = "\ufeff"
+"""What may begin a file, and is no character of the text that an editor has of it."""
 
 _SEVERITIES = {
     Severity.ERROR: lsp.DiagnosticSeverity.Error,
@@ -31,19 +38,22 @@ _SEVERITIES = {
 }
 
 
+@lru_cache(maxsize=64)
+def _line_starts(text: str) -> list[int]:
+    return [0, *(match.end() for match in re.finditer("\n", text))]
+
+
 class OpenRepository:
     """One contract repository, and what was last said of it."""
 
     def __init__(self, root: Path, against: str | None) -> None:
         self.workspace = Workspace(root)
-        self.findings: tuple[Finding, ...] = ()
         self.published: set[str] = set()
-        self.timer: asyncio.Task[None] | None = None
-        self.is_saved = True
-        """Whether the past is to be asked again, which may take long: only when a file is saved."""
+        self.linting = Turns()
+        self.checking = Turns()
         self._against = against
-        self._checked: tuple[Finding, ...] = ()
-        self._documents: Mapping[str, Document] = {}
+        self._linted: tuple[State, tuple[Finding, ...]] | None = None
+        self._checked: tuple[Mapping[str, Document], tuple[Finding, ...]] = ({}, ())
         self._index: Index | None = None
         self._lock = threading.Lock()
 
@@ -57,31 +67,78 @@ class OpenRepository:
     def file_of(self, finding: Finding) -> str:
         """The file in which to show a finding: the manifest for what stands in no file here."""
         name = finding.location.file
-        return name if (self.workspace.root / name).is_file() else MANIFEST
+        return name if self.workspace.holds(name) else MANIFEST
 
-    def examine(self) -> str:
-        """Find what is wrong now; says why the past could not be asked."""
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong now, with what the last check found, which may be some time ago."""
         with self._lock:
-            return self._examine()
-
-    def _examine(self) -> str:
-        problem = ""
-        if self.is_saved:
-            self.is_saved = False
-            self._documents = self.workspace.state().documents
-            try:
-                self._checked = self.workspace.check(self._against)
-            except KontraktError as error:
-                self._checked, problem = (), error.message
-        state, found = self.workspace.lint()
+            if self._linted is None or self._linted[0] is not self.workspace.state():
+                self._linted = self.workspace.lint()
+            state, found = self._linted
         # What a check said of a text holds for that text only.
-        kept = [
+        documents, checked = self._checked
+        kept = (
             one
-            for one in self._checked
-            if self._documents.get(one.location.file) is state.documents.get(one.location.file)
-        ]
-        self.findings = (*found, *kept)
-        return problem
+            for one in checked
+            if documents.get(one.location.file) is state.documents.get(one.location.file)
+        )
+        return (*found, *kept)
+
+    def check(self) -> str:
+        """Compare with the past, which may take long; says why that could not be asked."""
+        documents = self.workspace.state().documents
+        try:
+            self._checked = documents, self.workspace.check(self._against)
+        except KontraktError as error:
+            self._checked = documents, ()
+            return error.message
+        return ""
+
+
+class Turns:
+    """Work that is done anew after each call, but never twice at once: the last call counts."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+        self._waiting: asyncio.Task[None] | None = None
+        self._working: asyncio.Task[None] | None = None
+
+    def ask(self, work: Callable[[], Coroutine[Any, Any, None]], delay: float = 0.0) -> None:
+        """Work after a delay, in which no other call comes, and after what is under way."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+        self._waiting = asyncio.get_running_loop().create_task(self._wait(work, delay))
+
+    async def _wait(self, work: Callable[[], Coroutine[Any, Any, None]], delay: float) -> None:
+        await asyncio.sleep(delay)
+        await self._turn.acquire()
+        # A task of its own: what has begun is not cancelled by the next call.
+        self._working = asyncio.get_running_loop().create_task(self._work(work))
+
+    async def _work(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await work()
+        finally:
+            self._turn.release()
+
+
+async def _ask_apart(work: Callable[[], T]) -> T:
+    """What a thread finds out for which nobody waits when the server ends."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def run() -> None:
+        try:
+            tell(answer.set_result, work())
+        except Exception as error:
+            tell(answer.set_exception, error)
+
+    def tell(how: Callable[[Any], None], what: object) -> None:
+        with suppress(RuntimeError):  # The loop has ended.
+            loop.call_soon_threadsafe(lambda: None if answer.done() else how(what))
+
+    threading.Thread(target=run, daemon=True).start()
+    return await answer
 
 
 class Session:
@@ -97,14 +154,20 @@ class Session:
         """The repository of a file, and the file's name in it; None where it is in none."""
         path = Path(to_fs_path(uri) or "").absolute()
         try:
-            root = find_root(path.parent)
+            # A new manifest is one before it is saved.
+            is_manifest = path.as_posix().endswith(f"/{MANIFEST}")
+            root = path.parents[1] if is_manifest else find_root(path.parent)
         except CouldNotCheck:
             return None
-        if root not in self._repositories:
-            self._repositories[root] = OpenRepository(root, self._against)
-        repository = self._repositories[root]
+        repository = self._repositories.get(root) or OpenRepository(root, self._against)
         name = repository.workspace.name_of(path)
-        return None if name is None else (repository, name)
+        if name is None:
+            return None
+        if root not in self._repositories:
+            self._repositories[root] = repository
+            # What is there already may break someone, before anything is saved.
+            self.touch(repository, is_saved=True)
+        return repository, name
 
     async def ask(self, uri: str, work: Callable[[OpenRepository, str], T]) -> T | None:
         """What a thread finds out about a file of a repository; None for other files."""
@@ -120,22 +183,27 @@ class Session:
         return tuple(self._repositories.values())
 
     def touch(self, repository: OpenRepository, *, is_saved: bool = False) -> None:
-        """Say anew what is found, when nobody has typed for a moment."""
-        repository.is_saved = repository.is_saved or is_saved
-        if repository.timer is not None:
-            repository.timer.cancel()
-        delay = 0.0 if is_saved else DELAY
-        repository.timer = asyncio.get_running_loop().create_task(self._examine(repository, delay))
+        """Say anew what is found, when nobody has typed for a moment.
 
-    async def _examine(self, repository: OpenRepository, delay: float) -> None:
-        await asyncio.sleep(delay)
-        problem = await asyncio.to_thread(repository.examine)
+        The past is asked only when a file is saved, and nobody who types waits for its answer.
+        """
+        delay = 0.0 if is_saved else DELAY
+        repository.linting.ask(lambda: self._publish(repository), delay)
+        if is_saved:
+            repository.checking.ask(lambda: self._check(repository))
+
+    async def _check(self, repository: OpenRepository) -> None:
+        problem = await _ask_apart(repository.check)
+        repository.linting.ask(lambda: self._publish(repository))
         if problem and problem not in self._told:
             self._told.add(problem)
             message = f"kontrakt did not compare with the past: {problem}"
             self.server.window_show_message(lsp.ShowMessageParams(lsp.MessageType.Warning, message))
+
+    async def _publish(self, repository: OpenRepository) -> None:
+        findings = await asyncio.to_thread(repository.findings)
         by_file: dict[str, list[Finding]] = {name: [] for name in repository.published}
-        for finding in repository.findings:
+        for finding in findings:
             by_file.setdefault(repository.file_of(finding), []).append(finding)
         repository.published = {name for name, found in by_file.items() if found}
         for name, found in by_file.items():
@@ -153,14 +221,30 @@ class Session:
             severity=_SEVERITIES[finding.severity],
             code=finding.rule.id,
             source="kontrakt",
+            related_information=[
+                lsp.DiagnosticRelatedInformation(
+                    lsp.Location(
+                        self.uri(repository, other.location.file),
+                        self._location_range(repository, other.location),
+                    ),
+                    other.message,
+                )
+                for other in finding.related
+                # What has a label stands in an older version, which no editor can open.
+                if other.location is not None and not other.label
+            ]
+            or None,
         )
 
     def _location_range(self, repository: OpenRepository, where: Location) -> lsp.Range:
-        lines = repository.workspace.text(where.file).split("\n")
+        text = repository.workspace.text(where.file)
+        starts = _line_starts(text)
 
         def position(line: int, column: int) -> lsp.Position:
-            text = lines[line - 1] if 0 < line <= len(lines) else ""
-            return lsp.Position(max(line - 1, 0), self._units(text[: max(column - 1, 0)]))
+            if not 0 < line <= len(starts):
+                return lsp.Position(max(line - 1, 0), 0)
+            end = starts[line] if line < len(starts) else len(text)
+            return self._position(text, min(starts[line - 1] + max(column - 1, 0), end))
 
         return lsp.Range(
             position(where.line, where.column), position(where.end_line, where.end_column)
@@ -171,19 +255,22 @@ class Session:
         return lsp.Range(self._position(text, span.start), self._position(text, span.end))
 
     def _position(self, text: str, offset: int) -> lsp.Position:
-        start = text.rfind("\n", 0, offset) + 1
-        return lsp.Position(text.count("\n", 0, offset), self._units(text[start:offset]))
+        starts = _line_starts(text)
+        line = bisect_right(starts, offset) - 1
+        before = text[starts[line] : offset].removeprefix(BYTE_ORDER_MARK)
+        return lsp.Position(line, self._units(before))
 
     def offset(self, text: str, position: lsp.Position) -> int:
         """The character of a text at an editor's position; the nearest one for one past its end."""
-        start = 0
-        for _ in range(position.line):
-            end = text.find("\n", start)
-            if end < 0:
-                return len(text)
-            start = end + 1
-        end = text.find("\n", start)
-        line = text[start : len(text) if end < 0 else end]
+        starts = _line_starts(text)
+        if position.line >= len(starts):
+            return len(text)
+        start = starts[position.line]
+        line = text[start : text.find("\n", start) if position.line + 1 < len(starts) else None]
+        if line.startswith(BYTE_ORDER_MARK):
+            start, line = start + 1, line[1:]
+        if line.isascii():
+            return start + min(position.character, len(line))
         units = 0
         for index, character in enumerate(line):
             if units >= position.character:
@@ -193,11 +280,11 @@ class Session:
 
     def _units(self, text: str) -> int:
         encoding = self.server.workspace.position_encoding
+        if encoding == lsp.PositionEncodingKind.Utf32 or text.isascii():
+            return len(text)
         if encoding == lsp.PositionEncodingKind.Utf8:
             return len(text.encode("utf-8", "surrogatepass"))
-        if encoding == lsp.PositionEncodingKind.Utf32:
-            return len(text)
-        return len(text) + sum(character > "\uffff" for character in text)
+        return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
     def place(self, repository: OpenRepository, one: Occurrence) -> lsp.Location:
         """Where a name stands."""
@@ -226,6 +313,13 @@ class Session:
             for old, new in moves.items()
         ]
         return lsp.WorkspaceEdit(document_changes=[*texts, *renames])
+
+    def takes_snippets(self) -> bool:
+        """Whether the editor can put its cursor into what it completes."""
+        texts = self.server.client_capabilities.text_document
+        completion = texts.completion if texts is not None else None
+        item = completion.completion_item if completion is not None else None
+        return item is not None and bool(item.snippet_support)
 
     def _can_rename_files(self) -> bool:
         workspace = self.server.client_capabilities.workspace

@@ -76,8 +76,9 @@ class Index:
 
     def of(self, symbol: Symbol) -> list[Occurrence]:
         """Every place that names a symbol, its definition first."""
-        found = self._by_symbol.get(symbol, [])
-        return sorted(found, key=lambda one: not one.is_definition)
+        # What an anchor of YAML stands for is several times in the manifest, and once in its text.
+        found = {(one.file, one.span()): one for one in self._by_symbol.get(symbol, ())}
+        return sorted(found.values(), key=lambda one: not one.is_definition)
 
     def definitions(self, file: str | None = None) -> list[Occurrence]:
         """What is defined in a file, or in all of them, in the order of the text."""
@@ -125,9 +126,21 @@ def _find_in_manifest(manifest: Document) -> Iterator[Occurrence]:
         at = place.at("topics", name)
         yield Occurrence(Symbol(Kind.TOPIC, name), Place(manifest, at.path, on_key=True), True)
         yield from _find_events(topic, at)
-        key = topic.get("key")
+        key, owner = topic.get("key"), topic.get("owner")
         if isinstance(key, dict) and isinstance(key.get("schema"), str):
             yield Occurrence(Symbol(Kind.TYPE, key["schema"]), at.at("key", "schema"), False)
+        elif isinstance(key, str):
+            for event in _list_events(topic):
+                yield Occurrence(Symbol(Kind.FIELD, f"{event}.{key}"), at.at("key"), False)
+        if isinstance(services, dict) and isinstance(owner, str) and owner in services:
+            yield Occurrence(Symbol(Kind.SERVICE, owner), at.at("owner"), False)
+    lint = manifest.value.get("lint")
+    ignores = lint.get("ignore") if isinstance(lint, dict) else None
+    for number, ignore in enumerate(ignores if isinstance(ignores, list) else ()):
+        named = ignore.get("name") if isinstance(ignore, dict) else None
+        if isinstance(named, str):
+            at = place.at("lint", "ignore", number, "name")
+            yield Occurrence(Symbol(Kind.TYPE, named), at, False)
     for name, service in _items(services):
         at = place.at("services", name)
         yield Occurrence(Symbol(Kind.SERVICE, name), Place(manifest, at.path, on_key=True), True)
@@ -147,10 +160,14 @@ def _find_traffic(entry: Json, place: Place) -> Iterator[Occurrence]:
 
 
 def _find_events(holder: dict[str, Json], place: Place) -> Iterator[Occurrence]:
-    events = holder.get("events")
-    for index, event in enumerate(events if isinstance(events, list) else ()):
+    for index, event in enumerate(_list_events(holder)):
         if isinstance(event, str):
             yield Occurrence(Symbol(Kind.TYPE, event), place.at("events", index), False)
+
+
+def _list_events(holder: dict[str, Json]) -> list[Json]:
+    events = holder.get("events")
+    return events if isinstance(events, list) else []
 
 
 def _items(value: Json) -> Iterator[tuple[str, dict[str, Json]]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from codegen.baselines import SNAPSHOT, open_baseline
 from codegen.contract.load import MANIFEST, Repository, assemble
 from codegen.contract.model import Contract
-from codegen.contract.reading import SYNTAX, find_schema_files, read_document, read_file
+from codegen.contract.reading import SYNTAX, find_schema_files, leads_into, read_document, read_file
 from codegen.diagnostics import Finding, Findings, override_severities
 from codegen.linting import lint
 from codegen.lock import LOCK_FILE, read_lock
@@ -51,7 +51,7 @@ class _Read:
 
 
 class Workspace:
-    """The repository in a folder. Safe to use from several threads."""
+    """The repository in a folder. Safe to read from several threads, while one of them edits."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -60,7 +60,9 @@ class Workspace:
         self._last: dict[str, Document] = {}
         self._contract: Contract | None = None
         self._state: State | None = None
-        self._latest: State | None = None
+        # Counted without the lock: whoever types does not wait until all files are read.
+        self._changes = 0
+        self._seen = 0
         self._lock = threading.RLock()
 
     def name_of(self, path: Path) -> str | None:
@@ -69,44 +71,47 @@ class Workspace:
             return None
         name = path.relative_to(self.root).as_posix()
         is_schema = name.startswith(f"{SCHEMAS}/") and name.endswith(".avsc")
-        return name if is_schema or name == MANIFEST else None
+        is_read = is_schema and not leads_into(self.root / SCHEMAS, path)
+        return name if is_read or name == MANIFEST else None
+
+    def holds(self, name: str) -> bool:
+        """Whether there is such a file, on disk or as somebody types it."""
+        return name in self._texts or (self.root / name).is_file()
 
     def edit(self, name: str, text: str) -> None:
         """Take what somebody types in place of what the file holds."""
-        with self._lock:
-            self._texts[name] = text
-            self._state = None
+        self._texts[name] = text
+        self._changes += 1
 
     def close(self, name: str) -> None:
         """The file on disk counts again."""
-        with self._lock:
-            self._texts.pop(name, None)
-            self._state = None
+        self._texts.pop(name, None)
+        self._changes += 1
 
     def refresh(self) -> None:
         """Files may have changed on disk."""
-        with self._lock:
-            self._state = None
+        self._changes += 1
 
     def text(self, name: str) -> str:
         """What a file holds now, as it is typed; empty where it cannot be read."""
-        with self._lock:
-            if name in self._texts:
-                return self._texts[name]
+        text = self._texts.get(name)
+        if text is None:
             document = self.state().documents.get(name)
-            return "" if document is None else document.text
+            text = "" if document is None else document.text
+        return text
 
     def state(self) -> State:
         """The repository now."""
         with self._lock:
-            if self._state is None:
-                self._state = self._latest = self._load()
+            changes = self._changes
+            if self._state is None or self._seen != changes:
+                self._state = self._load(dict(self._texts))
+                self._seen = changes
             return self._state
 
     def recent(self) -> State:
         """The repository as it was looked at last, perhaps before the latest edits: at once."""
-        with self._lock:
-            return self._latest or self.state()
+        return self._state or self.state()
 
     def lint(self) -> tuple[State, tuple[Finding, ...]]:
         """The repository now, and what lint finds in it."""
@@ -131,19 +136,21 @@ class Workspace:
         review(contract, open_baseline(against, contract.registry, self.root), findings, lock)
         return tuple(override_severities(findings, contract.severities))
 
-    def _load(self) -> State:
+    def _load(self, texts: Mapping[str, str]) -> State:
         reading = Findings()
         paths = find_schema_files(self.root / SCHEMAS, self.root, reading)
         names = {MANIFEST, *(path.relative_to(self.root).as_posix() for path in paths)}
         documents: dict[str, Document] = {}
         stale = set()
-        for name in sorted(names | self._texts.keys()):
-            read = self._read[name] = self._read_one(name)
+        for name in sorted(names | texts.keys()):
+            read = self._read[name] = self._read_one(name, texts.get(name))
             reading.items += read.findings
             if read.document is None:
                 stale.add(name)
             # What nobody has looked at before it was half typed is still as it was on disk.
-            last = read.document or self._last.get(name) or self._read_saved(name)
+            last = read.document or self._last.get(name)
+            if last is None and name in texts:
+                last = read_file(self.root, self.root / name, Findings())
             if last is not None:
                 self._last[name] = documents[name] = last
         found = Findings()
@@ -153,12 +160,8 @@ class Workspace:
         loading = (*reading, *_without_stale(found, stale))
         return State(repository, documents, frozenset(stale), self._contract, loading)
 
-    def _read_saved(self, name: str) -> Document | None:
-        is_open = name in self._texts
-        return read_file(self.root, self.root / name, Findings()) if is_open else None
-
-    def _read_one(self, name: str) -> _Read:
-        path, text = self.root / name, self._texts.get(name)
+    def _read_one(self, name: str, text: str | None) -> _Read:
+        path = self.root / name
         reason: object = text
         if text is None:
             try:
