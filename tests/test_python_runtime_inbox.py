@@ -151,3 +151,27 @@ def test_what_an_asyncio_handler_raised_is_told_though_the_connection_is_gone(
         assert note.startswith("its transaction could not be rolled back: ValueError(")
 
     async_desk.run(test)
+
+
+def test_whoever_is_interrupted_while_an_asyncio_inbox_begins_leaves_nothing_open(
+    async_answer: ModuleType,
+) -> None:
+    async def test() -> None:
+        async with aiosqlite.connect(":memory:", isolation_level=None) as database:
+            inbox = async_answer.SqliteInbox(database)
+            assert await inbox.forget(1) == 0
+
+            async def handle() -> None:
+                async with inbox.once("group", "1"):
+                    raise ZeroDivisionError
+
+            handling = asyncio.create_task(handle())
+            await asyncio.sleep(0)
+            handling.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await handling
+            assert not database.in_transaction
+            async with inbox.once("group", "1") as is_new:
+                assert is_new
+
+    async_desk.run(test)

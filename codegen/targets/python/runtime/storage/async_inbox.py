@@ -6,6 +6,7 @@ transaction as the effect of handling it: either both are there or neither.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
@@ -82,6 +83,10 @@ class SqliteInbox:
         except ValueError as error:
             # So aiosqlite says that it is closed.
             raise lost(error) from error
+        except asyncio.CancelledError as error:
+            # aiosqlite's thread begins it all the same, and nobody would end it.
+            await undo(connection, error)
+            raise
         try:
             cursor = await connection.execute(SQLITE_REMEMBER, (group, event_id, int(time.time())))
             yield cursor.rowcount == 1
