@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import threading
+import time
 from types import ModuleType, SimpleNamespace
 
 import async_desk
@@ -104,6 +105,59 @@ def test_stopping_waits_once_for_what_does_not_arrive_and_says_so_with_asyncio(
 
     async_desk.run(test)
     assert [record.getMessage() for record in caplog.records].count(LATE) == 1
+
+
+def test_partitions_that_go_while_a_consumer_stops_take_no_time_from_what_is_sent_later(
+    answer_service: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("answer_service._runtime.consuming.consumer")
+    monkeypatch.setattr(module, "_SETTLE", 0.05)
+    desk = Desk(answer_service)
+    # What has arrived is told to those alone who wait for it.
+    client, poll = desk.producer._client, desk.producer._client.poll
+    monkeypatch.setattr(client, "poll", lambda *_: 0)
+    monkeypatch.setattr(client, "flush", lambda *_: poll(0) * 0)
+
+    def go_on_for_long(event: object) -> None:
+        desk.consumer.stop()
+        desk.consumer._client._on_revoked({("questions", 9)})
+        time.sleep(0.06)
+
+    desk.handler.hook = go_on_for_long
+    desk.ask(1)
+    with desk.consumer:
+        desk.consumer.run()
+    assert any(desk.fake.kafka.groups["answer-service"].committed.values())
+
+
+def test_partitions_that_go_while_an_asyncio_consumer_stops_take_no_time_from_what_is_sent_later(
+    async_answer: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("async_answer_service._runtime.consuming.async_consumer")
+    monkeypatch.setattr(module, "_SETTLE", 0.05)
+
+    async def test() -> None:
+        desk = async_desk.Desk(async_answer)
+
+        async def go_on_for_long(event: object) -> None:
+            desk.consumer.stop()
+            await desk.consumer._client._on_revoked({("questions", 9)})
+            await asyncio.sleep(0.06)
+
+        async def arrive_later(*_: object) -> asyncio.Future[tuple[int, int]]:
+            loop = asyncio.get_running_loop()
+            report = loop.create_future()
+            loop.call_later(0.01, report.set_result, (0, 0))
+            return report
+
+        desk.handler.hook = go_on_for_long
+        desk.ask(1)
+        async with desk:
+            desk.producer._client.produce = arrive_later
+            await desk.consumer.run()
+        assert any(desk.fake.kafka.groups["answer-service"].committed.values())
+
+    async_desk.run(test)
 
 
 def test_a_consumer_that_kafka_does_not_let_leave_ends_all_the_same(

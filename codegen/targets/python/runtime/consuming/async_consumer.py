@@ -306,6 +306,8 @@ class EventConsumer:
         first = FirstError()
         with first:
             self._workers.raise_failure()
+        if self._settle_by is None and self._control.is_stopping:
+            self._settle_by = time.monotonic() + _SETTLE
         with first:
             await self._settle(_SETTLE)
         with first:
@@ -317,11 +319,8 @@ class EventConsumer:
 
         Raises DeliveryFailed.
         """
-        if self._control.is_stopping:
-            now = time.monotonic()
-            if self._settle_by is None:
-                self._settle_by = now + _SETTLE
-            timeout = min(timeout, max(0.0, self._settle_by - now))
+        if self._settle_by is not None:
+            timeout = min(timeout, max(0.0, self._settle_by - time.monotonic()))
         try:
             async with asyncio.timeout(timeout):
                 for delivery in self._progress.on_the_way():

@@ -381,6 +381,8 @@ class EventConsumer:
         with first:
             if not self._mode.settle(self._time_left()) and self._control.is_stopping:
                 self._tell_late()
+        if self._settle_by is None and self._control.is_stopping:
+            self._settle_by = time.monotonic() + _SETTLE
         with first:
             self._settle(_SETTLE)
         first.raise_new()
@@ -390,11 +392,8 @@ class EventConsumer:
 
         Raises DeliveryFailed.
         """
-        if self._control.is_stopping:
-            now = time.monotonic()
-            if self._settle_by is None:
-                self._settle_by = now + _SETTLE
-            timeout = min(timeout, max(0.0, self._settle_by - now))
+        if self._settle_by is not None:
+            timeout = min(timeout, max(0.0, self._settle_by - time.monotonic()))
         if not self._progress.settle(timeout) and timeout:
             _log.warning("what handlers sent did not arrive in time; their messages come again")
 
