@@ -163,6 +163,16 @@ def test_an_inbox_whose_connection_was_cut_says_so_and_hides_no_cause(
             inbox.once(GROUP, "event-1").__enter__()
 
 
+def test_a_relay_needs_a_transaction_for_its_turn(answer_service: ModuleType, url: str) -> None:
+    fake = answer_service.fakes.fakes()
+    with psycopg.connect(url, autocommit=True) as database:
+        outbox = answer_service.Outbox(answer_service.Producer(fake.settings()), database)
+        outbox.send(answer_service.Answered(question_id="q1", text="because"))
+        with pytest.raises(answer_service.StubError, match="with autocommit=False"):
+            outbox.relay()
+    assert fake.sent == ()
+
+
 def test_several_relays_take_turns(answer_service: ModuleType, url: str) -> None:
     fake = answer_service.fakes.fakes()
     events = [

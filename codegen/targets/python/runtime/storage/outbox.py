@@ -84,7 +84,7 @@ class EventOutbox(Generic[Produced_contra]):
         they have arrived. Other keys do not wait. 0 also while another process relays an outbox of
         PostgreSQL, whose turn it is.
         """
-        check_relay(self._connection)
+        check_relay(self._connection, self._statements)
         try:
             outgoing = self._relay(limit)
         except BaseException as error:

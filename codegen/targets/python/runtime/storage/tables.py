@@ -215,12 +215,17 @@ def is_in_transaction(connection: object) -> bool | None:
     return state
 
 
-def check_relay(connection: object) -> None:
-    """Raises StubError for a connection whose transaction a relay would commit."""
+def check_relay(connection: object, statements: OutboxStatements) -> None:
+    """Raises StubError where a relay would commit what it did not begin, or has no transaction."""
     if is_in_transaction(connection):
         raise StubError(
             "the connection of this outbox is in a transaction, which a relay would commit: end "
             "it, or give the relay a connection of its own"
+        )
+    if statements.is_postgres and getattr(connection, "autocommit", False):
+        raise StubError(
+            "the connection of this outbox commits each statement on its own, so no other relay "
+            "would wait for its turn: open the relay's connection with autocommit=False"
         )
 
 
