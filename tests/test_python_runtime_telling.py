@@ -191,3 +191,15 @@ def test_what_leaving_kafka_raises_is_raised() -> None:
 
     with pytest.raises(ZeroDivisionError):
         confluent.KafkaConsumer(SimpleNamespace(close=fail)).close()
+
+
+def test_leaving_kafka_needs_no_thread_when_the_process_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    calls: list[str] = []
+    confluent.KafkaConsumer(SimpleNamespace(close=lambda: calls.append("close"))).close()
+    assert calls == ["close"]

@@ -11,7 +11,8 @@ def call_within(seconds: float, call: Callable[[], object], name: str) -> None:
     """Call in a thread of this name, and wait for so long.
 
     Raises what it raises, and TimeoutError when it has not returned; the thread is left alone then,
-    and holds up no end of the process.
+    and holds up no end of the process. Where no thread can be made any more, as the process ends,
+    it is called here, and waited for as long as it takes.
     """
     outcome: SimpleQueue[BaseException | None] = SimpleQueue()
 
@@ -23,7 +24,11 @@ def call_within(seconds: float, call: Callable[[], object], name: str) -> None:
         else:
             outcome.put(None)
 
-    threading.Thread(target=run, daemon=True, name=name).start()
+    try:
+        threading.Thread(target=run, daemon=True, name=name).start()
+    except RuntimeError:
+        call()
+        return
     try:
         error = outcome.get(timeout=seconds)
     except Empty:
