@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from async_desk import run
+from confluent_kafka import KafkaError, KafkaException
 from desk import answer_service, async_answer, async_folders, desk_folders  # noqa: F401
 from test_python_runtime_metrics import Counting
 
@@ -60,6 +61,21 @@ def test_what_to_do_is_told(answer_service: ModuleType) -> None:
         delivery = producer.send(answer_service.Answered(question_id="q", text="x"))
         with pytest.raises(answer_service.DeliveryError, match="; no broker has confirmed it"):
             delivery.result(20)
+
+
+def test_what_to_do_is_told_of_what_the_client_refuses(answer_service: ModuleType) -> None:
+    _, _, made = measured(answer_service)
+    with answer_service.Producer(made) as producer:
+
+        def refuse(*_: object, **options: object) -> None:
+            # What librdkafka says of a topic that it has looked for before.
+            raise KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC))
+
+        producer._transport.failure = KafkaException
+        producer._client.produce = refuse
+        reason = "_UNKNOWN_TOPIC: .*; kontrakt topics --apply creates it"
+        with pytest.raises(answer_service.DeliveryError, match=reason):
+            producer.send(answer_service.Answered(question_id="q", text="x"))
 
 
 def test_what_to_do_is_told_with_asyncio(async_answer: ModuleType) -> None:

@@ -32,11 +32,13 @@ class Failure(Protocol):
         ...
 
 
+_CREATE: Final = "kontrakt topics --apply creates it"
 _ADVICE: Final = {
     "MSG_SIZE_TOO_LARGE": "send less, or raise the topic's max.message.bytes; what was sent in one "
     "batch with a message that is too large fails with it",
     "TOPIC_AUTHORIZATION_FAILED": "let this service write to the topic",
-    "UNKNOWN_TOPIC_OR_PART": "kontrakt topics --apply creates it",
+    "UNKNOWN_TOPIC_OR_PART": _CREATE,
+    "_UNKNOWN_TOPIC": _CREATE,
     "_MSG_TIMED_OUT": "no broker has confirmed it within delivery.timeout.ms; send it again when "
     "Kafka is there",
 }

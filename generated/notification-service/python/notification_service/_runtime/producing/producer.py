@@ -27,7 +27,7 @@ from ..errors import (
 from ..kafka.connection import connect
 from ..kafka.producer_options import producer_options
 from ..kafka.settings import Settings
-from ..kafka.transport import Headers, Positions, ProducerClient, Transport
+from ..kafka.transport import Failure, Headers, Positions, ProducerClient, Transport, explain
 from ..messages.composing import Composed, Composer
 from ..messages.message import ExtraHeaders, Message
 from ..metrics import tell_delivery
@@ -102,7 +102,8 @@ class EventProducer(Generic[Produced_contra]):
         its consumer commits it only when this event has arrived. `headers` are added to those of
         the contract. Raises TypeError for an event that this service does not produce, EncodeError
         for a value that its schema cannot hold, SchemaNotRegistered, RegistryUnavailable, and
-        MessageTooLarge; DeliveryFailed when thousands of events have failed and nobody looked.
+        MessageTooLarge; DeliveryError without the topic; DeliveryFailed when thousands of events
+        have failed and nobody looked.
         """
         return self._send(event, self.compose(event, caused_by, headers), caused_by)
 
@@ -243,13 +244,15 @@ class EventProducer(Generic[Produced_contra]):
                 # The queue is full: wait for room rather than drop anything.
                 self._client.poll(0.1)
             except self._transport.failure as error:
-                name = getattr(error.args[0], "name", str)()
-                delivery.refuse(name or type(error).__name__)
+                failure: Failure = error.args[0]
+                name = failure.name()
+                delivery.refuse(name)
                 if name == "MSG_SIZE_TOO_LARGE":
                     raise MessageTooLarge(
                         delivery.event, delivery.topic, len(value or b"")
                     ) from error
-                raise DeliveryError(delivery.event, delivery.topic, str(error)) from error
+                reason = explain(name, failure.str())
+                raise DeliveryError(delivery.event, delivery.topic, reason) from error
 
     def _abandon(self) -> None:
         """In a forked process Kafka's client has no thread, and would wait for it for ever."""
