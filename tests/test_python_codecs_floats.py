@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 from uuid import UUID
@@ -320,3 +321,16 @@ def test_numbers_at_the_limits_of_each_size(mixed: Made) -> None:
         data = write(MIXED, datum(one))
         assert event.encode(one, b"") == data
         assert event.decode(data, 0) == one
+
+
+def test_a_type_may_have_the_name_of_what_writes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = record("SHORT_RAW", one="double", two="int")
+    _, event = make_event(tmp_path, record("Event", count="int", inner=inner, last="double"))
+    types = event.codec.types
+    inside = types["test.SHORT_RAW"](one=1.0, two=-2)
+    value = types["test.Event"](count=7, inner=inside, last=2.5)
+    monkeypatch.setattr(event.codec, "encode", refuse)
+    monkeypatch.setattr(event.codec, "decode", refuse)
+    assert event.decode(event.encode(value, b""), 0) == value

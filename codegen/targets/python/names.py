@@ -12,7 +12,7 @@ import keyword
 from collections.abc import Iterable, Mapping
 
 from codegen.avro.schema import split_name
-from codegen.targets.python.runtime.avro import arrays, packing, unpacking
+from codegen.targets.python.runtime.avro import arrays, packing, raw, unpacking
 from codegen.targets.python.service_view import RESERVED_NAMES, snake
 
 _ANNOTATIONS = frozenset(
@@ -77,6 +77,7 @@ RESERVED_CLASSES = frozenset(
         *_TESTS,
         *vars(arrays),
         *vars(packing),
+        *vars(raw),
         *vars(unpacking),
     )
 )
