@@ -57,6 +57,34 @@ def test_what_was_received_and_waits_for_its_handler_is_in_the_backlog(
     assert waiting[0] == 3
 
 
+def test_a_consumer_that_is_closed_has_no_backlog(answer_service: ModuleType) -> None:
+    desk = Desk(answer_service)
+    desk.handler.hook = lambda event: desk.consumer.stop()
+    for _ in range(4):
+        desk.ask(1)
+    with desk.consumer:
+        desk.consumer.run()
+        assert desk.consumer.health().backlog == 3
+    assert desk.consumer.health().backlog == 0
+
+
+def test_an_asyncio_consumer_that_is_closed_has_no_backlog(async_answer: ModuleType) -> None:
+    async def test() -> None:
+        desk = async_desk.Desk(async_answer)
+
+        async def stop(event: object) -> None:
+            desk.consumer.stop()
+
+        desk.handler.hook = stop
+        desk.ask(1, 1, 1, 1)
+        async with desk:
+            await desk.consumer.run()
+            assert desk.consumer.health().backlog == 3
+        assert desk.consumer.health().backlog == 0
+
+    async_desk.run(test)
+
+
 LATE = "what handlers sent did not arrive in time; their messages come again"
 
 

@@ -154,7 +154,7 @@ class EventConsumer:
             is_paused=control.is_paused,
             silence=max(0.0, self._transport.monotonic() - self._polled_at),
             lag=self._client.lag() if self._is_joined and not self._is_closed else {},
-            backlog=self._progress.backlog(),
+            backlog=0 if self._is_closed else self._progress.backlog(),
         )
 
     async def run(self) -> None:

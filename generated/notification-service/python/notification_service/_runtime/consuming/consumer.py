@@ -186,7 +186,7 @@ class EventConsumer:
             is_paused=control.is_paused,
             silence=max(0.0, self._transport.monotonic() - self._polled_at),
             lag={} if self._is_closed else self._client.lag(),
-            backlog=self._progress.backlog() + len(self._pending),
+            backlog=0 if self._is_closed else self._progress.backlog() + len(self._pending),
         )
 
     def run(self) -> None:
