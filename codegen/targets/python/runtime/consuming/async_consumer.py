@@ -163,8 +163,8 @@ class EventConsumer:
         They have as long as the policy's `stop_within`; what is not finished then is cancelled, and
         comes again. Raises what the policy does not cover: MessageFailed where it says FAIL,
         DeliveryFailed when an event that a handler sent did not arrive, RegistryError when the
-        registry refuses this service, StubError when Kafka does. Nothing unhandled is committed
-        then.
+        registry refuses this service, StubError when Kafka does or the connection of the inbox is
+        gone. Nothing unhandled is committed then.
         """
         self._check_open()
         _log.info("%s consumes %s", self._group, ", ".join(self._topics))
