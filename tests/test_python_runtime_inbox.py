@@ -175,3 +175,22 @@ def test_whoever_is_interrupted_while_an_asyncio_inbox_begins_leaves_nothing_ope
                 assert is_new
 
     async_desk.run(test)
+
+
+def test_an_inbox_of_another_thread_ends_the_consumer_and_says_what_to_do(
+    answer_service: ModuleType, tmp_path: Path
+) -> None:
+    made: list[Any] = []
+
+    def connect() -> None:
+        database = sqlite3.connect(tmp_path / "service.db", isolation_level=None)
+        made.append(answer_service.SqliteInbox(database))
+
+    thread = threading.Thread(target=connect)
+    thread.start()
+    thread.join()
+    desk = Desk(answer_service, inbox=made[0])
+    desk.ask(1)
+    with pytest.raises(answer_service.SettingsError, match="the thread that runs the consumer"):
+        desk.consumer.drain()
+    assert desk.fake.dead_letters == ()

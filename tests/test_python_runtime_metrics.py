@@ -246,6 +246,7 @@ def test_opentelemetry_sees_how_far_consumers_are(answer_service: ModuleType) ->
         lags = [point for point in points["kontrakt.consumer.lag"] if point.value]
         assert [point.value for point in lags] == [1]
         assert lags[0].attributes["messaging.destination.name"] == "questions"
+        assert lags[0].attributes["messaging.consumer.group.name"] == "answer-service"
         assert lags[0].attributes["messaging.destination.partition.id"].isdecimal()
         assert [point.value for point in points["kontrakt.consumer.backlog"]] == [0]
         repeats = {

@@ -33,6 +33,7 @@ EXPORTED = (
     ("MemoryInbox", "_runtime.storage.inbox"),
     ("KeyedMessage", "_runtime.messages.message"),
     ("Message", "_runtime.messages.message"),
+    ("InboxLost", "_runtime.errors"),
     ("MessageFailed", "_runtime.errors"),
     ("MessageTooLarge", "_runtime.errors"),
     ("MessagingMetrics", "_runtime.metrics"),
@@ -66,8 +67,10 @@ _FLAVOURED = (
 )
 """Modules of the runtime that have a twin for asyncio, with the same names in it."""
 
-_CONSUMING = {"Action", "Inbox", "MemoryInbox", "MessageFailed", "Policy", "RejectMessage"}
-_CONSUMING |= {"SqliteInbox", "PostgresInbox", "Statistics", "DecodeError", "ConsumerHealth"}
+_CONSUMING = {
+    *("Action", "ConsumerHealth", "DecodeError", "Inbox", "InboxLost", "MemoryInbox"),
+    *("MessageFailed", "Policy", "PostgresInbox", "RejectMessage", "SqliteInbox", "Statistics"),
+}
 _PRODUCING = {"MessageTooLarge", "SchemaNotRegistered", "EncodeError", "ProducerEnded"}
 _PRODUCING |= {"ProducerFenced", "TransactionFailed"}
 

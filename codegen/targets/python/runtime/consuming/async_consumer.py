@@ -99,18 +99,18 @@ class EventConsumer:
         self._group = group or str(settings.options.get("group.id") or service)
         self._dead_letters = DeadLetters(self._transport, settings, service, self._group)
         self._topics = sorted({route.type.topic for route in routes})
-        read, self._span, member_of = read_message, Span(), self._group
+        read, self._span, self._member_of = read_message, Span(), self._group
         if replay:
             # What fails again while it is replayed becomes a new dead letter, for another replay.
             read, self._span = read_dead_letter, Span(self._transport.now())
             self._topics = [self._dead_letters.topic_of(topic) for topic in self._topics]
-            member_of = f"{self._group}.replay"
+            self._member_of = f"{self._group}.replay"
         reader = Reader(self._transport.registry(), routes, ignored, deletions, read)
         self._judge = Judge(self._policy)
         parts = (reader, self._judge, inbox, self._dead_letters, self._group)
         metrics = settings.metrics
         handling = Handling(*parts) if metrics is None else MeasuredHandling(*parts, metrics)
-        options = consumer_options(settings, service, member_of, defaults=_DEFAULTS, fixed={})
+        options = consumer_options(settings, service, self._member_of, defaults=_DEFAULTS, fixed={})
         self._commit_interval = read_seconds(options, "auto.commit.interval.ms")
         self._client: AsyncConsumerClient = self._transport.consumer(options)
         self._exactly_once = exactly_once
@@ -138,6 +138,11 @@ class EventConsumer:
         """Until when it had time, for people."""
         self._is_late = False
         """Whether handlers did not end until then."""
+
+    @property
+    def group(self) -> str:
+        """The consumer group that it is a member of."""
+        return self._member_of
 
     @property
     def statistics(self) -> Statistics:

@@ -87,7 +87,7 @@ class Handling:
         async with AsyncExitStack() as stack:
             try:
                 is_new = await stack.enter_async_context(self._inbox.once(self._group, identity))
-            except InboxLost:
+            except (InboxLost, SettingsError):
                 raise
             except Exception as error:
                 # Nobody has seen the message yet, so it is at no fault.

@@ -124,18 +124,20 @@ class EventConsumer:
         self._group = group or str(settings.options.get("group.id") or service)
         self._dead_letters = DeadLetters(self._transport, settings, service, self._group)
         self._topics = sorted({route.type.topic for route in routes})
-        read, self._span, member_of = read_message, Span(), self._group
+        read, self._span, self._member_of = read_message, Span(), self._group
         if replay:
             # What fails again while it is replayed becomes a new dead letter, for another replay.
             read, self._span = read_dead_letter, Span(self._transport.now())
             self._topics = [self._dead_letters.topic_of(topic) for topic in self._topics]
-            member_of = f"{self._group}.replay"
+            self._member_of = f"{self._group}.replay"
         reader = Reader(self._transport.registry(), routes, ignored, deletions, read)
         self._judge = (Judge if concurrency == 1 else SharedJudge)(self._policy)
         parts = (reader, self._judge, inbox, self._dead_letters, self._group)
         metrics = settings.metrics
         handling = Handling(*parts) if metrics is None else MeasuredHandling(*parts, metrics)
-        options = consumer_options(settings, service, member_of, defaults=_DEFAULTS, fixed=_FIXED)
+        options = consumer_options(
+            settings, service, self._member_of, defaults=_DEFAULTS, fixed=_FIXED
+        )
         self._client = self._transport.consumer(options)
         self._progress = Progress(self._client)
         self._control = Control()
@@ -171,6 +173,11 @@ class EventConsumer:
         else:
             self._mode = OneByOne(handling, progress, control, self._wait)
         self._client.subscribe(self._topics, self._give_back)
+
+    @property
+    def group(self) -> str:
+        """The consumer group that it is a member of."""
+        return self._member_of
 
     @property
     def statistics(self) -> Statistics:

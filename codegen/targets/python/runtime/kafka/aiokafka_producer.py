@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from itertools import chain
@@ -138,13 +139,15 @@ class KafkaProducer:
         """Look at errors that aiokafka keeps for those who wait for it.
 
         Nobody does, since the deliveries tell the same; asyncio would report each as never
-        retrieved.
+        retrieved. They are private to aiokafka: where another version has none, nothing is lost.
         """
-        accumulator = self._client._message_accumulator
-        batches = chain(accumulator._pending_batches, *accumulator._batches.values())
-        waiters = [batch._drain_waiter for batch in batches]
-        if self._client._txn_manager is not None:
-            waiters.append(self._client._txn_manager._transaction_waiter)
+        waiters = []
+        with suppress(AttributeError):
+            accumulator = self._client._message_accumulator
+            batches = chain(accumulator._pending_batches, *accumulator._batches.values())
+            waiters += [batch._drain_waiter for batch in batches]
+            if self._client._txn_manager is not None:
+                waiters.append(self._client._txn_manager._transaction_waiter)
         for waiter in waiters:
             if waiter is not None and waiter.done() and not waiter.cancelled():
                 waiter.exception()

@@ -35,7 +35,8 @@ class Inbox(Protocol):
 
         Leaving it normally keeps the id together with what was written; leaving it with an
         exception keeps neither. `group` is the consumer group: each handles an event for itself.
-        What entering it raises is no fault of the message: the consumer waits, and tries again.
+        What entering it raises is no fault of the message: the consumer waits, and tries again,
+        but for InboxLost, which ends it.
         """
         ...
 

@@ -16,6 +16,7 @@ from ..producing.async_delivery import Delivery
 from .async_tables import Connection, make_postgres_table, undo
 from .tables import (
     OUTBOX,
+    READ_COMMITTED,
     TAKE_TURN,
     Outgoing,
     Place,
@@ -130,6 +131,7 @@ class EventOutbox(Generic[Produced_contra]):
         """At least so many of the oldest events that may be sent now, where there are as many."""
         outgoing, last = Outgoing(self._held), 0
         if self._statements.is_postgres:
+            await self._connection.execute(READ_COMMITTED)
             cursor: Any = await self._connection.execute(TAKE_TURN)
             if not cursor.rowcount:
                 return outgoing

@@ -36,6 +36,11 @@ class Watched(Protocol):
     """A consumer, with or without asyncio."""
 
     @property
+    def group(self) -> str:
+        """The consumer group that it is a member of."""
+        ...
+
+    @property
     def statistics(self) -> object:
         """What it has done so far."""
         ...
@@ -159,23 +164,21 @@ def _attributes(operation: str, topic: str, error: str | None) -> dict[str, str]
 def _find_lag(consumer: Watched) -> Iterable[tuple[int, dict[str, Any]]]:
     for (topic, partition), lag in consumer.health().lag.items():
         if lag is not None:
-            yield (
-                lag,
-                {
-                    "messaging.system": "kafka",
-                    "messaging.destination.name": topic,
-                    "messaging.destination.partition.id": str(partition),
-                },
-            )
+            attributes = {
+                "messaging.destination.name": topic,
+                "messaging.destination.partition.id": str(partition),
+            }
+            yield lag, _of(consumer) | attributes
 
 
 def _find_backlog(consumer: Watched) -> Iterable[tuple[int, dict[str, Any]]]:
-    yield consumer.health().backlog, {"messaging.system": "kafka"}
+    yield consumer.health().backlog, _of(consumer)
 
 
 def _find_repeats(consumer: Watched) -> Iterable[tuple[int, dict[str, Any]]]:
     for name, cause in _COUNTED.items():
-        yield (
-            getattr(consumer.statistics, name),
-            {"messaging.system": "kafka", "kontrakt.cause": cause},
-        )
+        yield getattr(consumer.statistics, name), _of(consumer) | {"kontrakt.cause": cause}
+
+
+def _of(consumer: Watched) -> dict[str, Any]:
+    return {"messaging.system": "kafka", "messaging.consumer.group.name": consumer.group}

@@ -44,6 +44,8 @@ FIND_POSTGRES_TABLE: Final = "SELECT 1 WHERE to_regclass(%s) IS NOT NULL"
 LOCK_POSTGRES_TABLE: Final = "SELECT pg_advisory_xact_lock(hashtext(%s))"
 
 OUTBOX: Final = "kontrakt_outbox"
+READ_COMMITTED: Final = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
+"""At a stricter level a relay would see what its predecessor has removed just before its turn."""
 TAKE_TURN: Final = f"SELECT 1 WHERE pg_try_advisory_xact_lock('{OUTBOX}'::regclass::oid::bigint)"
 """A row where nobody else relays this outbox of PostgreSQL until the transaction ends, or none.
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from time import perf_counter
 from typing import Any, TypeAlias
 
-from ..errors import InboxLost, InboxUnavailable
+from ..errors import InboxLost, InboxUnavailable, SettingsError
 from ..kafka.transport import Record
 from ..messages.message import Message
 from ..messages.reading import Reader
@@ -112,7 +112,7 @@ class Handling:
         with ExitStack() as stack:
             try:
                 is_new = stack.enter_context(self._inbox.once(self._group, identity))
-            except InboxLost:
+            except (InboxLost, SettingsError):
                 raise
             except Exception as error:
                 # Nobody has seen the message yet, so it is at no fault.

@@ -13,6 +13,7 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from ..errors import SettingsError
 from .tables import (
     POSTGRES_FORGET,
     POSTGRES_INBOX,
@@ -40,7 +41,8 @@ class Inbox(Protocol):
 
         Leaving it normally keeps the id together with what was written; leaving it with an
         exception keeps neither. `group` is the consumer group: each handles an event for itself.
-        What entering it raises is no fault of the message: the consumer waits, and tries again.
+        What entering it raises is no fault of the message: the consumer waits, and tries again,
+        but for InboxLost, which ends it.
         """
         ...
 
@@ -88,7 +90,10 @@ class SqliteInbox:
         try:
             connection.execute("BEGIN IMMEDIATE")
         except connection.ProgrammingError as error:
-            # It is closed, or belongs to another thread.
+            if "thread" in str(error):
+                raise SettingsError(
+                    f"{error} Open it in the thread that runs the consumer"
+                ) from error
             raise lost(error) from error
         try:
             cursor = connection.execute(SQLITE_REMEMBER, (group, event_id, int(time.time())))

@@ -15,6 +15,7 @@ from ..messages.message import ExtraHeaders, Message
 from ..producing.delivery import Delivery
 from .tables import (
     OUTBOX,
+    READ_COMMITTED,
     TAKE_TURN,
     Connection,
     Outgoing,
@@ -126,6 +127,7 @@ class EventOutbox(Generic[Produced_contra]):
         """At least so many of the oldest events that may be sent now, where there are as many."""
         outgoing, last, cursor = Outgoing(self._held), 0, self._connection.cursor()
         if self._statements.is_postgres:
+            cursor.execute(READ_COMMITTED)
             cursor.execute(TAKE_TURN)
             if not cursor.rowcount:
                 return outgoing
