@@ -195,8 +195,13 @@ def _judge_all(
         None if succession is None else succession.old,
     )
     impacts = judge_impacts(surroundings)
-    broken_names = {subject.name for subject, verdict in judged if verdict.failures}
-    passed = [one for one in impacts if broken_names.isdisjoint((one.event.subject, *one.shared))]
+    broken_events = {
+        event
+        for subject, verdict in judged
+        if verdict.failures and not subject.is_key
+        for event in subject.events
+    }
+    passed = [one for one in impacts if one.event.name not in broken_events]
     report_unsafe(contract, passed, histories, judge, findings)
     return Review(
         tuple(new),

@@ -138,3 +138,20 @@ def test_what_has_an_order_is_released_apart_from_what_has_none() -> None:
     start = lines.index("RideEnded, in a release of its own:")
     assert lines[start + 1 : start + 4] == ("1. register RideEnded", "2. billing", "3. dispatch")
     assert lines.index("Expand and contract:") < start
+
+
+def test_a_new_event_that_services_send_each_other_is_handled_before_it_is_sent() -> None:
+    outcome = judge(CORPUS / "event-added-both-ways", Findings())
+    lines = describe_plan(make_plan(outcome.impacts), date(2026, 1, 1))
+    assert lines[-3:] == (
+        "1. add Returned to topic moves; register that",
+        "2. east and west: handle Returned, and do not send it yet",
+        "3. east and west: send Returned from now on",
+    )
+
+
+def test_an_event_of_two_topics_is_one_change_with_the_services_of_both() -> None:
+    outcome = judge(CORPUS / "event-on-topics-both-ways", Findings())
+    lines = describe_plan(make_plan(outcome.impacts), date(2026, 1, 1))
+    assert lines[0].startswith("Asked: no safe order. ")
+    assert lines[3] == "2. till (Asked on asked), pricing (Asked on answers): deploy with that"

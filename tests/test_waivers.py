@@ -392,3 +392,26 @@ def test_what_concerns_several_subjects_takes_a_waiver_for_each(
     assert not any(item.severity is Severity.ERROR for item in check(tmp_path))
     (waived,) = (item for item in check(tmp_path) if item.waived)
     assert waived.waived == "until 2026-12-11: No message was ever sent."
+
+
+def test_what_is_unsafe_for_several_subjects_is_as_grave_as_for_the_gravest(
+    tmp_path: Path,
+) -> None:
+    for side, fields in (("before", [UNITS]), ("after", [UNITS, CENTS])):
+        schemas = tmp_path / side / "schemas"
+        schemas.mkdir(parents=True)
+        uses = [{"name": "price", "type": "Money"}]
+        for name, held in (("Money", fields), ("A", uses), ("B", uses)):
+            value = {"type": "record", "name": name, "fields": held}
+            (schemas / f"{name}.avsc").write_text(json.dumps(value))
+        (schemas / "contracts.yaml").write_text(
+            "version: 1\nregistry: {references: false}\n"
+            "topics:\n"
+            "  a: {events: [A], compatibility: NONE}\n"
+            "  b: {events: [B], compatibility: FORWARD}\n"
+            "services: {s: {produces: [a, b], consumes: [a, b]}}\n"
+        )
+    (finding,) = (item for item in check(tmp_path) if item.rule.id.startswith("compat/"))
+    assert list(finding.changes) == ["a-value", "b-value"]
+    assert finding.severity is Severity.ERROR
+    assert "FORWARD lets it pass" in finding.note

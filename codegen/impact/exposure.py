@@ -83,8 +83,8 @@ class Impact:
     takes for something else, `misreadings` say how. Each consumer says the like of what will be
     written; `late_obstacles` and `late_misreadings` are those of all, or, where nobody consumes
     the event, of whoever reads the latest version. `shared` are the changed subjects of types that
-    the event uses, `changed_types` all types that it used and uses whose own text changed, without
-    the event. `problem` says what keeps the impact from being known.
+    the event uses, `changed_types` all types whose own text changed, the event among them, that it
+    used and uses. `problem` says what keeps the impact from being known.
     """
 
     event: Event
@@ -100,7 +100,7 @@ class Impact:
     breaks: tuple[Break, ...]
     shared: tuple[str, ...]
     level: Level
-    """What is asked of the event, or of a changed type that it uses: the strictest of all."""
+    """The strictest that is asked of the event, on any topic, and of changed types that it uses."""
     late_obstacles: tuple[str, ...]
     changed_types: tuple[str, ...] = ()
     older: int = 0
@@ -119,7 +119,7 @@ class Impact:
 
     @property
     def common_types(self) -> tuple[str, ...]:
-        """The changed types that bind the event to others which use them, sorted."""
+        """The changed types that bind the event to others which use or are them, sorted."""
         return tuple(sorted({*self.shared, *self.changed_types}))
 
     @property

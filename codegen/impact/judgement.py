@@ -15,7 +15,7 @@ from itertools import chain
 from codegen.avro.canonical import render, render_alone
 from codegen.avro.parse import JAVA, parse_schema
 from codegen.avro.resolution import TooManyPairs
-from codegen.avro.schema import SchemaGraph, reachable, split_name
+from codegen.avro.schema import Record, SchemaGraph, reachable, split_name
 from codegen.compatibility import Direction, Judge
 from codegen.contract.model import Contract, Event, History, PastVersion, Subject
 from codegen.contract.subjects import strictest
@@ -60,6 +60,11 @@ class Surroundings:
     def touching(self, event: Event) -> Sequence[str]:
         """The changed subjects through which an event changed, its own among them."""
         return self._touching.get(event.name, ())
+
+    def is_subject_of(self, event: Event, name: str) -> bool:
+        """Whether a changed subject is the event's own, be it of another topic."""
+        root = self.changed[name].schema.root
+        return isinstance(root, Record) and root.name == event.name
 
     @cached_property
     def _touching(self) -> Mapping[str, Sequence[str]]:
@@ -208,9 +213,9 @@ def _judge(event: Event, surroundings: Surroundings) -> Impact:
         if (said := describe_newer(hazards.get(name, ())))
     }
     older = {name: describe_older(hazards.get(name, ())) for name in map(_short_label, read)}
-    shared = tuple(name for name in surroundings.touching(event) if name != event.subject)
+    others = [name for name in surroundings.touching(event) if name != event.subject]
     again = history.find_older(event.schema)
-    refusals = (surroundings.refused.get(name) for name in (event.subject, *shared))
+    refusals = (surroundings.refused.get(name) for name in (event.subject, *others))
     return Impact(
         event=event,
         topic=contract.topic(event.topic),
@@ -235,13 +240,8 @@ def _judge(event: Event, surroundings: Surroundings) -> Impact:
             (one for one in breaks if one.direction is Direction.BACKWARD), event.schema
         ),
         breaks=tuple(breaks),
-        shared=shared,
-        level=strictest(
-            (
-                level,
-                *(surroundings.changed[name].level for name in shared),
-            )
-        ),
+        shared=tuple(name for name in others if not surroundings.is_subject_of(event, name)),
+        level=strictest((level, *(surroundings.changed[name].level for name in others))),
         late_obstacles=_each(late.values()),
         changed_types=_find_changed_types(event, latest),
         older=0 if again is None else again.version,
@@ -261,7 +261,7 @@ def _find_changed_types(event: Event, latest: PastVersion) -> tuple[str, ...]:
     return tuple(
         name
         for name, named in reachable(event.schema).items()
-        if name != event.name and name in before
+        if name in before
         if render_alone(named) != render_alone(before[name])
     )
 

@@ -84,6 +84,7 @@ def make_migration(impacts: tuple[Impact, ...]) -> Migration:
     for one in facts:
         renames |= one.renames
     moves = {_depart(impact): None for impact in impacts if impact.is_removed}
+    moves |= {_arrive(impact): None for impact in impacts if impact.is_new}
     for one in facts:
         one.all_renames = renames
         move = _MOVES[one.break_.kind, one.break_.direction](one)
@@ -243,6 +244,17 @@ def _depart(impact: Impact) -> Move:
         f"keep {name} on topic {impact.topic.name}",
         f"stop sending {name}",
         contract=f"remove {name}, and what handles it",
+    )
+
+
+def _arrive(impact: Impact) -> Move:
+    """An event came, on a topic that its consumers read already."""
+    name = impact.name
+    return Move(
+        f"add {name} to topic {impact.topic.name}",
+        f"send {name} from now on",
+        f"handle {name}, and do not send it yet",
+        is_reading_first=True,
     )
 
 

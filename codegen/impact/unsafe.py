@@ -39,7 +39,8 @@ def report_unsafe(
     """
     listed = list(impacts)
     _report_unreadable(contract, listed, histories, judge, findings)
-    for deadlock in make_plan(listed).unsafe:
+    # An event that is new changes nothing that is there; change/event-added says who comes first.
+    for deadlock in make_plan(one for one in listed if not one.is_new).unsafe:
         if deadlock.circle:
             _report_circle(contract, deadlock, findings)
 
@@ -68,7 +69,8 @@ def _report_unreadable(
     found = Findings()
     report_breaks(judged, found)
     for item in found:
-        level = unsafe[item.subject].level
+        levels = [unsafe[name].level for name in item.changes]
+        level = next((one for one in levels if one is not Level.NONE), Level.NONE)
         note = f"{item.note}; {level.value} lets it pass, and no order of deployment is safe"
         severity = Severity.WARNING if level is Level.NONE else item.severity
         findings.items.append(replace(item, note=note, severity=severity))
@@ -87,11 +89,12 @@ def _report_circle(contract: Contract, deadlock: Deadlock, findings: Findings) -
     shared = tuple(sorted(name for name, count in users.items() if count > 1))
     subjects = {one.name for one in contract.subjects}
     subject = next((name for name in shared if name in subjects), impacts[0].event.subject)
+    names = tuple(dict.fromkeys(one.name for one in impacts))
     is_guarded = any(one.level is not Level.NONE for one in impacts)
     findings.add(
         CIRCULAR_ORDER,
         contract.types[shared[0] if shared else impacts[0].event.name].origin.at("name"),
-        _describe_circle(join([one.name for one in impacts]), shared),
+        _describe_circle(names, shared),
         note=describe_reason(deadlock),
         hint="change it in steps that are compatible both ways: kontrakt impact writes them out",
         subject=subject,
@@ -99,10 +102,10 @@ def _report_circle(contract: Contract, deadlock: Deadlock, findings: Findings) -
     )
 
 
-def _describe_circle(events: str, shared: tuple[str, ...]) -> str:
-    if not shared:
-        return f"no order of deployment is safe for {events}"
+def _describe_circle(events: tuple[str, ...], shared: tuple[str, ...]) -> str:
+    if len(events) == 1:
+        return f"no order of deployment is safe for {events[0]}"
     return (
-        f"{events} change together, since they share {join(shared)}, and no order of deployment is "
-        "safe for all"
+        f"{join(events)} change together, since they share {join(shared)}, and no order of "
+        "deployment is safe for all"
     )

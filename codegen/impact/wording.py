@@ -6,6 +6,7 @@ prints both.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import chain
@@ -161,7 +162,7 @@ def describe_plan(plan: Plan, today: date) -> tuple[str, ...]:
         lines.append("No single order is safe for all. Release one after the other:")
     number = 1
     for release in plan.releases:
-        names = join([one.name for one in release.impacts])
+        names = _list_events(release.impacts)
         if several:
             lines.append(f"{names}:")
         elif plan.unsafe or plan.unknown:
@@ -175,8 +176,13 @@ def describe_plan(plan: Plan, today: date) -> tuple[str, ...]:
     return (*lines, *_describe_kept(planned, today))
 
 
+def _list_events(impacts: Iterable[Impact]) -> str:
+    """The events, each once: one that travels on several topics has an impact for each."""
+    return join(tuple(dict.fromkeys(one.name for one in impacts)))
+
+
 def _possessive(release: Release) -> str:
-    return "its" if len(release.impacts) == 1 else "their"
+    return "its" if len({one.name for one in release.impacts}) == 1 else "their"
 
 
 def _describe_release(release: Release) -> Iterable[str]:
@@ -189,7 +195,9 @@ def _describe_release(release: Release) -> Iterable[str]:
 def list_registrations(release: Release) -> list[str]:
     """What a release registers, shared types first, with the versions that they will get."""
     shared = dict.fromkeys(split_name(name)[1] for one in release.impacts for name in one.shared)
-    events = [one.full_after for one in release.impacts if not (one.is_removed or one.older)]
+    events = dict.fromkeys(
+        one.full_after for one in release.impacts if not (one.is_removed or one.older)
+    )
     return [*shared, *events]
 
 
@@ -298,7 +306,7 @@ def _explain(one: Impact) -> str:
 
 def _describe_deadlock(deadlock: Deadlock, today: date) -> list[str]:
     impacts = deadlock.impacts
-    names = join([one.name for one in impacts])
+    names = _list_events(impacts)
     lines = [f"{names}: no safe order. {_sentence(describe_reason(deadlock))}"]
     refused: dict[Level, list[Impact]] = {}
     for one in impacts:
@@ -330,8 +338,12 @@ def describe_migration_steps(migration: Migration, today: date) -> tuple[str, ..
 def _list_services(impacts: Iterable[Impact], side: str) -> str:
     """The services of one side, with their events where there are several."""
     listed = tuple(impacts)
+    topics = Counter(one.name for one in listed)
     lists = {
-        one.name: join([part.service for part in getattr(one, side)]) or f"the {side}"
+        one.name if topics[one.name] == 1 else f"{one.name} on {one.topic.name}": join(
+            [part.service for part in getattr(one, side)]
+        )
+        or f"the {side}"
         for one in listed
     }
     if len(set(lists.values())) == 1:
