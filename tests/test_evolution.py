@@ -155,3 +155,18 @@ def test_an_event_of_two_topics_is_one_change_with_the_services_of_both() -> Non
     lines = describe_plan(make_plan(outcome.impacts), date(2026, 1, 1))
     assert lines[0].startswith("Asked: no safe order. ")
     assert lines[3] == "2. till (Asked on asked), pricing (Asked on answers): deploy with that"
+
+
+@pytest.mark.parametrize(
+    ("case", "subjects"),
+    [
+        ("event-inside-another-both-ways", ["shop.Asked", "asked-value"]),
+        ("event-on-topics-both-ways", ["asked-value", "answers-value"]),
+    ],
+)
+def test_a_circle_concerns_all_subjects_in_it(case: str, subjects: list[str]) -> None:
+    findings = Findings()
+    judge(CORPUS / case, findings)
+    (found,) = findings
+    assert list(found.changes) == subjects
+    assert None not in found.changes.values()

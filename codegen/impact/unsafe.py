@@ -87,8 +87,10 @@ def _report_circle(contract: Contract, deadlock: Deadlock, findings: Findings) -
     impacts = deadlock.impacts
     users = Counter(name for one in impacts for name in one.common_types)
     shared = tuple(sorted(name for name, count in users.items() if count > 1))
-    subjects = {one.name for one in contract.subjects}
+    subjects = {one.name: one for one in contract.subjects}
     subject = next((name for name in shared if name in subjects), impacts[0].event.subject)
+    # The subject of a shared type stands for all that refer to it.
+    standing_for = subjects[subject].events if subject in shared else ()
     names = tuple(dict.fromkeys(one.name for one in impacts))
     is_guarded = any(one.level is not Level.NONE for one in impacts)
     findings.add(
@@ -98,6 +100,11 @@ def _report_circle(contract: Contract, deadlock: Deadlock, findings: Findings) -
         note=describe_reason(deadlock),
         hint="change it in steps that are compatible both ways: kontrakt impact writes them out",
         subject=subject,
+        others=dict.fromkeys(
+            one.event.subject
+            for one in impacts
+            if one.event.subject != subject and one.event.name not in standing_for
+        ),
         severity=Severity.ERROR if is_guarded else Severity.WARNING,
     )
 
