@@ -97,6 +97,14 @@ def test_what_exists_is_kept_and_said(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def test_a_name_that_something_else_has_is_kept_and_said(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").mkdir()
+    done = run(tmp_path, "init")
+    assert done.returncode == 0
+    assert "kept  .gitignore, which exists already, and cannot be read" in done.stderr
+    assert (tmp_path / "schemas/contracts.yaml").is_file()
+
+
 def test_a_repository_that_is_there_gets_what_it_lacks(tmp_path: Path) -> None:
     manifest = tmp_path / "schemas/contracts.yaml"
     manifest.parent.mkdir()

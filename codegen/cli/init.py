@@ -207,7 +207,13 @@ def _surroundings() -> dict[str, str]:
 
 def _lack(folder: Path, name: str) -> str:
     """What a file that is kept should hold, and does not."""
-    if name != ".gitignore" or GIT_IGNORE.strip() in (folder / name).read_text("utf-8", "replace"):
+    if name != ".gitignore":
+        return ""
+    try:
+        text = (folder / name).read_text("utf-8", "replace")
+    except OSError:
+        return ", and cannot be read"
+    if GIT_IGNORE.strip() in text:
         return ""
     return f"; add {GIT_IGNORE.strip()} to it, the embedded registry's folder"
 
