@@ -222,22 +222,26 @@ def write(comparison: Comparison, *, force: bool = False) -> None:
 
 
 def report_states(comparison: Comparison, findings: Findings, prefix: str) -> None:
-    """What is not as it should be: a finding for each folder and state; `prefix` leads the names.
+    """What is not as it should be: a finding for each folder, its subject, and state.
+
+    `prefix` leads the names.
 
     A tool of another version changes every file of every service, and nobody reads a finding for
     each of them.
     """
     for folder, states in comparison.by_folder().items():
+        subject = f"{prefix}/{folder}"
         for state, (one, many, hint) in _REPORTED.items():
             paths = [found.path for found in states if found.state is state]
             if len(paths) == 1:
                 where = Location(f"{prefix}/{paths[0]}")
-                findings.add(NOT_FRESH, where, f"{state.value}: this file {one}", hint=hint)
+                text = f"{state.value}: this file {one}"
+                findings.add(NOT_FRESH, where, text, hint=hint, subject=subject)
             elif paths:
                 names = [path.removeprefix(f"{folder}/") for path in paths[:NAMED_FILES]]
                 more = [f"{len(paths) - len(names)} more"] if len(paths) > len(names) else []
                 text = f"{state.value}: {len(paths)} files {many}: {', '.join(names + more)}"
-                findings.add(NOT_FRESH, Location(f"{prefix}/{folder}"), text, hint=hint)
+                findings.add(NOT_FRESH, Location(subject), text, hint=hint, subject=subject)
     if not comparison.is_lock_fresh:
         message = "changed: the lock is out of date"
         where = Location(f"{prefix}/{LOCK_NAME}")

@@ -17,7 +17,10 @@ from codegen.source import Json, SourceError, read_json
 LOCK_NAME = "kontrakt.lock"
 """The lock file's name under generated/."""
 
-LOCK_FILE = f"generated/{LOCK_NAME}"
+GENERATED = "generated"
+"""The folder of all that is generated, from the root of a repository."""
+
+LOCK_FILE = f"{GENERATED}/{LOCK_NAME}"
 """The lock file, from the root of a repository."""
 
 LOCK_VERSION = 1

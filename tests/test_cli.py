@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -339,6 +340,22 @@ def test_stubs_that_are_not_fresh_are_told_in_any_format(kontrakt: Kontrakt, sho
     assert done.returncode == 1
     assert "::error file=generated/order-service/python,title=generate/not-fresh::" in done.stdout
     assert kontrakt("generate", "--format", "json").returncode == 2
+
+
+def test_a_folder_with_one_file_that_is_not_fresh_is_a_failed_test(
+    kontrakt: Kontrakt, shop: Path
+) -> None:
+    kontrakt("generate")
+    (shop / "generated/order-service/python/README.md").unlink()
+    variables = {"GITHUB_WORKSPACE": str(shop.parent)}
+    arguments = ("--format", "github", "--report", "junit=tests.xml")
+    done = kontrakt("generate", "--check", *arguments, **variables)
+    assert f"file={shop.name}/generated/order-service/python/README.md" in done.stdout
+    suites = ElementTree.parse(shop / "tests.xml")
+    failed = [
+        case.get("name") for case in suites.iter("testcase") if case.find("failure") is not None
+    ]
+    assert failed == ["generated/order-service/python"]
 
 
 def test_a_snapshot_that_is_none_leaves_the_stubs_alone(kontrakt: Kontrakt, shop: Path) -> None:

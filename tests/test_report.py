@@ -203,6 +203,17 @@ def test_the_junit_shows_what_is_good_and_what_is_not() -> None:
     assert f"{SCHEMA_FILE}:14:14" in (failure.text or "")
 
 
+def test_what_concerns_several_subjects_is_a_failure_of_each() -> None:
+    finding = Finding(
+        NO_DEFAULT, Severity.ERROR, PLACE, "m", subject="a-value", others={"b-value": None}
+    )
+    report = make_report([finding], ["a-value", "b-value", "c-value"])
+    root = ElementTree.fromstring(render(report, "junit").encode())
+    assert (root.get("tests"), root.get("failures")) == ("3", "2")
+    (good,) = (one.get("name") for one in root.iter("testcase") if one.find("failure") is None)
+    assert good == "c-value"
+
+
 def test_an_annotation_says_what_the_runner_reads() -> None:
     lines = render(REPORTS["nasty"], "github").split("\n")
     commands = [line for line in lines if line.startswith("::")]

@@ -227,6 +227,7 @@ def _name_files(report: Report, root: Path | None, format_name: str) -> Report:
     from dataclasses import replace  # noqa: PLC0415
 
     from codegen.diagnostics import Finding, Location, Related  # noqa: PLC0415
+    from codegen.lock import GENERATED  # noqa: PLC0415
 
     here = Path.cwd()
     checkout = Path(os.environ.get(_CHECKOUTS.get(format_name, ""), "") or here).resolve()
@@ -237,7 +238,8 @@ def _name_files(report: Report, root: Path | None, format_name: str) -> Report:
     prefix = folder.relative_to(here).as_posix()
 
     def move(where: Location) -> Location:
-        is_ours = (folder / where.file).exists()
+        # What is missing among the generated files is ours too.
+        is_ours = where.file.startswith(f"{GENERATED}/") or (folder / where.file).exists()
         return replace(where, file=f"{prefix}/{where.file}") if is_ours else where
 
     def move_related(related: Related) -> Related:

@@ -15,12 +15,14 @@ from codegen.report.escaping import printable, single_line
 def render_report(report: Report) -> str:
     """One suite; a case for each checked subject, and for each file with findings of its own.
 
+    A finding about several subjects stands in the case of each.
     Errors are failures of their case; warnings and notes are its output. A case without errors,
     some of which were waived, is skipped. What could not be checked is an error.
     """
     cases: dict[str, list[Finding]] = {name: [] for name in report.checked}
     for finding in report.findings:
-        cases.setdefault(finding.subject or finding.location.file, []).append(finding)
+        for name in finding.changes:
+            cases.setdefault(name or finding.location.file, []).append(finding)
     outcomes = [_outcome(found) for found in cases.values()]
     counts = {
         "tests": str(len(cases)),
