@@ -186,6 +186,31 @@ def test_a_waiver_can_be_printed_and_copied(root: Path) -> None:
     assert kontrakt(root, *command).stdout == ""
 
 
+def test_what_fails_through_the_lock_can_be_waived(tmp_path: Path) -> None:
+    schemas = tmp_path / "after" / "schemas"
+    schemas.mkdir(parents=True)
+    (schemas / "contracts.yaml").write_text(
+        "version: 1\ntopics: {t: {events: [Sold], compatibility: FORWARD}}\n"
+        "services: {till: {produces: [t]}, ledger: {consumes: [t], targets: {python: {}}}}\n"
+    )
+
+    def write(*fields: dict[str, Any]) -> None:
+        value = {"type": "record", "name": "Sold", "fields": [{**UNITS, "name": "id"}, *fields]}
+        (schemas / "Sold.avsc").write_text(json.dumps(value))
+
+    write(UNITS)
+    for command in (("generate",), ("register", "--apply")):
+        assert kontrakt(tmp_path, *command).returncode == 0
+    write({**UNITS, "default": 0})
+    assert kontrakt(tmp_path, "register", "--apply").returncode == 0
+    write(CENTS)
+    assert kontrakt(tmp_path, "check").returncode == 1, "the stubs of ledger cannot read it"
+    done = kontrakt(tmp_path, "waive", "--reason", "No message was ever sent.")
+    with (schemas / "contracts.yaml").open("a") as manifest:
+        manifest.write(done.stdout)
+    assert kontrakt(tmp_path, "check").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -52,6 +52,7 @@ def command(
     from codegen.baselines import open_baseline  # noqa: PLC0415
     from codegen.cli._repository import open_repository  # noqa: PLC0415
     from codegen.diagnostics import Severity, override_severities  # noqa: PLC0415
+    from codegen.lock import LOCK_FILE, read_lock  # noqa: PLC0415
     from codegen.review import review  # noqa: PLC0415
 
     if not reason.strip():
@@ -59,7 +60,8 @@ def command(
     end = _choose_end(until)
     _refuse_unknown(rules)
     folder, contract, findings = open_repository(root)
-    review(contract, open_baseline(against, contract.registry, folder), findings)
+    baseline = open_baseline(against, contract.registry, folder)
+    review(contract, baseline, findings, read_lock(folder / LOCK_FILE))
     waivers = {
         json.dumps(
             {
