@@ -56,6 +56,7 @@ def command(
     """
     from codegen.baselines import open_registry_baseline  # noqa: PLC0415
     from codegen.cli._repository import open_repository  # noqa: PLC0415
+    from codegen.lock import LOCK_FILE, read_lock  # noqa: PLC0415
     from codegen.publication import apply_plan, make_plan  # noqa: PLC0415
     from codegen.publication.document import compare_plan, read_plan, save_plan  # noqa: PLC0415
     from codegen.review import review  # noqa: PLC0415
@@ -68,7 +69,7 @@ def command(
         reviewed = read_plan(Path(str(applied)), findings)
     _stop_on_errors(contract, findings)
     baseline = open_registry_baseline(address, contract.registry, folder)
-    review(contract, baseline, findings)
+    review(contract, baseline, findings, read_lock(folder / LOCK_FILE))
     _stop_on_errors(contract, findings)
     plan = make_plan(contract, baseline.client, findings)
     if reviewed is not None:
