@@ -543,7 +543,7 @@ def test_a_named_folder_without_a_manifest_could_not_be_checked(
     kontrakt: Kontrakt, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
-    for command in ("check", "lint", "generate", "register", "status", "diff"):
+    for command in ("check", "lint", "format", "generate", "register", "status", "diff"):
         done = kontrakt(command, "--root", str(tmp_path / "empty"))
         assert (done.returncode, done.stdout) == (3, ""), command
         assert f"no schemas/contracts.yaml in {tmp_path / 'empty'}" in done.stderr

@@ -83,13 +83,13 @@ def _read_stdin(findings: Findings) -> Iterator[File]:
 
 
 def _read_files(root: Path | None, paths: tuple[str, ...], findings: Findings) -> Iterator[File]:
-    from codegen.contract.load import find_root  # noqa: PLC0415
+    from codegen.contract.load import choose_root  # noqa: PLC0415
     from codegen.contract.reading import read_file  # noqa: PLC0415
     from codegen.diagnostics import KontraktError  # noqa: PLC0415
 
     places = [_resolve(path) for path in paths]
     if not places:
-        folder = root if root is not None else find_root(Path.cwd())
+        folder = choose_root(root, Path.cwd())
         places = [(folder, folder / "schemas", str(folder.resolve() / "schemas"))]
     seen: set[str] = set()
     for folder, place, shown in places:
