@@ -170,3 +170,10 @@ def test_a_circle_concerns_all_subjects_in_it(case: str, subjects: list[str]) ->
     (found,) = findings
     assert list(found.changes) == subjects
     assert None not in found.changes.values()
+
+
+def test_the_steps_are_a_numbered_list_in_markdown() -> None:
+    case = CORPUS / "event-added-both-ways"
+    arguments = ["--against", name_past(case), "--root", str(case / "after")]
+    done = CliRunner().invoke(program, ["impact", *arguments, "--format", "markdown"])
+    assert "- Expand and contract:\n\n1. add Returned to topic moves; " in done.stdout

@@ -26,7 +26,7 @@ from codegen.impact.wording import (
     list_registrations,
 )
 from codegen.report.escaping import write_json
-from codegen.report.markdown import escape
+from codegen.report.markdown import escape, list_items
 from codegen.report.text import render_report
 from codegen.rules.shift import Shift
 from codegen.source import Json
@@ -95,7 +95,7 @@ def render_markdown(account: Account) -> str:
     blocks = []
     for title, lines in account.sections():
         blocks.append(f"#### {escape(title)}")
-        blocks.append("\n".join(f"- {escape(line)}" for line in lines))
+        blocks.append("\n".join(list_items(lines)))
     blocks.append(escape(account.summary))
     return "\n\n".join(blocks) + "\n"
 

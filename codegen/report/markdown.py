@@ -40,7 +40,7 @@ def render_report(report: Report) -> str:
         )
         blocks.extend(_left(len(report.findings) - len(rows)))
     for title, lines in report.sections:
-        kept = room.take(_items(lines))
+        kept = room.take(list_items(lines))
         blocks.append("\n".join((f"#### {escape(title)}\n", *kept)))
         blocks.extend(_left(len(lines) - len(kept)))
     if report.checked:
@@ -68,7 +68,7 @@ class _Room:
         return kept
 
 
-def _items(lines: Iterable[str]) -> Iterator[str]:
+def list_items(lines: Iterable[str]) -> Iterator[str]:
     """A point for each line; numbered steps are a list of their own, set off by a blank line."""
     was_step: bool | None = None
     for line in lines:
