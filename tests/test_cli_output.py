@@ -69,12 +69,13 @@ def test_the_environment_says_whether_there_are_colours(
     assert (failed.returncode, b"\x1b[" in failed.stderr) == (2, is_painted)
 
 
-def test_output_that_nobody_reads_is_no_finding(shop: Path) -> None:
+@pytest.mark.parametrize("argument", ["rules", "--help", "--version"])
+def test_output_that_nobody_reads_is_no_finding(shop: Path, argument: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "wb") as gone:
         done = subprocess.run(
-            [sys.executable, "-m", "codegen", "rules"],
+            [sys.executable, "-m", "codegen", argument],
             cwd=shop,
             env={**os.environ, "PYTHONPATH": str(PROJECT)},
             stdout=gone,

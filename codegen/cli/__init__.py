@@ -12,6 +12,9 @@ import gc
 import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -22,6 +25,16 @@ BROKEN_PIPE = 141
 """What a shell reports of a program whose reader has gone: nobody takes it for a verdict."""
 
 _FOLDER = os.path.dirname(__file__)
+
+
+@contextmanager
+def _readers_may_go() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        # Whoever read our output has gone; there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(BROKEN_PIPE) from None
 
 
 class _Commands(click.Group):
@@ -53,13 +66,19 @@ class _Commands(click.Group):
             hint = f" Did you mean {near[0]}?" if near else " See: kontrakt --help"
             raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx) from error
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        with _readers_may_go():  # --help and --version are written here
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> object:
-        try:
+        with _readers_may_go():
             return super().invoke(ctx)
-        except BrokenPipeError:
-            # Whoever read our output has gone; there is nobody to tell.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise click.exceptions.Exit(BROKEN_PIPE) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, _summary(name)) for name in self.list_commands(ctx)]
