@@ -83,8 +83,9 @@ class Impact:
     takes for something else, `misreadings` say how. Each consumer says the like of what will be
     written; `late_obstacles` and `late_misreadings` are those of all, or, where nobody consumes
     the event, of whoever reads the latest version. `shared` are the changed subjects of types that
-    the event uses, `changed_types` all types whose own text changed, the event among them, that it
-    used and uses. `problem` says what keeps the impact from being known.
+    the event uses, `changed_types` all types that it uses, itself among them, of which more than a
+    doc changed: they bind it to other events that use them. `problem` says what keeps the impact
+    from being known.
     """
 
     event: Event
@@ -116,11 +117,6 @@ class Impact:
     def name(self) -> str:
         """The event's simple name."""
         return split_name(self.event.name)[1]
-
-    @property
-    def common_types(self) -> tuple[str, ...]:
-        """The changed types that bind the event to others which use or are them, sorted."""
-        return tuple(sorted({*self.shared, *self.changed_types}))
 
     @property
     def is_new(self) -> bool:

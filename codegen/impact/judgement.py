@@ -8,14 +8,14 @@ generated from, where a lock tells it, else the latest version.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 
 from codegen.avro.canonical import render, render_alone
 from codegen.avro.parse import JAVA, parse_schema
 from codegen.avro.resolution import TooManyPairs
-from codegen.avro.schema import Record, SchemaGraph, reachable, split_name
+from codegen.avro.schema import Named, Record, SchemaGraph, reachable, split_name
 from codegen.compatibility import Direction, Judge
 from codegen.contract.model import Contract, Event, History, PastVersion, Subject
 from codegen.contract.subjects import strictest
@@ -214,6 +214,7 @@ def _judge(event: Event, surroundings: Surroundings) -> Impact:
     }
     older = {name: describe_older(hazards.get(name, ())) for name in map(_short_label, read)}
     others = [name for name in surroundings.touching(event) if name != event.subject]
+    shared = tuple(name for name in others if not surroundings.is_subject_of(event, name))
     again = history.find_older(event.schema)
     refusals = (surroundings.refused.get(name) for name in (event.subject, *others))
     return Impact(
@@ -240,10 +241,10 @@ def _judge(event: Event, surroundings: Surroundings) -> Impact:
             (one for one in breaks if one.direction is Direction.BACKWARD), event.schema
         ),
         breaks=tuple(breaks),
-        shared=tuple(name for name in others if not surroundings.is_subject_of(event, name)),
+        shared=shared,
         level=strictest((level, *(surroundings.changed[name].level for name in others))),
         late_obstacles=_each(late.values()),
-        changed_types=_find_changed_types(event, latest),
+        changed_types=_find_changed_types(event, latest, shared),
         older=0 if again is None else again.version,
         misread=tuple(misread),
         misreadings=_each(misread.values()),
@@ -254,16 +255,29 @@ def _judge(event: Event, surroundings: Surroundings) -> Impact:
     )
 
 
-def _find_changed_types(event: Event, latest: PastVersion) -> tuple[str, ...]:
+def _find_changed_types(
+    event: Event, latest: PastVersion, shared: Sequence[str]
+) -> tuple[str, ...]:
     if latest.schema is None:
         return ()
     before = reachable(latest.schema)
     return tuple(
         name
-        for name, named in reachable(event.schema).items()
-        if name in before
-        if render_alone(named) != render_alone(before[name])
+        for name, named in sorted(reachable(event.schema).items())
+        if (
+            _without_docs(named) != _without_docs(before[name])
+            if name in before
+            else name in shared
+        )
     )
+
+
+def _without_docs(named: Named) -> str:
+    """A type without what no order of deployment depends on."""
+    if isinstance(named, Record):
+        fields = tuple(replace(one, doc=None) for one in named.fields)
+        return render_alone(replace(named, doc=None, fields=fields))
+    return render_alone(replace(named, doc=None))
 
 
 def _find_problem(versions: Iterable[PastVersion]) -> str:

@@ -100,7 +100,7 @@ def _group(impacts: Iterable[Impact]) -> list[list[Impact]]:
     listed = list(impacts)
     users: dict[str, list[int]] = {}
     for number, one in enumerate(listed):
-        for name in one.common_types:
+        for name in one.changed_types:
             users.setdefault(name, []).append(number)
     groups: list[list[Impact]] = []
     seen: set[int] = set()
@@ -112,7 +112,7 @@ def _group(impacts: Iterable[Impact]) -> list[list[Impact]]:
             if number not in seen:
                 seen.add(number)
                 members.append(number)
-                for name in listed[number].common_types:
+                for name in listed[number].changed_types:
                     waiting += users.pop(name, ())
         if members:
             groups.append([listed[number] for number in sorted(members)])

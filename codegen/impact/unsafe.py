@@ -85,7 +85,7 @@ _SCOPES_OF_SERVICES = {
 
 def _report_circle(contract: Contract, deadlock: Deadlock, findings: Findings) -> None:
     impacts = deadlock.impacts
-    users = Counter(name for one in impacts for name in one.common_types)
+    users = Counter(name for one in impacts for name in one.changed_types)
     shared = tuple(sorted(name for name, count in users.items() if count > 1))
     subjects = {one.name: one for one in contract.subjects}
     subject = next((name for name in shared if name in subjects), impacts[0].event.subject)
