@@ -118,6 +118,19 @@ def test_what_pull_cannot_take_is_a_warning(
     assert "warning drift/extra" in done.stdout
 
 
+@pytest.mark.parametrize(("name", "code"), [("Money", 0), ("OrderLost", 1)])
+def test_without_references_only_what_is_written_out_may_stay_in_the_registry(
+    tmp_path: Path, url: str, name: str, code: int
+) -> None:
+    """Nothing uses OrderLost: it may be an event that travels no more."""
+    publish(tmp_path, url, manifest=f"registry: {{references: false}}\n{OWNED}")
+    schema = {**CANCELLED, "name": name} if name == "OrderLost" else MONEY
+    (tmp_path / f"schemas/{name}.avsc").write_text(json.dumps(schema), "utf-8")
+    client(url, tmp_path).register(f"shop.{name}", json.dumps(schema))
+    done = kontrakt(tmp_path, "status", "--from", url)
+    assert (done.returncode, "drift/extra" in done.stdout) == (code, True), done.stdout
+
+
 def test_a_prefix_that_nothing_has_is_no_good_news(tmp_path: Path, url: str) -> None:
     publish(tmp_path, url)
     done = kontrakt(tmp_path, "status", "--from", url, "--prefix", "orderz-")

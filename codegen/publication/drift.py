@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from codegen.avro.schema import Record
+from codegen.avro.schema import Record, reachable
 from codegen.baselines.holdings import find_obstacle, make_histories, select_departed
 from codegen.baselines.registry import UNASKABLE, RegistryClient
 from codegen.contract.model import Contract
@@ -80,7 +80,9 @@ def _report_extra(
         return
     holdings = client.fetch(name for name in names if name not in UNASKABLE)
     histories = make_histories(holdings, holdings.subjects, "registry")
-    is_referring = uses_references(contract.manifest)
+    written_out: set[str] = set()
+    if not uses_references(contract.manifest):
+        written_out.update(*(reachable(subject.schema) for subject in contract.subjects))
     for name in names:
         message = f"{client.name} holds {name}, and the contract does not have it"
         hint, severity = "take it in with kontrakt pull, or delete it in the registry", None
@@ -93,7 +95,7 @@ def _report_extra(
                 hint = "delete it if nobody needs it"
                 is_read = root is not None or stored.type != "AVRO"
                 severity = Severity.WARNING if is_read else None
-            elif named is not None and name == named.name and not is_referring:
+            elif named is not None and name == named.name and name in written_out:
                 message = (
                     f"{client.name} holds {name}, and the contract writes it out where it is used"
                 )
