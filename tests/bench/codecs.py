@@ -449,6 +449,7 @@ def measure_import() -> Iterator[dict[str, object]]:
         package, _ = make_event(Path(folder), ORDER)
         name = package.__name__
         wanted = {
+            "a package": f"import {name}",
             "the events of a package, and how they are coded": f"import {name}.codecs",
             "all of a package": f"from {name} import *",
         }
