@@ -28,6 +28,7 @@ from codegen.lock import Lock
 from codegen.rules.breaking import NOT_JUDGED, advise_unread, report_breaks
 from codegen.rules.decoding import report_surprises
 from codegen.rules.evolution import report_hazards
+from codegen.rules.payload import report_growth
 from codegen.rules.renames import report_renames
 from codegen.rules.shift import Shift, place_of
 from codegen.rules.succession import find_shifts, report_not_compared, report_shifts
@@ -162,6 +163,7 @@ def _judge_all(
             "--against git:main",
         )
     report_breaks(judged, findings)
+    report_growth(contract.topics, histories, findings)
     hazards = report_hazards(((one, histories[one.name]) for one in changed), findings)
     events = {event.subject for event in contract.events}
     new_events = [subject for subject in new if subject.name in events]

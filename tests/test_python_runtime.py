@@ -366,8 +366,9 @@ def test_a_tombstone_is_a_deletion_on_a_compacted_topic_only(
 
 
 def test_a_writer_of_an_older_version_is_understood(answer_service: ModuleType) -> None:
-    fastavro = pytest.importorskip("fastavro")
     import io
+
+    import fastavro
 
     desk = Desk(answer_service)
     older = {

@@ -17,10 +17,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import confluent_kafka
 import pytest
 from desk import answer_service, ask_service, desk_folders  # noqa: F401
-
-confluent_kafka = pytest.importorskip("confluent_kafka")
 
 
 @pytest.fixture

@@ -130,7 +130,6 @@ def test_what_orchestrators_set_is_no_option(ask_service: ModuleType) -> None:
 def test_an_option_that_librdkafka_does_not_know_is_named(
     ask_service: ModuleType, kind: str
 ) -> None:
-    pytest.importorskip("confluent_kafka")
     made = ask_service.settings(environment={**ENVIRONMENT, "KAFKA_LINGRE_MS": "5"})
     with pytest.raises(ask_service.SettingsError, match=r"lingre\.ms"):
         getattr(ask_service, kind)(made)

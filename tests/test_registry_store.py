@@ -341,8 +341,7 @@ def conformance_rows() -> list[Any]:
 def test_registering_agrees_with_the_measured_levels(registry: Registry, row: Any) -> None:
     registry.level("NONE")
     versions = [registry.register("s", schema) for schema in row["previous"]]
-    if len(set(versions)) < len(versions):
-        pytest.skip("the history repeats a schema")
+    assert len(set(versions)) == len(versions), "a history repeats no schema"
     registry.level(row["level"], "s")
     body = {"schema": json.dumps(row["new"])}
     path = "/compatibility/subjects/s/versions"

@@ -86,11 +86,11 @@ class OpenRepository:
 
     def check(self) -> str:
         """Compare with the past, which may take long; says why that could not be asked."""
-        documents = self.workspace.state().documents
+        state = self.workspace.state()
         try:
-            self._checked = documents, self.workspace.check(self._against)
+            self._checked = state.documents, self.workspace.check(state, self._against)
         except KontraktError as error:
-            self._checked = documents, ()
+            self._checked = state.documents, ()
             return error.message
         return ""
 

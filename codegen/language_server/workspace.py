@@ -119,13 +119,12 @@ class Workspace:
         linting = lint(state.repository, state.loading)
         return state, _without_stale((*linting.failures, *linting.findings), state.stale)
 
-    def check(self, against: str | None) -> tuple[Finding, ...]:
-        """What a check of the contract against a baseline finds.
+    def check(self, state: State, against: str | None) -> tuple[Finding, ...]:
+        """What a check of the contract, as it is in a state, against a baseline finds.
 
         Without one the committed snapshot is taken. Nothing is found where there is neither, and
         while there are errors in the files. Raises CouldNotCheck.
         """
-        state = self.state()
         contract = state.repository.contract
         if against is None and (self.root / SNAPSHOT).is_file():
             against = "snapshot"
